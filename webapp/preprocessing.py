@@ -1,0 +1,193 @@
+"""From the bytes of a photo to what the model takes: the one definition of preprocessing.
+
+The front end and the training pipeline both call these two functions, so a photo looks the same
+to the model on the day it learns from it and on the day it is asked about it.
+
+    BadImage
+    ├── NotAnImage          nothing here can be read as a picture
+    ├── DamagedImage        it starts as a picture but cannot be decoded to its end
+    ├── TooManyPixels       refused from its header, before anything is decoded
+    └── UnsupportedImage    a file of another kind: a PDF, a video, an SVG
+"""
+
+import io
+
+import numpy as np
+import pi_heif
+from PIL import Image, UnidentifiedImageError
+
+IMAGE_SIZE = 224
+MAX_PIXELS = 50_000_000
+
+FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "AVIF", "GIF", "BMP", "TIFF")
+ACCEPTED = "JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP or TIFF"
+
+pi_heif.register_heif_opener()
+
+
+class BadImage(Exception):
+    """The bytes cannot be used as a photo; the message is a sentence for the person who sent it."""
+
+
+class NotAnImage(BadImage):
+    """Nothing in the bytes can be read as a picture."""
+
+
+class DamagedImage(BadImage):
+    """The picture is truncated or corrupt."""
+
+
+class TooManyPixels(BadImage):
+    """The picture's header announces more than `MAX_PIXELS` pixels."""
+
+
+class UnsupportedImage(BadImage):
+    """The bytes are a file of another kind, or a picture in a format that is not accepted."""
+
+
+def open_upright(data: bytes) -> Image.Image:
+    """Decode a photo, whatever its format and mode, and turn it the right way up.
+
+    The format is found from the content. Of animations and multi-page files, the first picture
+    is taken. Transparent parts become white.
+
+    Args:
+        data: A whole file: JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP or TIFF.
+
+    Returns:
+        The picture in mode `RGB`, with its EXIF orientation applied.
+
+    Raises:
+        BadImage: One of its four kinds, with a sentence fit to show.
+    """
+    image = _open_header(data)
+    _refuse_too_many_pixels(image)
+    try:
+        image.load()
+        return _turn_upright(_to_rgb(image), _orientation(image))
+    # Given hostile bytes the decoders raise nearly every type there is.
+    except Exception as error:
+        raise DamagedImage(
+            "The picture is damaged or incomplete and cannot be read to its end."
+        ) from error
+
+
+def to_tensor(image: Image.Image) -> np.ndarray:
+    """Stretch a whole picture to the model's square.
+
+    Pillow's bilinear filter widens as it shrinks, exactly as `tf.image.resize` does with
+    `antialias=True`; the model's `serve_bytes` signature relies on that.
+
+    Args:
+        image: A picture in mode `RGB`, of any size.
+
+    Returns:
+        uint8 `[224, 224, 3]`, RGB.
+    """
+    square = image.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BILINEAR)
+    return np.array(square, dtype=np.uint8)
+
+
+def _open_header(data: bytes) -> Image.Image:
+    try:
+        return Image.open(io.BytesIO(data), formats=FORMATS)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _too_many_pixels() from error
+    except UnidentifiedImageError as error:
+        raise _name_the_problem(data) from error
+    except Exception as error:
+        raise DamagedImage("The beginning of the picture is damaged.") from error
+
+
+def _refuse_too_many_pixels(image: Image.Image) -> None:
+    if image.width * image.height > MAX_PIXELS:
+        raise _too_many_pixels(f" This one has {image.width} x {image.height}.")
+
+
+def _too_many_pixels(found: str = "") -> TooManyPixels:
+    limit = MAX_PIXELS // 1_000_000
+    return TooManyPixels(f"The picture is too large: at most {limit} megapixels.{found}")
+
+
+_PICTURE_STARTS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"RIFF")
+_OTHER_STARTS = {
+    b"%PDF": "a PDF document",
+    b"PK\x03\x04": "a ZIP archive or office document",
+    b"8BPS": "a Photoshop document",
+    b"\x1aE\xdf\xa3": "a WebM or Matroska video",
+    b"OggS": "an Ogg recording",
+    b"ID3": "an MP3 recording",
+    b"\0\0\1\0": "an icon",
+    b"\0\0\0\x0cjP": "a JPEG 2000 picture",
+    b"\xffO\xffQ": "a JPEG 2000 picture",
+    b"\xff\x0a": "a JPEG XL picture",
+    b"\0\0\0\x0cJXL": "a JPEG XL picture",
+}
+_PICTURE_BRANDS = (b"hei", b"hev", b"mif", b"msf", b"avi")
+
+
+def _name_the_problem(data: bytes) -> BadImage:
+    other = _other_kind(data)
+    if other:
+        return UnsupportedImage(f"The file is {other}. Send a picture as {ACCEPTED}.")
+    if data.startswith(_PICTURE_STARTS) or data[4:8] == b"ftyp":
+        return DamagedImage("The picture is damaged or incomplete and cannot be read.")
+    return NotAnImage(f"The file is not a picture. Send a picture as {ACCEPTED}.")
+
+
+def _other_kind(data: bytes) -> str | None:
+    for start, kind in _OTHER_STARTS.items():
+        if data.startswith(start):
+            return kind
+    if data[4:8] == b"ftyp" and data[8:11] not in _PICTURE_BRANDS:
+        return "a video"
+    if data[:4] == b"RIFF" and data[8:12] in (b"AVI ", b"WAVE"):
+        return "a video or sound recording"
+    return "an SVG drawing" if b"<svg" in data[:1024].lower() else None
+
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def _orientation(image: Image.Image) -> int:
+    # A broken EXIF block says nothing about the pixels: the picture is then taken as it lies.
+    try:
+        return int(image.getexif().get(0x0112, 1))
+    except Exception:
+        return 1
+
+
+def _turn_upright(image: Image.Image, orientation: int) -> Image.Image:
+    turn = _TURNS.get(orientation)
+    return image if turn is None else image.transpose(turn)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I") or image.mode == "F":
+        return _deep_grey_to_8_bit(image).convert("RGB")
+    if image.has_transparency_data:
+        return _over_white(image.convert("RGBA"))
+    return image.convert("RGB")
+
+
+def _deep_grey_to_8_bit(image: Image.Image) -> Image.Image:
+    # Pillow clips deep grey at 255. 32-bit files do not say where white is: the nearest usual
+    # white point that holds their brightest pixel is taken.
+    pixels = np.nan_to_num(np.asarray(image, dtype=np.float32))
+    usual = (65535.0,) if image.mode.startswith("I;16") else (1.0, 255.0, 65535.0)
+    peak = float(pixels.max())
+    white = next((point for point in usual if peak <= point), peak)
+    return Image.fromarray(np.clip(pixels * (255.0 / white), 0, 255).round().astype(np.uint8))
+
+
+def _over_white(image: Image.Image) -> Image.Image:
+    paper = Image.new("RGBA", image.size, "white")
+    return Image.alpha_composite(paper, image).convert("RGB")
