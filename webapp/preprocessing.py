@@ -13,7 +13,7 @@ to the model on the day it learns from it and on the day it is asked about it.
 import io
 
 import numpy as np
-import pi_heif
+import pi_heif  # type: ignore[import-untyped]
 from PIL import Image, UnidentifiedImageError
 
 IMAGE_SIZE = 224
@@ -60,6 +60,8 @@ def open_upright(data: bytes) -> Image.Image:
     Raises:
         BadImage: One of its four kinds, with a sentence fit to show.
     """
+    if not data:
+        raise NotAnImage("The file is empty.")
     image = _open_header(data)
     _refuse_too_many_pixels(image)
     try:

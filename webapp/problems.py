@@ -1,0 +1,88 @@
+"""The one place that turns what went wrong into a reply: RFC 9457 problem details, or a page."""
+
+import logging
+from collections.abc import Mapping
+from typing import TypeVar
+
+from flask import Flask, Response, json, render_template, request
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException
+from werkzeug.http import HTTP_STATUS_CODES
+
+from serving.client import DeadlineExceeded, NotServed, ServingError, Unavailable
+from webapp.preprocessing import BadImage, TooManyPixels, UnsupportedImage
+
+_log = logging.getLogger("webapp")
+
+RETRY_AFTER = {"Retry-After": "2"}
+
+_BAD_IMAGE: dict[type[Exception], int] = {
+    BadImage: 400,
+    TooManyPixels: 413,
+    UnsupportedImage: 415,
+}
+_SERVING_ERROR: dict[type[Exception], tuple[int, str]] = {
+    Unavailable: (503, "The model server is not ready. Please try again in a moment."),
+    NotServed: (503, "The model is not being served yet. Please try again in a moment."),
+    DeadlineExceeded: (504, "The model server took too long to answer. Please try again."),
+    ServingError: (502, "The model server gave an answer that cannot be used."),
+}
+_T = TypeVar("_T")
+
+
+def init_app(app: Flask) -> None:
+    """Give every error of `app` the same shape, also those that nobody foresaw."""
+    app.register_error_handler(BadImage, _bad_image)
+    app.register_error_handler(ServingError, _serving_error)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def prefers_html() -> bool:
+    """Tell whether the caller is a browser's form post rather than a program."""
+    accepted = request.accept_mimetypes
+    return accepted["text/html"] > accepted["application/json"]
+
+
+def _bad_image(error: BadImage) -> ResponseReturnValue:
+    return _problem(_nearest(_BAD_IMAGE, error), str(error))
+
+
+def _serving_error(error: ServingError) -> ResponseReturnValue:
+    _log.warning("model server: %s: %s", type(error).__name__, error)
+    asked = [
+        f"{name} {request.args[name]}" for name in ("version", "label") if name in request.args
+    ]
+    if isinstance(error, NotServed) and asked:
+        return _problem(404, f"The model is not served as {asked[0]}.")
+    status, detail = _nearest(_SERVING_ERROR, error)
+    return _problem(status, detail, RETRY_AFTER if status == 503 else {})
+
+
+def _http_error(error: HTTPException) -> ResponseReturnValue:
+    status = error.code or 500
+    if status < 400:
+        return error
+    kept = {name: value for name, value in error.get_headers() if name != "Content-Type"}
+    return _problem(status, error.description or "", kept)
+
+
+def _unexpected(error: Exception) -> ResponseReturnValue:
+    _log.error("unexpected error", exc_info=error)
+    return _problem(500, "Something went wrong here; it is not your picture's fault.")
+
+
+def _problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
+    problem = {
+        "type": "about:blank",
+        "title": HTTP_STATUS_CODES[status],
+        "status": status,
+        "detail": detail,
+    }
+    if prefers_html():
+        return Response(render_template("page.html", problem=problem), status, headers)
+    return Response(json.dumps(problem), status, headers, content_type="application/problem+json")
+
+
+def _nearest(table: Mapping[type[Exception], _T], error: Exception) -> _T:
+    return next(table[kind] for kind in type(error).__mro__ if kind in table)

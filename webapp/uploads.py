@@ -1,0 +1,86 @@
+"""Finds the photos in a request, in whichever of the three ways they were sent."""
+
+import base64
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from flask import abort, request
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from webapp.settings import Settings
+
+_DATA_URL = re.compile(r"data:[^,]*;base64,", re.IGNORECASE)
+_WAYS = "multipart/form-data, image/*, application/octet-stream or application/json"
+
+
+@dataclass(frozen=True)
+class Photo:
+    """The bytes of one picture and, where it came with one, the name of its file."""
+
+    data: bytes
+    filename: str | None = None
+
+
+def read_photos(settings: Settings) -> list[Photo]:
+    """Take the photos out of the current request.
+
+    Returns:
+        One to `settings.max_pictures` photos, not yet looked into.
+
+    Raises:
+        HTTPException: 400 malformed JSON or base64, 413 too many bytes or pictures, 415 a body
+            of another kind, 422 no picture.
+    """
+    try:
+        photos = _read_body()
+    except RequestEntityTooLarge:
+        megabytes = settings.max_bytes / 1e6
+        abort(413, f"The request is too large: at most {megabytes:g} MB, all pictures together.")
+    if not photos:
+        abort(422, "No picture was sent. Send at least one, in the field `image`.")
+    if len(photos) > settings.max_pictures:
+        abort(413, f"At most {settings.max_pictures} pictures can be sent at once.")
+    return photos
+
+
+def _read_body() -> list[Photo]:
+    kind = request.mimetype
+    if kind == "multipart/form-data":
+        return _read_multipart()
+    body = request.get_data(cache=False)
+    if not body:
+        return []
+    if kind == "application/json":
+        return [Photo(_read_json(body))]
+    if kind.startswith("image/") or kind == "application/octet-stream":
+        return [Photo(body)]
+    return abort(415, f"A request body of type {kind or 'unknown'} is not accepted: send {_WAYS}.")
+
+
+def _read_multipart() -> list[Photo]:
+    parts = request.files.getlist("image")
+    photos = [Photo(part.read(), part.filename or None) for part in parts]
+    # A browser sends a nameless empty part for a file input that was left alone.
+    return [photo for photo in photos if photo.data or photo.filename]
+
+
+def _read_json(body: bytes) -> bytes:
+    try:
+        document: Any = json.loads(body)
+    except (ValueError, RecursionError):
+        abort(400, "The body is not valid JSON.")
+    if not isinstance(document, dict) or "image" not in document:
+        abort(422, "No picture was sent. The JSON object needs a member `image`.")
+    return _decode_data_url(document["image"])
+
+
+def _decode_data_url(url: object) -> bytes:
+    start = _DATA_URL.match(url) if isinstance(url, str) else None
+    if not isinstance(url, str) or not start:
+        abort(400, "`image` must be a data URL: data:image/jpeg;base64,...")
+    try:
+        return base64.b64decode("".join(url[start.end() :].split()), validate=True)
+    except ValueError:
+        abort(400, "The base64 text in `image` is damaged or incomplete.")
