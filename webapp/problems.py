@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping
 from typing import TypeVar
 
-from flask import Flask, Response, json, render_template, request
+from flask import Flask, Response, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
@@ -81,7 +81,7 @@ def _problem(status: int, detail: str, headers: Mapping[str, str] | None = None)
     }
     if prefers_html():
         return Response(render_template("page.html", problem=problem), status, headers)
-    return Response(json.dumps(problem), status, headers, content_type="application/problem+json")
+    return Response(jsonify(problem).data, status, headers, content_type="application/problem+json")
 
 
 def _nearest(table: Mapping[type[Exception], _T], error: Exception) -> _T:

@@ -49,7 +49,7 @@ def _read_body() -> list[Photo]:
     kind = request.mimetype
     if kind == "multipart/form-data":
         return _read_multipart()
-    body = request.get_data(cache=False)
+    body = _read_raw()
     if not body:
         return []
     if kind == "application/json":
@@ -57,6 +57,14 @@ def _read_body() -> list[Photo]:
     if kind.startswith("image/") or kind == "application/octet-stream":
         return [Photo(body)]
     return abort(415, f"A request body of type {kind or 'unknown'} is not accepted: send {_WAYS}.")
+
+
+def _read_raw() -> bytes:
+    body = request.get_data(cache=False)
+    # Werkzeug cuts a body of undeclared length at the limit without a word.
+    if request.content_length is None and len(body) >= (request.max_content_length or 0):
+        raise RequestEntityTooLarge
+    return body
 
 
 def _read_multipart() -> list[Photo]:

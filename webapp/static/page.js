@@ -34,6 +34,7 @@ function showPreview(file) {
   URL.revokeObjectURL(preview.src);
   preview.src = URL.createObjectURL(file);
   preview.hidden = false;
+  document.getElementById("emblem").hidden = true;
 }
 
 function showAnswer(page) {
