@@ -1,0 +1,84 @@
+"""Starts the front end the way people do, as a process of its own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+
+import requests
+
+ROOT = Path(__file__).parents[2]
+
+
+def free_port() -> int:
+    """A port that nothing listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class FrontEnd:
+    """`python -m webapp` on a free port, stopped at the end of a `with` block.
+
+    Args:
+        model_server: What `US_BILLS_MODEL_SERVER` says.
+        settings: More environment variables, by their whole names.
+    """
+
+    def __init__(self, model_server: str, **settings: str) -> None:
+        self.port = int(settings.pop("US_BILLS_WEB_PORT", free_port()))
+        self.url = f"http://127.0.0.1:{self.port}"
+        # A file, since an unread pipe would stop the process once it is full.
+        self._output = tempfile.TemporaryFile("w+")  # noqa: SIM115
+        own = {"US_BILLS_WEB_PORT": str(self.port), "US_BILLS_MODEL_SERVER": model_server}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "webapp"],
+            cwd=ROOT,
+            env=os.environ | own | settings,
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
+        )
+
+    def __enter__(self) -> "FrontEnd":
+        self.wait_for("/livez", 200)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+        self._output.close()
+
+    def wait_for(self, path: str, status: int, seconds: float = 20) -> None:
+        """Ask until `path` answers with `status`, or fail with what the process has printed."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and self.process.poll() is None:
+            if self._status(path) == status:
+                return
+            time.sleep(0.1)
+        raise AssertionError(f"{path} did not answer {status}:\n{self.output()}")
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal, wait for the end and return the exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        return self.process.wait(timeout=20)
+
+    def output(self) -> str:
+        """All that the process has printed so far."""
+        self._output.seek(0)
+        return self._output.read()
+
+    def _status(self, path: str) -> int | None:
+        try:
+            return requests.get(self.url + path, timeout=5).status_code
+        except requests.ConnectionError:
+            return None

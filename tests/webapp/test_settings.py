@@ -1,0 +1,49 @@
+"""One environment variable a setting, and a sentence for a value that cannot be used."""
+
+from dataclasses import fields
+
+import pytest
+
+from webapp.settings import BadSetting, Settings, describe, variable
+
+
+def test_nothing_set_gives_the_defaults() -> None:
+    assert Settings.from_env({}) == Settings()
+
+
+def test_each_setting_is_read_from_its_variable() -> None:
+    environ = {
+        "US_BILLS_HOST": "0.0.0.0",
+        "US_BILLS_WEB_PORT": "8080",
+        "US_BILLS_MODEL_SERVER": "http://models:8501",
+        "US_BILLS_MODEL_NAME": "bills",
+        "US_BILLS_MODEL_LABEL": "",
+        "US_BILLS_TIMEOUT": "2.5",
+        "US_BILLS_THREADS": "2",
+        "US_BILLS_MAX_BYTES": "1000",
+        "US_BILLS_MAX_PICTURES": "4",
+    }
+    expected = ("0.0.0.0", 8080, "http://models:8501", "bills", "", 2.5, 2, 1000, 4)
+    assert Settings.from_env(environ) == Settings(*expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("US_BILLS_WEB_PORT", "http", "a whole number from 1 to 65535"),
+        ("US_BILLS_WEB_PORT", "70000", "a whole number from 1 to 65535"),
+        ("US_BILLS_THREADS", "0", "a whole number from 1 to 256"),
+        ("US_BILLS_TIMEOUT", "soon", "a number of seconds"),
+        ("US_BILLS_TIMEOUT", "nan", "a number of seconds"),
+        ("US_BILLS_MODEL_SERVER", "localhost:8500", "an address such as grpc://"),
+    ],
+)
+def test_a_bad_value_is_named_with_what_was_expected(name: str, value: str, expected: str) -> None:
+    with pytest.raises(BadSetting, match=f"{name}: expected {expected}.*received '{value}'"):
+        Settings.from_env({name: value})
+
+
+def test_every_setting_is_described() -> None:
+    for field in fields(Settings):
+        assert variable(field.name) in describe()
+        assert field.metadata["meaning"]
