@@ -1,0 +1,118 @@
+"""The command line: `python -m training fit | export | evaluate`."""
+
+import argparse
+import os
+import shlex
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from training.dataset import Photo
+
+# Set before TensorFlow is imported: its start-up chatter says nothing about a training run.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command and returns the exit status: 0, or 2 where the input was not as expected."""
+    given = _parser().parse_args(arguments)
+    try:
+        given.run(given)
+    except (ValueError, FileNotFoundError, FileExistsError) as error:
+        print(f"training {given.command}: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    fit = commands.add_parser("fit", help="train a classifier on a folder of photos")
+    _add_photos(fit)
+    fit.add_argument("--run", type=Path, default=Path("runs/latest"), dest="folder")
+    _add_recipe(fit)
+    fit.set_defaults(run=_fit)
+
+    export = commands.add_parser("export", help="make a version of a trained run")
+    _add_photos(export)
+    export.add_argument("--run", type=Path, default=Path("runs/latest"), dest="folder")
+    export.add_argument("--models", type=Path, default=Path("models/us_bills"))
+    export.add_argument(
+        "--measured-on", type=Path, help="photos of another source, for the model card"
+    )
+    export.add_argument(
+        "--risk",
+        type=float,
+        default=0.005,
+        help="share of wrong answers tolerated among accepted ones (default: %(default)s)",
+    )
+    export.set_defaults(run=_export)
+
+    evaluate = commands.add_parser("evaluate", help="measure a version on a folder of photos")
+    _add_photos(evaluate, "--data")
+    evaluate.add_argument("--model", type=Path, required=True, help="e.g. models/us_bills/1")
+    evaluate.add_argument("--report", type=Path, help="write the figures to this JSON file too")
+    evaluate.set_defaults(run=_evaluate)
+    return parser
+
+
+def _add_photos(parser: argparse.ArgumentParser, name: str = "photos") -> None:
+    required = {"required": True, "dest": "photos"} if name.startswith("-") else {}
+    parser.add_argument(name, type=Path, help="a folder with one sub-folder per class", **required)
+    parser.add_argument(
+        "--relabel",
+        action="append",
+        default=[],
+        metavar="FOLDER=CLASS",
+        help="count a sub-folder as another class, for example 2=Other",
+    )
+    parser.add_argument(
+        "--skip", action="append", default=[], metavar="FOLDER", help="leave a sub-folder out"
+    )
+
+
+def _add_recipe(parser: argparse.ArgumentParser) -> None:
+    from training.fit import Recipe
+
+    for field in fields(Recipe):
+        name = "--" + field.name.replace("_", "-")
+        parser.add_argument(name, type=type(field.default), default=field.default)
+
+
+def _scan(given: argparse.Namespace, folder: Path | None = None) -> "list[Photo]":
+    from training import dataset
+
+    relabel = dict(pair.split("=", 1) for pair in given.relabel)
+    return dataset.scan(folder or given.photos, relabel, given.skip)
+
+
+def _fit(given: argparse.Namespace) -> None:
+    from training.fit import Recipe, fit
+
+    recipe = Recipe(**{field.name: getattr(given, field.name) for field in fields(Recipe)})
+    command = shlex.join(["python", "-m", "training", *sys.argv[1:]])
+    fit(_scan(given), recipe, given.folder, command)
+
+
+def _export(given: argparse.Namespace) -> None:
+    from training.export import export
+
+    measured_on = _scan(given, given.measured_on) if given.measured_on else []
+    version = export(given.folder, _scan(given), measured_on, given.models, given.risk)
+    print(version)
+
+
+def _evaluate(given: argparse.Namespace) -> None:
+    from training import evaluate
+
+    figures = evaluate.measures(evaluate.ask(given.model, _scan(given)))
+    print(evaluate.table(figures))
+    if given.report:
+        evaluate.save(figures, given.report)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

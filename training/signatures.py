@@ -1,0 +1,91 @@
+"""The graph of a version: what each signature takes, does and gives.
+
+Everything after the uint8 picture is in it, the class names and the threshold too, so no client has
+to know them.
+"""
+
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from training.calibrate import Calibration
+from webapp.preprocessing import IMAGE_SIZE
+
+
+def write_saved_model(
+    folder: Path, model: keras.Model, classes: list[str], calibration: Calibration
+) -> None:
+    """Writes the SavedModel of a classifier that gives logits, with the three signatures."""
+    answer = Answer(model, classes, calibration)
+    image = tf.TensorSpec((None, IMAGE_SIZE, IMAGE_SIZE, 3), tf.uint8, name="image")
+    image_bytes = tf.TensorSpec((None,), tf.string, name="image_bytes")
+    archive = keras.export.ExportArchive()
+    # A bare tf.Module around a Keras 3 model would leave its variables behind.
+    archive.track(model)
+    archive.add_endpoint("serving_default", answer.serving_default, input_signature=[image])
+    archive.add_endpoint("serve_bytes", answer.serve_bytes, input_signature=[image_bytes])
+    archive.add_endpoint("explain", answer.explain, input_signature=[image])
+    archive.write_out(str(folder), verbose=False)
+
+
+class Answer:
+    """The signatures' functions."""
+
+    def __init__(self, model: keras.Model, classes: list[str], calibration: Calibration) -> None:
+        self._logits = model
+        features = model.get_layer("pool").input
+        self._features_and_logits = keras.Model(model.input, [features, model.output])
+        self._kernel = model.get_layer("logits").kernel
+        self._classes = tf.constant(classes)
+        self._calibration = calibration
+
+    def serving_default(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Answers uint8 [N,224,224,3] RGB."""
+        return self._ranked(self._logits(image, training=False))
+
+    def serve_bytes(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Answers string [N]: JPEG, PNG, GIF (first frame) or BMP files, taken as they lie."""
+        return self.serving_default(tf.map_fn(_decode, image_bytes, fn_output_signature=tf.uint8))
+
+    def explain(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Answers uint8 [N,224,224,3] RGB and adds where the top class was seen.
+
+        With global average pooling and one dense layer, the class activation map is exact: the
+        feature map weighted by the class's row (Zhou et al., CVPR 2016, section 2).
+        """
+        features, logits = self._features_and_logits(image, training=False)
+        weights = tf.gather(tf.transpose(self._kernel), tf.argmax(logits, axis=1))
+        heat = tf.nn.relu(tf.einsum("nhwc,nc->nhw", features, weights))
+        highest = tf.reduce_max(heat, axis=[1, 2], keepdims=True)
+        return {**self._ranked(logits), "heatmap": tf.math.divide_no_nan(heat, highest)}
+
+    def _ranked(self, logits: tf.Tensor) -> dict[str, tf.Tensor]:
+        probabilities = tf.nn.softmax(logits / self._calibration.temperature)
+        ranked, order = tf.math.top_k(probabilities, k=len(self._classes))
+        return {
+            "classes": tf.gather(self._classes, order),
+            "probabilities": ranked,
+            "accepted": ranked[:, 0] >= self._calibration.threshold,
+        }
+
+
+def _decode(image_bytes: tf.Tensor) -> tf.Tensor:
+    """One file to uint8 [224,224,3]: what the front end makes of an upright RGB photo, within 1.
+
+    Its JPEG decoder is the accurate one (`decode_image` alone would take the fast one, up to five
+    levels away), and Pillow resizes the width first and rounds before it resizes the height.
+    """
+    pixels = tf.cond(
+        tf.io.is_jpeg(image_bytes),
+        lambda: tf.io.decode_jpeg(image_bytes, channels=3, dct_method="INTEGER_ACCURATE"),
+        lambda: tf.io.decode_image(image_bytes, channels=3, expand_animations=False),
+    )
+    pixels.set_shape((None, None, 3))
+    narrow = _resize(pixels, (tf.shape(pixels)[0], IMAGE_SIZE))
+    return tf.ensure_shape(_resize(narrow, (IMAGE_SIZE, IMAGE_SIZE)), (IMAGE_SIZE, IMAGE_SIZE, 3))
+
+
+def _resize(pixels: tf.Tensor, size: tuple[tf.Tensor | int, int]) -> tf.Tensor:
+    smooth = tf.image.resize(pixels, size, "bilinear", antialias=True)
+    return tf.cast(tf.floor(smooth + 0.5), tf.uint8)
