@@ -58,10 +58,10 @@ def other(*, width: int = 640, seed: int = 0) -> Image.Image:
     return photo
 
 
-def encode(image: Image.Image, format: str, **save_options: Any) -> bytes:
+def encode(image: Image.Image, file_format: str, **save_options: Any) -> bytes:
     """Write a picture as a file of a Pillow format, such as `"JPEG"` or `"PNG"`."""
     buffer = io.BytesIO()
-    image.save(buffer, format, **save_options)
+    image.save(buffer, file_format, **save_options)
     return buffer.getvalue()
 
 

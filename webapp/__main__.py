@@ -6,12 +6,11 @@ import socket
 import sys
 import threading
 import time
-from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
-
 from serving.client import ServingError
+
 from webapp.app import create_app
 from webapp.health import check_ready
 from webapp.settings import BadSetting, Settings, describe, variable

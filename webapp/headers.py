@@ -1,4 +1,4 @@
-"""Headers that every response carries: the browser may load from this front end and nowhere else."""
+"""Headers of every response: the browser may load from this front end and nowhere else."""
 
 from flask import Flask, Response
 

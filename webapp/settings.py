@@ -16,6 +16,12 @@ def _text(value: str) -> str:
     return value
 
 
+def _name(value: str) -> str:
+    if not value:
+        raise ValueError("a name")
+    return value
+
+
 def _whole_number(low: int, high: int) -> Callable[[str], int]:
     def parse(value: str) -> int:
         number = int(value) if value.isascii() and value.isdecimal() else -1
@@ -39,7 +45,7 @@ def _seconds(value: str) -> float:
 
 def _server_url(value: str) -> str:
     scheme, _, address = value.partition("://")
-    if scheme not in ("grpc", "http", "https") or not address:
+    if scheme not in ("grpc", "http") or not address:
         raise ValueError("an address such as grpc://127.0.0.1:8500 or http://127.0.0.1:8501")
     return value
 
@@ -52,12 +58,12 @@ def _setting(default: Any, parse: Callable[[str], Any], meaning: str) -> Any:
 class Settings:
     """The table of settings: names, defaults, what is accepted and what each is for."""
 
-    host: str = _setting("127.0.0.1", _text, "address the front end listens on")
+    host: str = _setting("127.0.0.1", _name, "address the front end listens on")
     web_port: int = _setting(5000, _whole_number(1, 65535), "port the front end listens on")
     model_server: str = _setting(
         "grpc://127.0.0.1:8500", _server_url, "the model server: grpc://host:port or http://..."
     )
-    model_name: str = _setting("us_bills", _text, "model to ask for")
+    model_name: str = _setting("us_bills", _name, "model to ask for")
     model_label: str = _setting(
         "stable", _text, "version label to ask for; empty asks for the newest version"
     )

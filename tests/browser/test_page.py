@@ -1,0 +1,164 @@
+"""The page in a real browser: every way to give a photo ends in the API's answer."""
+
+import base64
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests import specimen
+from tests.webapp.server import FrontEnd
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+BILL = specimen.encode(specimen.bill("20", angle=9), "JPEG")
+PHOTO = {"name": "bill.jpg", "mimeType": "image/jpeg", "buffer": BILL}
+
+pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed")
+
+Page = Any
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def front_end(grpc_url: str) -> Iterator[FrontEnd]:
+    with FrontEnd(grpc_url) as running:
+        running.wait_for("/readyz", 200)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as driver:
+        running = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def open_page(browser: Any, front_end: FrontEnd) -> Iterator[OpenPage]:
+    """Opens the page in a context of its own; its errors fail the test."""
+    contexts: list[Any] = []
+    errors: list[str] = []
+
+    def open_page(**options: Any) -> Page:
+        contexts.append(browser.new_context(**options))
+        page = contexts[-1].new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(front_end.url)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert errors == []
+
+
+@pytest.fixture(scope="module")
+def expected(front_end: FrontEnd) -> str:
+    """The headline for `BILL`, from what the API says of the same bytes."""
+    reply = requests.post(f"{front_end.url}/predict", files={"image": BILL}, timeout=10)
+    answer = reply.json()["predictions"][0]
+    if not answer["accepted"]:
+        return "Not sure"
+    name = answer["denomination"]
+    return f"${name}" if name.isdecimal() else "Not a US bill"
+
+
+def headline(page: Page) -> str:
+    settled = page.locator("#verdict:not([data-state=busy], [data-state=empty]) .headline")
+    return str(settled.inner_text())
+
+
+def give(page: Page, event: str, data: bytes = BILL) -> None:
+    """Dispatch a drop or a paste that carries a file, as the desktop would."""
+    page.evaluate(
+        """([event, data]) => {
+            const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
+            const carried = new DataTransfer();
+            carried.items.add(new File([bytes], "bill.jpg", { type: "image/jpeg" }));
+            const how = { bubbles: true, cancelable: true };
+            document.body.dispatchEvent(event === "drop"
+                ? new DragEvent("drop", { ...how, dataTransfer: carried })
+                : new ClipboardEvent("paste", { ...how, clipboardData: carried }));
+        }""",
+        [event, base64.b64encode(data).decode()],
+    )
+
+
+def test_a_picked_file_is_answered(open_page: OpenPage, expected: str) -> None:
+    page = open_page()
+    page.get_by_label("Choose a picture").set_input_files(PHOTO)
+    assert headline(page) == expected
+    assert page.locator("#preview").is_visible()
+    assert page.locator("#details li").count() > 1
+    assert "version 1" in page.locator("#details").inner_text()
+
+
+def test_a_photo_from_the_phones_camera_is_answered(open_page: OpenPage, expected: str) -> None:
+    page = open_page(viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True)
+    page.get_by_label("Take a photo").set_input_files(PHOTO)
+    assert headline(page) == expected
+
+
+@pytest.mark.parametrize("event", ["drop", "paste"])
+def test_a_dropped_or_pasted_picture_is_answered(
+    open_page: OpenPage, expected: str, event: str
+) -> None:
+    page = open_page()
+    give(page, event)
+    assert headline(page) == expected
+
+
+def test_the_keyboard_is_enough(open_page: OpenPage, expected: str) -> None:
+    page = open_page()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Enter")
+    chooser.value.set_files(PHOTO)
+    assert headline(page) == expected
+
+
+def test_without_javascript_the_form_gives_the_same_answer(
+    open_page: OpenPage, expected: str
+) -> None:
+    page = open_page(java_script_enabled=False)
+    page.get_by_label("Choose a picture").set_input_files(PHOTO)
+    page.get_by_role("button", name="Read the bill").click()
+    assert headline(page) == expected
+
+
+def test_a_problem_is_shown_as_its_sentence(open_page: OpenPage) -> None:
+    page = open_page()
+    give(page, "drop", b"Dear Sir, please find attached")
+    assert headline(page) == "That did not work"
+    assert "bill.jpg: The file is not a picture." in page.locator("#verdict").inner_text()
+
+
+def test_a_second_photo_replaces_the_first_answer(open_page: OpenPage, expected: str) -> None:
+    page = open_page()
+    give(page, "drop", b"Dear Sir, please find attached")
+    headline(page)
+    give(page, "drop")
+    page.locator("#details li").first.wait_for()
+    assert headline(page) == expected
+
+
+def test_a_front_end_that_is_gone_is_said_in_words(open_page: OpenPage) -> None:
+    page = open_page()
+    page.context.set_offline(True)
+    give(page, "drop")
+    assert "cannot be reached" in page.locator("#verdict", has_text="work").inner_text()
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+def test_nothing_is_cut_off(open_page: OpenPage, width: int) -> None:
+    page = open_page(viewport={"width": width, "height": 800})
+    give(page, "drop")
+    headline(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width

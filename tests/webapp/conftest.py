@@ -1,0 +1,30 @@
+"""The front end within the test's own process, with the real model server behind it."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from webapp.app import create_app
+from webapp.settings import Settings
+
+
+@pytest.fixture
+def client_for(grpc_url: str) -> Iterator[Callable[..., FlaskClient]]:
+    """Builds the application with some settings of its own."""
+    apps = []
+
+    def build(**settings: Any) -> FlaskClient:
+        apps.append(create_app(Settings(**({"model_server": grpc_url} | settings))))
+        return apps[-1].test_client()
+
+    yield build
+    for app in apps:
+        app.extensions["model_server"].close()
+
+
+@pytest.fixture
+def client(client_for: Callable[..., FlaskClient]) -> FlaskClient:
+    """The application as it is set by default."""
+    return client_for()

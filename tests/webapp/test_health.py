@@ -1,0 +1,64 @@
+"""Alive and ready are two questions; a model server that is away is a problem in words."""
+
+import io
+import time
+from collections.abc import Callable
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests import specimen
+from tests.webapp.server import free_port
+from webapp.app import create_app
+from webapp.settings import Settings
+
+BILL = specimen.encode(specimen.bill("20"), "JPEG")
+
+
+def predict(client: FlaskClient, query: str = "") -> tuple[int, str | None]:
+    reply = client.post(f"/predict{query}", data={"image": (io.BytesIO(BILL), "a.jpg")})
+    return reply.status_code, reply.headers.get("Retry-After")
+
+
+def test_alive_and_ready(client: FlaskClient) -> None:
+    assert client.get("/livez").status_code == 200
+    assert client.get("/readyz").status_code == 200
+
+
+@pytest.mark.parametrize("scheme", ["grpc", "http"])
+def test_without_a_model_server_it_is_alive_but_not_ready(scheme: str) -> None:
+    away = create_app(Settings(model_server=f"{scheme}://127.0.0.1:{free_port()}")).test_client()
+    started = time.monotonic()
+    assert predict(away) == (503, "2")
+    assert time.monotonic() - started < 2
+    assert away.get("/livez").status_code == 200
+    not_ready = away.get("/readyz")
+    assert not_ready.status_code == 503
+    assert not_ready.headers["Retry-After"] == "2"
+    assert not_ready.mimetype == "application/problem+json"
+
+
+def test_a_model_that_is_not_served_is_not_ready(
+    client_for: Callable[..., FlaskClient],
+) -> None:
+    client = client_for(model_name="coins")
+    assert client.get("/readyz").status_code == 503
+    assert predict(client) == (503, "2")
+
+
+def test_our_own_label_missing_is_503_but_the_callers_is_404(
+    client_for: Callable[..., FlaskClient],
+) -> None:
+    client = client_for(model_label="next")
+    assert predict(client) == (503, "2")
+    assert predict(client, "?label=next") == (404, None)
+    assert predict(client, "?version=1") == (200, None)
+
+
+def test_no_label_asks_for_the_newest_version(client_for: Callable[..., FlaskClient]) -> None:
+    reply = client_for(model_label="").post("/predict", data=BILL, content_type="image/jpeg")
+    assert reply.get_json()["model"]["label"] is None
+
+
+def test_an_answer_that_takes_too_long_is_504(client_for: Callable[..., FlaskClient]) -> None:
+    assert predict(client_for(timeout=0.001)) == (504, None)

@@ -1,0 +1,134 @@
+"""The page without a browser: a plain form, nothing from elsewhere, nothing kept."""
+
+import io
+import os
+import re
+import sys
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+import requests
+from flask.testing import FlaskClient
+
+from tests import specimen
+
+FORM = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+BILL = specimen.encode(specimen.bill("20"), "JPEG")
+
+
+class Tags(HTMLParser):
+    """Collects every start tag of a page with its attributes."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+    def of(self, kind: str) -> list[dict[str, str | None]]:
+        return [attributes for tag, attributes in self.found if tag == kind]
+
+
+def fetch(client: FlaskClient, url: str) -> bytes:
+    with client.get(url) as reply:
+        return bytes(reply.data)
+
+
+@pytest.fixture
+def page(client: FlaskClient) -> Tags:
+    return Tags(client.get("/").text)
+
+
+def test_the_form_works_without_a_script(page: Tags) -> None:
+    [form] = page.of("form")
+    assert form == {"action": "/predict", "method": "post", "enctype": "multipart/form-data"}
+    camera, picker = page.of("input")
+    assert camera["name"] == picker["name"] == "image"
+    assert camera["capture"] == "environment"
+    assert page.of("button") == [{"class": "way", "type": "submit"}]
+
+
+def test_posting_the_form_gives_a_page_with_the_answer_of_the_api(client: FlaskClient) -> None:
+    photo = {"image": [(io.BytesIO(b""), ""), (io.BytesIO(BILL), "a.jpg")]}
+    html = client.post("/predict", data=photo, headers=FORM)
+    api = client.post("/predict", data=BILL, content_type="image/jpeg").get_json()["predictions"][0]
+    assert html.mimetype == "text/html"
+    headline = re.search(r'<p class="headline">(.*?)</p>', html.text)
+    assert headline
+    assert headline[1] == phrase(api)
+
+
+def phrase(answer: dict[str, Any]) -> str:
+    if not answer["accepted"]:
+        return "Not sure"
+    name = answer["denomination"]
+    return f"${name}" if name.isdecimal() else "Not a US bill"
+
+
+def test_there_is_one_polite_live_region(page: Tags) -> None:
+    live = [attributes for _, attributes in page.found if "role" in attributes]
+    assert [(region["role"], region["aria-atomic"]) for region in live] == [("status", "true")]
+
+
+def test_it_says_what_it_does_not_do(client: FlaskClient) -> None:
+    text = client.get("/").text
+    assert "does not detect counterfeits" in text
+    assert "photos are not kept" in text
+
+
+def test_nothing_comes_from_elsewhere(client: FlaskClient, page: Tags) -> None:
+    own = [a.get("src") or a.get("href") for _, a in page.found if "src" in a or "href" in a]
+    assert own
+    assert all(url and url.startswith("/") for url in own)
+    for url in own:
+        text = fetch(client, str(url)).decode().replace("http://www.w3.org/2000/svg", "")
+        assert "://" not in text
+
+
+def test_the_page_is_small(client: FlaskClient, page: Tags) -> None:
+    parts = {a.get("src") or a.get("href") for _, a in page.found if "src" in a or "href" in a}
+    assert sum(len(fetch(client, str(url))) for url in parts) < 30_000
+
+
+@pytest.mark.parametrize("path", ["/", "/livez", "/predict", "/static/page.js", "/nowhere"])
+def test_every_reply_forbids_what_the_page_does_not_need(client: FlaskClient, path: str) -> None:
+    with client.get(path) as reply:
+        headers = reply.headers
+    policy = headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert "Set-Cookie" not in headers
+
+
+@pytest.fixture(scope="module")
+def opened_for_writing() -> list[str]:
+    """Names of files that this process opens for writing while the test runs."""
+    names: list[str] = []
+
+    def watch(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open" and isinstance(arguments[2], int) and arguments[2] & os.O_ACCMODE:
+            names.append(str(arguments[0]))
+
+    # An audit hook cannot be taken away again; this one only appends to a list.
+    sys.addaudithook(watch)
+    return names
+
+
+@pytest.mark.parametrize("way", ["multipart", "raw"])
+def test_a_photo_never_touches_the_disk(
+    client: FlaskClient, opened_for_writing: list[str], way: str
+) -> None:
+    large = specimen.encode(specimen.bill("20", width=1600), "BMP")
+    # Encoded by requests, since Werkzeug's test client writes a temporary file of its own.
+    multipart = requests.Request("POST", "http://x", files={"image": large}).prepare()
+    form = {"data": multipart.body, "content_type": multipart.headers["Content-Type"]}
+    raw = {"data": large, "content_type": "image/bmp"}
+    opened_for_writing.clear()
+    assert client.post("/predict", **(form if way == "multipart" else raw)).status_code == 200
+    assert opened_for_writing == []

@@ -1,0 +1,126 @@
+"""The front end as a process: how it starts, what it prints, how it ends, what it never loads."""
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from tests import specimen
+from tests.webapp.server import ROOT, FrontEnd, free_port
+
+BILL = specimen.encode(specimen.bill("20"), "JPEG")
+
+
+@pytest.fixture(scope="module")
+def front_end(grpc_url: str) -> Iterator[FrontEnd]:
+    with FrontEnd(grpc_url) as running:
+        running.wait_for("/readyz", 200)
+        yield running
+
+
+def test_it_answers_over_http(front_end: FrontEnd) -> None:
+    reply = requests.post(f"{front_end.url}/predict", files={"image": BILL}, timeout=10)
+    assert reply.status_code == 200
+    assert len(reply.json()["predictions"]) == 1
+
+
+def test_a_chunked_body_is_read_to_its_end(front_end: FrontEnd) -> None:
+    reply = requests.post(
+        f"{front_end.url}/predict",
+        data=iter([BILL[:1000], BILL[1000:]]),
+        headers={"Content-Type": "image/jpeg"},
+        timeout=10,
+    )
+    assert reply.status_code == 200
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_over_the_limit_is_refused(front_end: FrontEnd, chunked: bool) -> None:
+    large = bytes(30_000_000)
+    reply = requests.post(
+        f"{front_end.url}/predict",
+        data=iter([large]) if chunked else large,
+        headers={"Content-Type": "image/jpeg"},
+        timeout=10,
+    )
+    assert reply.status_code == 413
+    assert "20 MB" in reply.json()["detail"]
+
+
+def test_a_body_that_breaks_off_does_not_harm_the_next_request(front_end: FrontEnd) -> None:
+    with socket.create_connection(("127.0.0.1", front_end.port)) as half:
+        half.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\n")
+        half.sendall(b"Content-Length: 100000\r\n\r\n" + BILL[:500])
+    reply = requests.post(f"{front_end.url}/predict", files={"image": BILL}, timeout=10)
+    assert reply.status_code == 200
+
+
+def test_it_says_once_where_it_can_be_opened(front_end: FrontEnd) -> None:
+    lines = [line for line in front_end.output().splitlines() if "ready" in line]
+    assert lines == [f"us-bills is ready: open {front_end.url}"]
+
+
+def test_it_logs_a_line_for_each_request_without_the_picture(front_end: FrontEnd) -> None:
+    requests.post(f"{front_end.url}/predict?x=1", files={"image": BILL}, timeout=10)
+    time.sleep(0.2)
+    last = front_end.output().splitlines()[-1]
+    assert last.startswith("POST /predict 200 ")
+    assert last.endswith(" bytes")
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_it_stops_cleanly(how: signal.Signals) -> None:
+    with FrontEnd(f"grpc://127.0.0.1:{free_port()}") as running:
+        assert running.stop(how) == 0
+        assert "Traceback" not in running.output()
+
+
+def test_a_busy_port_is_named_at_once() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        port = busy.getsockname()[1]
+        second = FrontEnd("grpc://127.0.0.1:1", US_BILLS_WEB_PORT=str(port))
+        assert second.process.wait(timeout=10) == 1
+    [sentence] = second.output().splitlines()
+    assert f"127.0.0.1:{port}" in sentence
+    assert "US_BILLS_WEB_PORT" in sentence
+
+
+def test_a_bad_setting_is_named_at_once() -> None:
+    wrong = FrontEnd("localhost:8500")
+    assert wrong.process.wait(timeout=10) == 1
+    [sentence] = wrong.output().splitlines()
+    assert sentence.startswith("US_BILLS_MODEL_SERVER: expected an address")
+
+
+def test_help_lists_the_settings() -> None:
+    help_text = run_python("-m", "webapp", "--help")
+    assert "US_BILLS_WEB_PORT" in help_text
+    assert "5000" in help_text
+
+
+def test_the_front_end_does_not_load_tensorflow() -> None:
+    script = (
+        "import sys\n"
+        "from webapp.app import create_app\n"
+        "from webapp.settings import Settings\n"
+        "create_app(Settings())\n"
+        "print(sorted(m for m in sys.modules if m.split('.')[0] in ('tensorflow', 'keras')))"
+    )
+    assert run_python("-c", script).strip() == "[]"
+
+
+def test_preprocessing_does_not_load_flask() -> None:
+    script = "import sys, webapp.preprocessing; print('flask' in sys.modules)"
+    assert run_python("-c", script).strip() == "False"
+
+
+def run_python(*arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return done.stdout
