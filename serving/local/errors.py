@@ -1,0 +1,52 @@
+"""The server's one error, with the canonical status codes; each protocol maps the codes once."""
+
+import enum
+
+
+class Code(enum.IntEnum):
+    """Canonical codes; gRPC and TensorFlow use the same numbers."""
+
+    OK = 0
+    CANCELLED = 1
+    UNKNOWN = 2
+    INVALID_ARGUMENT = 3
+    DEADLINE_EXCEEDED = 4
+    NOT_FOUND = 5
+    ALREADY_EXISTS = 6
+    PERMISSION_DENIED = 7
+    RESOURCE_EXHAUSTED = 8
+    FAILED_PRECONDITION = 9
+    ABORTED = 10
+    OUT_OF_RANGE = 11
+    UNIMPLEMENTED = 12
+    INTERNAL = 13
+    UNAVAILABLE = 14
+    DATA_LOSS = 15
+    UNAUTHENTICATED = 16
+
+
+class StatusError(Exception):
+    """A request or a load that failed, with its code and the text that the caller sees."""
+
+    def __init__(self, code: Code, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+    def __str__(self) -> str:
+        return f"{self.code.name}: {self.message}"
+
+
+def invalid_argument(message: str) -> StatusError:
+    """The most common error: the request is at fault."""
+    return StatusError(Code.INVALID_ARGUMENT, message)
+
+
+def not_found(message: str) -> StatusError:
+    """The model, version or file asked for is not there."""
+    return StatusError(Code.NOT_FOUND, message)
+
+
+def failed_precondition(message: str) -> StatusError:
+    """The request is well formed, but what is loaded or configured forbids it."""
+    return StatusError(Code.FAILED_PRECONDITION, message)

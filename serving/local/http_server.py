@@ -1,0 +1,228 @@
+"""HTTP/1.1 for the REST skin: connections, bodies, and the manners of the original's server.
+
+The standard library's server is used because the recorded manners ask for that much control: the
+raw path, which headers come in which order, when a connection closes (recorded cases 170 to 208).
+One thread for each connection.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import socket
+import sys
+import threading
+import zlib
+from http.client import responses
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from serving.local import json_replies
+from serving.local.rest_api import Reply, RestApi
+
+log = logging.getLogger(__name__)
+
+MAX_BODY_BYTES = 2**30
+MAX_OPENED_BYTES = 100 * 2**20
+"""What a gzip body may open to; beyond it, it counts as empty (recorded case 866)."""
+
+_HTML = "<HTML><HEAD>\n<TITLE>{0} {1}</TITLE>\n</HEAD><BODY>\n<H1>{1}</H1>\n</BODY></HTML>\n"
+_AUTHORITY = re.compile(r"https?://[^/]*", re.IGNORECASE)
+_DIGITS = re.compile(r"[0-9]{1,18}", re.ASCII)
+_GZIP_WINDOW = 16 + zlib.MAX_WBITS
+
+
+class BadRequestError(Exception):
+    """The bytes on the connection are not a request that can be answered in JSON."""
+
+
+class RestServer(ThreadingHTTPServer):
+    """Listens for REST requests."""
+
+    daemon_threads = True
+    request_queue_size = 1024
+    allow_reuse_address = True
+
+    def __init__(self, host: str, port: int, api: RestApi) -> None:
+        """Binds and listens; raises `OSError` where the port is taken."""
+        self.api = api
+        self.draining = False
+        self._busy = 0
+        self._idle = threading.Condition()
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        super().__init__((host, port), RestHandler)
+
+    def start(self) -> None:
+        """Serves in a thread of its own."""
+        threading.Thread(target=self.serve_forever, name="REST", daemon=True).start()
+
+    def stop(self, grace_seconds: float) -> None:
+        """Takes no new connection and waits for the requests under way."""
+        self.draining = True
+        self.shutdown()
+        self.server_close()
+        with self._idle:
+            self._idle.wait_for(lambda: self._busy == 0, grace_seconds)
+
+    def answer(self, method: str, path: str, body: bytes, origin: str) -> Reply:
+        """Hands one request to the API; while draining it is refused."""
+        if self.draining:
+            return Reply(503, json_replies.error("The server is stopping."))
+        return self.api.handle(method, path, body, origin)
+
+    def count(self, change: int) -> None:
+        """Keeps the number of requests under way, until their last byte is sent."""
+        with self._idle:
+            self._busy += change
+            self._idle.notify_all()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is no news; anything else is."""
+        if not isinstance(sys.exception(), ConnectionError):
+            log.exception("A REST connection failed")
+
+    def server_bind(self) -> None:
+        """Binds without the reverse look-up of the host's name, which can take seconds."""
+        socket.socket.bind(self.socket, self.server_address)
+        host, port = self.socket.getsockname()[:2]
+        self.server_address = (host, port)
+        self.server_name, self.server_port = host, port
+
+
+class RestHandler(BaseHTTPRequestHandler):
+    """One connection."""
+
+    server: RestServer
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+
+    def serve(self) -> None:
+        """Answers one request."""
+        self.server.count(+1)
+        try:
+            self._reply(self._answer())
+            self.wfile.flush()
+        except BadRequestError:
+            self.send_error(400)
+        finally:
+            self.server.count(-1)
+
+    do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = serve
+
+    def _answer(self) -> Reply:
+        path = self._path()
+        body = self._body()
+        if not RestApi.serves(path):
+            return _page(404)
+        return self.server.answer(self.command, path, body, self.headers.get("Origin", ""))
+
+    def _path(self) -> str:
+        raw = self.requestline.split()[1]
+        path = _AUTHORITY.sub("", raw, count=1)
+        if path != raw:
+            self.close_connection = True
+        return path
+
+    def _body(self) -> bytes:
+        chunked = "chunked" in self.headers.get("Transfer-Encoding", "").lower()
+        length = self.headers.get("Content-Length")
+        if chunked and length is not None:
+            raise BadRequestError
+        body = self._chunks() if chunked else self._read(_length(length))
+        if "gzip" in self.headers.get("Content-Encoding", "").lower():
+            return _opened(body)
+        return body
+
+    def _chunks(self) -> bytes:
+        chunks: list[bytes] = []
+        while size := self._chunk_size():
+            if sum(map(len, chunks)) + size > MAX_BODY_BYTES:
+                raise BadRequestError
+            chunks.append(self._read(size))
+            self.rfile.readline()
+        while self.rfile.readline().strip():
+            pass
+        return b"".join(chunks)
+
+    def _chunk_size(self) -> int:
+        digits = self.rfile.readline(1024).split(b";")[0].strip()
+        try:
+            return int(digits, 16)
+        except ValueError as error:
+            raise BadRequestError from error
+
+    def _read(self, length: int) -> bytes:
+        if not 0 <= length <= MAX_BODY_BYTES:
+            raise BadRequestError
+        body = self.rfile.read(length)
+        if len(body) < length:
+            raise ConnectionResetError("The client closed in the middle of its body.")
+        return body
+
+    def _reply(self, reply: Reply) -> None:
+        old = self.request_version < "HTTP/1.1"
+        keeps = "keep-alive" in self.headers.get("Connection", "").lower()
+        self.close_connection |= reply.content_type == "text/html" or self.server.draining
+        headers = [*reply.headers, ("Content-Type", reply.content_type)]
+        if reply.content_type == "text/html" or (not old and self._asked_to_close()):
+            headers.append(("Connection", "close"))
+        if old and keeps:
+            headers.append(("Connection", "keep-alive"))
+        if not old:
+            headers.append(("Date", self.date_time_string()))
+        if not old or keeps:
+            headers.append(("Content-Length", str(len(reply.body))))
+        self._write(reply, headers, "HTTP/1.0" if old else "HTTP/1.1")
+
+    def _asked_to_close(self) -> bool:
+        return self.close_connection and "close" in self.headers.get("Connection", "").lower()
+
+    def _write(self, reply: Reply, headers: list[tuple[str, str]], version: str) -> None:
+        lines = [f"{version} {reply.status} {_reason(reply.status)}"]
+        lines += [f"{name}: {value}" for name, value in headers]
+        head = "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n"
+        # A body after HEAD, which the original sends, would be read as the next reply.
+        self.wfile.write(head if self.command == "HEAD" else head + reply.body)
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """A page in place of the base class's, with the original's status codes."""
+        status = code if code in (404, 501) else 400
+        reply = _page(status)
+        headers = [("Content-Type", reply.content_type), ("Connection", "close")]
+        headers += [("Date", self.date_time_string()), ("Content-Length", str(len(reply.body)))]
+        self.close_connection = True
+        self._write(reply, headers, "HTTP/1.1")
+        self.wfile.flush()
+
+    def handle_expect_100(self) -> bool:
+        """No interim reply, as recorded (185); clients send their body a moment later."""
+        return True
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's name
+        """Requests are not logged."""
+
+
+def _page(status: int) -> Reply:
+    return Reply(status, _HTML.format(status, _reason(status)).encode(), "text/html")
+
+
+def _reason(status: int) -> str:
+    return responses.get(status, "Client Closed Request")
+
+
+def _length(header: str | None) -> int:
+    if header is None:
+        return 0
+    if not _DIGITS.fullmatch(header.strip()):
+        raise BadRequestError
+    return int(header)
+
+
+def _opened(body: bytes) -> bytes:
+    opener = zlib.decompressobj(_GZIP_WINDOW)
+    try:
+        opened = opener.decompress(body, MAX_OPENED_BYTES)
+    except zlib.error:
+        return b""
+    return opened if opener.eof else b""

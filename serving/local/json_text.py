@@ -1,0 +1,239 @@
+"""JSON text to values, with the leniencies and the error texts of the original's RapidJSON.
+
+Valid text goes through Python's C parser. What that refuses, and the few things that the two
+judge differently, goes through a parser of our own, whose errors name the same byte offsets
+(recorded cases 143 to 160).
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from typing import Any
+
+from serving.local.errors import StatusError, invalid_argument
+
+# Surrogate escapes (a lone one is refused) and exponents that may exceed a double.
+_JUDGED_DIFFERENTLY = re.compile(rb"\\u[dD][89a-fA-F]|[eE]\+?[0-9]{3}")
+_NUMBER = re.compile(rb"-?(?:0|[1-9][0-9]*)")
+_FRACTION = re.compile(rb"\.([0-9]*)")
+_EXPONENT = re.compile(rb"[eE][-+]?([0-9]*)")
+_PLAIN = re.compile(rb'[^"\\\x00-\x1f]*')
+_HEX = re.compile(rb"[0-9a-fA-F]{4}")
+_SPACE = b" \t\n\r"
+_ESCAPES = {b'"': '"', b"\\": "\\", b"/": "/", b"b": "\b", b"f": "\f",
+            b"n": "\n", b"r": "\r", b"t": "\t"}  # fmt: skip
+_LITERALS: dict[bytes, tuple[bytes, Any]] = {
+    b"t": (b"true", True), b"f": (b"false", False), b"n": (b"null", None),
+}  # fmt: skip
+
+
+def parse(text: bytes) -> Any:
+    """Parses a JSON document.
+
+    Returns:
+        The value. Of a key that comes twice the first counts (case 153); bytes that are not UTF-8
+        are kept by `surrogateescape` (case 149).
+
+    Raises:
+        StatusError: `JSON Parse error: ...` with the byte offset.
+    """
+    if not text:
+        raise invalid_argument("JSON Parse error: The document is empty")
+    text = text.removeprefix(codecs.BOM_UTF8)
+    if not _JUDGED_DIFFERENTLY.search(text):
+        try:
+            decoded = text.decode("utf-8", "surrogateescape")
+            return json.loads(decoded, object_pairs_hook=_first_wins)
+        except (ValueError, RecursionError):
+            pass  # The parser below finds out what is wrong, and where.
+    return _Parser(text).document()
+
+
+def _first_wins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        values = dict(reversed(pairs))
+    return values
+
+
+class _Parser:
+    """A parser without recursion, so nesting is bounded by the size of the text alone."""
+
+    def __init__(self, text: bytes) -> None:
+        self._text = text
+        self._at = 0
+
+    def document(self) -> Any:
+        if not self._next():
+            raise self._error("The document is empty.")
+        value = self._value()
+        if self._next():
+            raise self._error("The document root must not be followed by other values.")
+        return value
+
+    def _value(self) -> Any:
+        open_: list[tuple[dict[str, Any] | list[Any], str]] = []
+        while True:
+            value, opened = self._begin()
+            if opened:
+                open_.append((value, self._name() if isinstance(value, dict) else ""))
+                continue
+            while open_:
+                container, name = open_.pop()
+                _add(container, name, value)
+                if self._another(container):
+                    named = isinstance(container, dict)
+                    open_.append((container, self._name() if named else ""))
+                    break
+                value = container
+            else:
+                return value
+
+    def _begin(self) -> tuple[Any, bool]:
+        """Reads a scalar, an empty container, or the opening of a container with content."""
+        first = self._next()
+        if first in (b"{", b"["):
+            self._at += 1
+            empty: dict[str, Any] | list[Any] = {} if first == b"{" else []
+            if self._next() != (b"}" if first == b"{" else b"]"):
+                return empty, True
+            self._at += 1
+            return empty, False
+        return self._scalar(first), False
+
+    def _another(self, container: dict[str, Any] | list[Any]) -> bool:
+        following = self._next()
+        closing = b"}" if isinstance(container, dict) else b"]"
+        if following not in (b",", closing):
+            what = "an object member" if closing == b"}" else "an array element"
+            raise self._error(f"Missing a comma or '{closing.decode()}' after {what}.")
+        self._at += 1
+        return following == b","
+
+    def _name(self) -> str:
+        if self._next() != b'"':
+            raise self._error("Missing a name for object member.")
+        name = self._string()
+        if self._next() != b":":
+            raise self._error("Missing a colon after a name of object member.")
+        self._at += 1
+        return name
+
+    def _scalar(self, first: bytes) -> Any:
+        if first == b'"':
+            return self._string()
+        if first in _LITERALS:
+            word, value = _LITERALS[first]
+            self._expect(word)
+            return value
+        return self._number()
+
+    def _number(self) -> int | float:
+        start = self._at
+        whole = _NUMBER.match(self._text, start)
+        if whole is None:
+            return self._named_number()
+        self._at = whole.end()
+        decimal = self._digits(_FRACTION, "Miss fraction part in number.")
+        decimal = self._digits(_EXPONENT, "Miss exponent in number.") or decimal
+        text = self._text[start : self._at]
+        value = float(text)
+        if value in (float("inf"), float("-inf")):
+            raise self._error("Number too big to be stored in double.", start)
+        return value if decimal or len(text) > 20 else int(text)
+
+    def _digits(self, pattern: re.Pattern[bytes], missing: str) -> bool:
+        match = pattern.match(self._text, self._at)
+        if match is None:
+            return False
+        self._at = match.end()
+        if not match.group(1):
+            raise self._error(missing)
+        return True
+
+    def _named_number(self) -> float:
+        negative = self._peek() == b"-"
+        self._at += negative
+        if self._peek() == b"N":
+            self._expect(b"NaN")
+            return float("nan")
+        if self._peek() == b"I":
+            self._expect(b"Inf")
+            if self._peek() == b"i":
+                self._expect(b"inity")
+            return float("-inf" if negative else "inf")
+        raise self._error("Invalid value.")
+
+    def _string(self) -> str:
+        self._at += 1
+        parts: list[str] = []
+        while True:
+            plain = _PLAIN.match(self._text, self._at)
+            assert plain is not None  # noqa: S101 - the pattern matches the empty string
+            self._at = plain.end()
+            parts.append(plain.group().decode("utf-8", "surrogateescape"))
+            if self._peek() == b'"':
+                self._at += 1
+                return "".join(parts)
+            if self._peek() != b"\\":
+                raise self._unfinished()
+            parts.append(self._escape())
+
+    def _unfinished(self) -> StatusError:
+        if self._peek() in (b"", b"\0"):
+            return self._error("Missing a closing quotation mark in string.")
+        return self._error("Invalid encoding in string.")
+
+    def _escape(self) -> str:
+        start = self._at
+        kind = self._text[start + 1 : start + 2]
+        self._at += 2
+        if kind in _ESCAPES:
+            return _ESCAPES[kind]
+        if kind != b"u":
+            raise self._error("Invalid escape character in string.", start)
+        unit = self._hex(start)
+        if not 0xD800 <= unit <= 0xDFFF:
+            return chr(unit)
+        if unit > 0xDBFF or self._text[self._at : self._at + 2] != b"\\u":
+            raise self._error("The surrogate pair in string is invalid.", start)
+        self._at += 2
+        low = self._hex(start)
+        if not 0xDC00 <= low <= 0xDFFF:
+            raise self._error("The surrogate pair in string is invalid.", start)
+        return chr(0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00))
+
+    def _hex(self, start: int) -> int:
+        digits = _HEX.match(self._text, self._at)
+        if digits is None:
+            raise self._error("Incorrect hex digit after \\u escape in string.", start)
+        self._at = digits.end()
+        return int(digits.group(), 16)
+
+    def _expect(self, word: bytes) -> None:
+        for letter in word:
+            if self._peek() != bytes([letter]):
+                raise self._error("Invalid value.")
+            self._at += 1
+
+    def _next(self) -> bytes:
+        """Skips white space; the byte that follows, empty at the end."""
+        while (byte := self._peek()) and byte in _SPACE:
+            self._at += 1
+        return byte
+
+    def _peek(self) -> bytes:
+        return self._text[self._at : self._at + 1]
+
+    def _error(self, message: str, at: int | None = None) -> StatusError:
+        offset = self._at if at is None else at
+        return invalid_argument(f"JSON Parse error: {message} at offset: {offset}")
+
+
+def _add(container: dict[str, Any] | list[Any], name: str, value: Any) -> None:
+    if isinstance(container, dict):
+        container.setdefault(name, value)
+    else:
+        container.append(value)

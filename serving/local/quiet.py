@@ -1,0 +1,34 @@
+"""Keeps TensorFlow's C++ chatter off a user's terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+STDERR = 2
+
+
+def prepare_environment() -> None:
+    """Sets what TensorFlow reads when it is imported; what the user has set stays."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # Looking for a GPU takes time and prints errors where there is none.
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
+
+@contextlib.contextmanager
+def native_stderr_silenced() -> Iterator[None]:
+    """Sends what C++ prints to nowhere.
+
+    Some lines of the first import and the first run obey no log level.
+    """
+    saved = os.dup(STDERR)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, STDERR)
+    try:
+        yield
+    finally:
+        os.dup2(saved, STDERR)
+        os.close(saved)
+        os.close(nowhere)

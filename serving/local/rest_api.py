@@ -1,0 +1,136 @@
+"""The REST skin: paths and bodies to the data plane, answers and errors to JSON.
+
+Paths match as a whole, query included; the fixed parts in any case, the verb as written (recorded
+cases 231 to 264). Nothing here knows of sockets.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import NamedTuple
+from urllib.parse import unquote
+
+from serving.local import json_replies
+from serving.local.dataplane import DataPlane
+from serving.local.errors import Code, StatusError, invalid_argument
+from serving.local.json_predict import PredictBody
+from serving.local.storage import INT64
+from serving.local.versions import Choice
+
+log = logging.getLogger(__name__)
+
+JSON = "application/json"
+PREFLIGHT = "text/html; charset=ISO-8859-1"
+CORS_HEADERS = (
+    ("Access-Control-Allow-Origin", "*"),
+    ("Access-Control-Allow-Methods", "POST, GET"),
+    ("Access-Control-Allow-Headers", "Content-Type"),
+)
+
+_CHOICE = r"(?:/versions/(?P<version>[0-9]+)|/labels/(?P<label>[^/:]+))?"
+_POST = re.compile(rf"/v1/models/(?P<model>[^/:]+){_CHOICE}:(?P<verb>\w+)", re.IGNORECASE)
+_GET = re.compile(
+    rf"/v1/models(?:/(?P<model>[^/:]+))?{_CHOICE}(?P<metadata>/metadata)?", re.IGNORECASE
+)
+_ORIGIN = re.compile(r"https?://")
+_VERBS = ("predict", "classify", "regress")
+
+_HTTP_STATUS = {
+    Code.OK: 200, Code.CANCELLED: 499, Code.INVALID_ARGUMENT: 400, Code.FAILED_PRECONDITION: 400,
+    Code.OUT_OF_RANGE: 400, Code.UNAUTHENTICATED: 401, Code.PERMISSION_DENIED: 403,
+    Code.NOT_FOUND: 404, Code.ALREADY_EXISTS: 409, Code.ABORTED: 409,
+    Code.RESOURCE_EXHAUSTED: 429, Code.UNIMPLEMENTED: 501, Code.UNAVAILABLE: 503,
+    Code.DEADLINE_EXCEEDED: 504,
+}  # fmt: skip
+
+
+class Reply(NamedTuple):
+    """An HTTP reply, headers of the connection aside."""
+
+    status: int
+    body: bytes
+    content_type: str = JSON
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class RestApi:
+    """Answers requests below `/v1/`."""
+
+    def __init__(self, plane: DataPlane, *, timeout_ms: int, cors: bool) -> None:
+        self._plane = plane
+        self._timeout_ms = timeout_ms
+        self._headers = CORS_HEADERS if cors else ()
+
+    @staticmethod
+    def serves(path: str) -> bool:
+        """Whether a path is an API path at all; others get a plain 404 page."""
+        return path[:4].lower() == "/v1/"
+
+    def handle(self, method: str, path: str, body: bytes, origin: str = "") -> Reply:
+        """Answers one request; never raises.
+
+        Args:
+            method: as sent, upper case.
+            path: as sent, percent-encoded, with its query.
+            body: opened, where it came compressed.
+            origin: the `Origin` header.
+        """
+        try:
+            reply = self._dispatch(method, unquote(path, errors="surrogateescape"), body, origin)
+        except StatusError as error:
+            reply = _refusal(error)
+        except RecursionError:
+            reply = _refusal(invalid_argument("JSON Parse error: nested too deeply"))
+        except Exception as error:
+            log.exception("Answering %s %s failed", method, path)
+            reply = _refusal(StatusError(Code.INTERNAL, f"{type(error).__name__}: {error}"))
+        return reply._replace(headers=self._headers)
+
+    def _dispatch(self, method: str, path: str, body: bytes, origin: str) -> Reply:
+        if method == "OPTIONS":
+            return Reply(200 if _ORIGIN.match(origin) else 400, b"", PREFLIGHT)
+        post = _POST.fullmatch(path) if method == "POST" else None
+        get = _GET.fullmatch(path) if method == "GET" else None
+        if post and post["verb"] in _VERBS:
+            return self._post(post, body)
+        if get:
+            return self._get(get)
+        raise invalid_argument(f"Malformed request: {method} {path}")
+
+    def _post(self, match: re.Match[str], body: bytes) -> Reply:
+        if not _fits_int64(match["version"]):
+            return Reply(400, b"")
+        if match["verb"] != "predict":
+            text = f"{match['verb']} is not provided by the local model server."
+            raise StatusError(Code.UNIMPLEMENTED, text)
+        request = PredictBody(body)
+        answer = self._plane.predict(_choice(match), request.call, self._timeout_ms)
+        return Reply(200, json_replies.predictions(answer.outputs, row_form=request.row_form))
+
+    def _get(self, match: re.Match[str]) -> Reply:
+        if not _fits_int64(match["version"]):
+            return Reply(400, b"")
+        if match["model"] is None:
+            raise invalid_argument("Missing model name in request.")
+        if match["metadata"]:
+            version, signatures = self._plane.metadata(_choice(match))
+            return Reply(200, json_replies.metadata(match["model"], version, signatures))
+        versions = self._plane.status(match["model"], _number(match["version"]))
+        return Reply(200, json_replies.status(versions))
+
+
+def _choice(match: re.Match[str]) -> Choice:
+    return Choice(match["model"], _number(match["version"]), match["label"])
+
+
+def _number(text: str | None) -> int | None:
+    return None if text is None else int(text)
+
+
+def _fits_int64(text: str | None) -> bool:
+    return text is None or (len(text) < 4000 and int(text) in INT64)
+
+
+def _refusal(error: StatusError) -> Reply:
+    return Reply(_HTTP_STATUS.get(error.code, 500), json_replies.error(error.message))

@@ -1,0 +1,182 @@
+"""One loaded SavedModel: the only module that calls TensorFlow.
+
+The model runs through a session and its callables, the C++ path that TensorFlow Serving takes
+too, so values, shapes and error texts are those of the original; Python's own shape checks, which
+it does not have, are not in the way (recorded cases 056, 113, 115).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.protobuf import config_pb2, saved_model_pb2
+from tensorflow.python.framework import errors_impl
+
+from serving.local.errors import Code, StatusError, not_found
+from serving.wire import messages_pb2 as pb
+from serving.wire.tensors import Array
+
+SERVE = "serve"
+VARIABLE_OPS = frozenset({"VarHandleOp", "VariableV2", "Variable", "VarHandlesOp"})
+MAX_CALLABLES = 256
+
+# The loader tells its callers to move to TensorFlow 2's loader, which has no such run path.
+logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
+
+def start_runtime() -> None:
+    """Runs an empty graph once, so that what TensorFlow prints on its first run is printed now."""
+    with tf.compat.v1.Session(graph=tf.Graph()) as session, session.graph.as_default():
+        session.run(tf.constant(0))
+
+
+class Servable:
+    """A version in memory. Safe to run from many threads at once."""
+
+    def __init__(self, path: Path) -> None:
+        """Loads the SavedModel at `path`.
+
+        Raises:
+            StatusError: the directory is no SavedModel, or an incomplete or damaged one.
+        """
+        _require_complete(path)
+        self._session = tf.compat.v1.Session(graph=tf.Graph())
+        try:
+            with self._session.graph.as_default():
+                loaded = tf.compat.v1.saved_model.loader.load(self._session, [SERVE], str(path))
+        except Exception as error:
+            self._session.close()
+            raise _status_error(error) from error
+        self.signatures = _signatures(loaded)
+        self._callables: dict[Any, Callable[..., Sequence[Any]]] = {}
+        self._lock = threading.Lock()
+
+    def run(
+        self, feeds: Mapping[str, Array], fetches: Sequence[str], timeout_ms: int = 0
+    ) -> list[Array]:
+        """Runs the graph once.
+
+        Args:
+            feeds: values by tensor name (`serving_default_x:0`).
+            fetches: tensor names, in the order wanted.
+            timeout_ms: milliseconds after which the run is given up; 0 waits for ever.
+
+        Raises:
+            StatusError: whatever the graph reports, with TensorFlow's text.
+        """
+        names = tuple(sorted(feeds))
+        run = self._callable(names, tuple(fetches), timeout_ms)
+        try:
+            return [_as_array(value) for value in run(*(feeds[name] for name in names))]
+        except Exception as error:
+            raise _status_error(error) from error
+
+    def close(self) -> None:
+        """Frees variables and graph. No run may be under way or follow."""
+        self._callables.clear()
+        self._session.close()
+
+    def _callable(
+        self, feeds: tuple[str, ...], fetches: tuple[str, ...], timeout_ms: int
+    ) -> Callable[..., Sequence[Any]]:
+        key = (feeds, fetches, timeout_ms)
+        with self._lock:
+            if key not in self._callables:
+                if len(self._callables) >= MAX_CALLABLES:
+                    self._callables.pop(next(iter(self._callables)))
+                self._callables[key] = self._make_callable(*key)
+            return self._callables[key]
+
+    def _make_callable(
+        self, feeds: tuple[str, ...], fetches: tuple[str, ...], timeout_ms: int
+    ) -> Callable[..., Sequence[Any]]:
+        options = config_pb2.CallableOptions(feed=feeds, fetch=fetches)
+        options.run_options.timeout_in_ms = timeout_ms
+        make: Callable[..., Any] = self._session._make_callable_from_options
+        return make(options)
+
+
+def _signatures(meta_graph: Any) -> dict[str, pb.SignatureDef]:
+    """Translates TensorFlow's messages into ours; the bytes are the same."""
+    return {
+        name: pb.SignatureDef.FromString(signature.SerializeToString())
+        for name, signature in meta_graph.signature_def.items()
+    }
+
+
+def _as_array(value: Any) -> Array:
+    array = np.asarray(value)
+    if array.dtype.kind != "S":
+        return array
+    return array.astype(np.object_)
+
+
+def _require_complete(path: Path) -> None:
+    """Refuses a directory that lacks a part of its model.
+
+    The original loads a model whose `variables/` is missing and lets it replace a good one
+    (recorded case 617_novars). A half-copied version would do the same, so here it is refused.
+    """
+    if not path.is_dir():
+        raise StatusError(Code.FAILED_PRECONDITION, _not_a_directory(path))
+    file = path / "saved_model.pb"
+    if not file.is_file():
+        raise not_found(_not_a_saved_model(path))
+    if _has_variables(_read(file)) and not (path / "variables" / "variables.index").is_file():
+        raise not_found(f"Variables of the model are missing: {path}/variables/variables.index")
+
+
+def _not_a_directory(path: Path) -> str:
+    servable = f"{{name: {path.parent.name} version: {path.name}}}"
+    attempt = "Error while attempting to reserve resources to load servable"
+    return f"{attempt} {servable}: {path}; Not a directory"
+
+
+def _not_a_saved_model(path: Path) -> str:
+    return (
+        "Specified file path does not appear to contain a SavedModel bundle "
+        f"(should have a file called `saved_model.pb`)\nSpecified file path: {path}"
+    )
+
+
+def _read(file: Path) -> Any:
+    saved_model = saved_model_pb2.SavedModel()
+    try:
+        saved_model.ParseFromString(file.read_bytes())
+    except Exception as error:
+        text = f"Can't parse {file} as binary proto"
+        raise StatusError(Code.DATA_LOSS, text) from error
+    for meta_graph in saved_model.meta_graphs:
+        if SERVE in meta_graph.meta_info_def.tags:
+            return meta_graph
+    raise not_found(
+        f"Could not find meta graph def matching supplied tags: {{ {SERVE} }}. To inspect "
+        "available tag-sets in the SavedModel, please use the SavedModel CLI: `saved_model_cli`"
+    )
+
+
+def _has_variables(meta_graph: Any) -> bool:
+    graph = meta_graph.graph_def
+    functions = (node for function in graph.library.function for node in function.node_def)
+    return any(node.op in VARIABLE_OPS for nodes in (graph.node, functions) for node in nodes)
+
+
+def _status_error(error: Exception) -> StatusError:
+    if isinstance(error, StatusError):
+        return error
+    if isinstance(error, errors_impl.OpError):
+        return StatusError(Code(error.error_code), _without_caller_traceback(error.message))
+    if isinstance(error, (TypeError, ValueError)):
+        return StatusError(Code.INVALID_ARGUMENT, str(error))
+    return StatusError(Code.INTERNAL, f"{type(error).__name__}: {error}")
+
+
+def _without_caller_traceback(message: str) -> str:
+    """Cuts what Python's TensorFlow adds to the text of the C++ one."""
+    return message.split("\n\nOriginal stack trace", 1)[0].split("\n\nErrors may have", 1)[0]

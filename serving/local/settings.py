@@ -1,0 +1,135 @@
+"""The server's flags: TensorFlow Serving's names and forms, plus `--host` and `--models_root`.
+
+One table, `Settings`, drives the parser, the help text and the code.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+_TRUE, _FALSE = ("true", "t", "1", "yes", "y"), ("false", "f", "0", "no", "n")
+
+
+def _flag(default: Any, text: str, *, env: str = "") -> Any:
+    return dataclasses.field(default=default, metadata={"help": text, "env": env})
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What the command line asks for; each field is the flag of that name."""
+
+    port: int = _flag(8500, "port for gRPC; 0 for none", env="US_BILLS_GRPC_PORT")
+    rest_api_port: int = _flag(
+        8501,
+        "port for REST; 0 for none (TensorFlow Serving's own default is none)",
+        env="US_BILLS_REST_PORT",
+    )
+    host: str = _flag("127.0.0.1", "address to listen on (TensorFlow Serving: all addresses)")
+    model_config_file: str = _flag("", "models to serve, as protobuf text")
+    model_config_file_poll_wait_seconds: int = _flag(
+        0, "seconds between looks at --model_config_file; 0 reads it once"
+    )
+    file_system_poll_wait_seconds: int = _flag(
+        1, "seconds between looks at the base paths; 0 looks once"
+    )
+    model_name: str = _flag("default", "name of the model at --model_base_path")
+    model_base_path: str = _flag("", "folder of versions, where no --model_config_file is given")
+    models_root: str = _flag(
+        "models",
+        "folder that stands for /models/ in base paths, as the container's mount does; "
+        "empty for the real /models (not a flag of TensorFlow Serving)",
+    )
+    allow_version_labels_for_unavailable_models: bool = _flag(
+        False, "accept labels of versions that are not loaded yet"
+    )
+    enable_model_warmup: bool = _flag(True, "replay a version's warm-up requests before it serves")
+    max_num_load_retries: int = _flag(5, "further tries for a version that cannot be loaded")
+    load_retry_interval_micros: int = _flag(60_000_000, "microseconds between such tries")
+    rest_api_timeout_in_ms: int = _flag(30_000, "milliseconds for a REST prediction")
+    rest_api_enable_cors_support: bool = _flag(False, "send CORS headers with REST replies")
+    monitoring_config_file: str = _flag("", "accepted; there are no metrics yet")
+
+
+class FlagError(ValueError):
+    """A flag that is known has no or no usable value."""
+
+
+def parse(
+    arguments: Sequence[str], environment: Mapping[str, str] = os.environ
+) -> tuple[Settings, list[str]]:
+    """Reads the command line.
+
+    Args:
+        arguments: in the forms `--flag=value`, `--flag value` and, for a yes-or-no flag, `--flag`.
+        environment: gives the defaults of the two ports.
+
+    Returns:
+        The settings, and the arguments that are no flags of this server.
+
+    Raises:
+        FlagError: a value is missing or is not of the flag's type.
+    """
+    fields = {field.name: field for field in dataclasses.fields(Settings)}
+    values = _from_environment(fields, environment)
+    unknown: list[str] = []
+    rest = list(arguments)
+    while rest:
+        argument = rest.pop(0)
+        name, given, value = argument.removeprefix("--").partition("=")
+        if not argument.startswith("--") or name not in fields:
+            unknown.append(argument)
+            continue
+        if not given:
+            value = _separate_value(fields[name], rest)
+        values[name] = _convert(fields[name], value, f"--{name}")
+    return Settings(**values), unknown
+
+
+def help_text() -> str:
+    """The list of flags with their defaults."""
+    lines = ["usage: python -m serving [--flag=value ...]", "", "flags:"]
+    for field in dataclasses.fields(Settings):
+        env = field.metadata["env"]
+        default = f"{_shown(field.default)}{f', or the variable {env}' if env else ''}"
+        lines += [f"  --{field.name}", f"      {field.metadata['help']} [{default}]"]
+    return "\n".join(lines)
+
+
+def _from_environment(
+    fields: Mapping[str, dataclasses.Field[Any]], environment: Mapping[str, str]
+) -> dict[str, Any]:
+    named = {field.name: field.metadata["env"] for field in fields.values()}
+    return {
+        name: _convert(fields[name], environment[env], env)
+        for name, env in named.items()
+        if env and environment.get(env)
+    }
+
+
+def _separate_value(field: dataclasses.Field[Any], rest: list[str]) -> str:
+    if isinstance(field.default, bool):
+        is_value = bool(rest) and rest[0].lower() in _TRUE + _FALSE
+        return rest.pop(0) if is_value else "true"
+    if not rest:
+        raise FlagError(f"--{field.name} needs a value: {field.metadata['help']}.")
+    return rest.pop(0)
+
+
+def _convert(field: dataclasses.Field[Any], text: str, source: str) -> Any:
+    if isinstance(field.default, bool):
+        if text.lower() not in _TRUE + _FALSE:
+            raise FlagError(f"{source} expects true or false. Received: {text!r}.")
+        return text.lower() in _TRUE
+    if isinstance(field.default, int):
+        try:
+            return int(text)
+        except ValueError as error:
+            raise FlagError(f"{source} expects a whole number. Received: {text!r}.") from error
+    return text
+
+
+def _shown(default: Any) -> str:
+    return str(default).lower() if isinstance(default, bool) else repr(default)

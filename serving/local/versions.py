@@ -1,0 +1,211 @@
+"""The state of every version that was ever seen, and who uses it right now.
+
+One lock guards all of it; nobody holds the lock while TensorFlow loads, runs or unloads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from serving.local.errors import Code, StatusError, invalid_argument, not_found
+from serving.local.servable import Servable
+from serving.local.storage import Fingerprint
+from serving.wire import messages_pb2 as pb
+
+log = logging.getLogger(__name__)
+State = pb.ModelVersionStatus.State
+
+_SERVING = (pb.ModelVersionStatus.AVAILABLE,)
+_GONE = (pb.ModelVersionStatus.END,)
+
+
+class Key(NamedTuple):
+    """Which version of which model."""
+
+    model: str
+    version: int
+
+
+class Choice(NamedTuple):
+    """The version that a request asks for: a number, a label, or neither for the latest."""
+
+    model: str
+    version: int | None = None
+    label: str | None = None
+
+
+@dataclasses.dataclass
+class Version:
+    """What is known of one version."""
+
+    path: Path
+    state: State = pb.ModelVersionStatus.START
+    error: StatusError | None = None
+    servable: Servable | None = None
+    users: int = 0
+    failures: int = 0
+    retry_at: float = 0.0
+    tried: Fingerprint | None = None
+
+
+class Versions:
+    """A table of versions; requests take leases from it, the manager changes it."""
+
+    def __init__(self) -> None:
+        self._versions: dict[Key, Version] = {}
+        self._labels: dict[str, Mapping[str, int]] = {}
+        self._changed = threading.Condition()
+
+    @contextlib.contextmanager
+    def lease(self, choice: Choice) -> Iterator[tuple[int, Servable]]:
+        """Holds a version in memory for as long as a request runs.
+
+        Yields:
+            The version's number and its servable.
+
+        Raises:
+            StatusError: with the text of recorded cases 220 to 229 and 420 to 427.
+        """
+        key, servable = self._take(choice)
+        try:
+            yield key.version, servable
+        finally:
+            self._give_back(key)
+
+    def statuses(self, model: str, version: int | None = None) -> list[pb.ModelVersionStatus]:
+        """All versions ever seen of a model, newest first, or the one asked for.
+
+        Raises:
+            StatusError: none was seen (recorded cases 254, 258).
+        """
+        with self._changed:
+            seen = sorted((key for key in self._versions if key.model == model), reverse=True)
+            asked = [key for key in seen if version in (None, key.version)]
+            found = [_status(key, self._versions[key]) for key in asked]
+        if not found:
+            what = "any versions" if version is None else f"version {version}"
+            raise not_found(f"Could not find {what} of model {model}")
+        return found
+
+    def loaded(self, model: str | None = None) -> set[Key]:
+        """The versions that serve, of one model or of all."""
+        return {key for key in self._in_state(*_SERVING) if model in (None, key.model)}
+
+    def in_use(self) -> int:
+        """The number of requests that hold a version."""
+        with self._changed:
+            return sum(version.users for version in self._versions.values())
+
+    def known(self, key: Key) -> Version | None:
+        """What is known of a version; only the manager may change it."""
+        with self._changed:
+            return self._versions.get(key)
+
+    def add(self, key: Key, path: Path) -> Version:
+        """Takes up a version that was never seen, or that had ended."""
+        version = Version(path)
+        with self._changed:
+            self._versions[key] = version
+        self.set_state(key, pb.ModelVersionStatus.START)
+        return version
+
+    def set_state(
+        self,
+        key: Key,
+        state: State,
+        *,
+        servable: Servable | None = None,
+        error: StatusError | None = None,
+    ) -> None:
+        """Moves a version to a state and says so in the log."""
+        with self._changed:
+            version = self._versions[key]
+            version.state, version.servable, version.error = state, servable, error
+            self._changed.notify_all()
+        _log_state(key, state, error)
+
+    def unload(self, key: Key) -> None:
+        """Stops serving a version; it is freed by its last user, or at once where it has none."""
+        with self._changed:
+            version = self._versions[key]
+            version.state = pb.ModelVersionStatus.UNLOADING
+            idle = version.users == 0
+        _log_state(key, pb.ModelVersionStatus.UNLOADING, None)
+        if idle:
+            self._free(key, version)
+
+    def set_labels(self, model: str, labels: Mapping[str, int]) -> None:
+        """Replaces the labels of a model."""
+        with self._changed:
+            self._labels[model] = dict(labels)
+
+    def labels(self, model: str) -> Mapping[str, int]:
+        """The labels of a model."""
+        with self._changed:
+            return self._labels.get(model, {})
+
+    def _take(self, choice: Choice) -> tuple[Key, Servable]:
+        with self._changed:
+            key = self._resolve(choice)
+            version = self._versions.get(key)
+            if version is None or version.state not in _SERVING or version.servable is None:
+                raise not_found(f"Servable not found for request: {_request(choice, key)}")
+            version.users += 1
+            return key, version.servable
+
+    def _give_back(self, key: Key) -> None:
+        with self._changed:
+            version = self._versions[key]
+            version.users -= 1
+            unused = version.users == 0
+            last = unused and version.state == pb.ModelVersionStatus.UNLOADING
+            self._changed.notify_all()
+        if last:
+            self._free(key, version)
+
+    def _resolve(self, choice: Choice) -> Key:
+        number = choice.version
+        if choice.label is not None:
+            number = self._labels.get(choice.model, {}).get(choice.label)
+            if number is None:
+                raise invalid_argument(f"Unrecognized servable version label: {choice.label}")
+        if number is not None:
+            return Key(choice.model, number)
+        serving = [k for k, v in self._versions.items() if v.state in _SERVING]
+        newest = max((k.version for k in serving if k.model == choice.model), default=0)
+        return Key(choice.model, newest)
+
+    def _in_state(self, *states: State) -> set[Key]:
+        with self._changed:
+            return {key for key, version in self._versions.items() if version.state in states}
+
+    def _free(self, key: Key, version: Version) -> None:
+        if version.servable is not None:
+            version.servable.close()
+        self.set_state(key, pb.ModelVersionStatus.END)
+
+
+def _request(choice: Choice, key: Key) -> str:
+    if choice.version is None and choice.label is None:
+        return f"Latest({choice.model})"
+    return f"Specific({key.model}, {key.version})"
+
+
+def _status(key: Key, version: Version) -> pb.ModelVersionStatus:
+    error = version.error or StatusError(Code.OK, "")
+    status = pb.StatusProto(error_code=error.code, error_message=error.message)
+    return pb.ModelVersionStatus(version=key.version, state=version.state, status=status)
+
+
+def _log_state(key: Key, state: State, error: StatusError | None) -> None:
+    name = pb.ModelVersionStatus.State.Name(state)
+    if error is None:
+        log.info("%s version %s: %s", key.model, key.version, name)
+    else:
+        log.warning("%s version %s: %s, %s", key.model, key.version, name, error)

@@ -1,0 +1,74 @@
+"""Replays `assets.extra/tf_serving_warmup_requests` before a version serves.
+
+The file is a TFRecord of `PredictionLog`s; like the original, the logs of other calls than
+Predict would be replayed too, but no model of this project has any and they are skipped.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+from google.protobuf.message import DecodeError
+
+from serving.local.errors import Code, StatusError
+from serving.local.predict import predict_request
+from serving.local.servable import Servable
+from serving.wire import messages_pb2 as pb
+
+WARMUP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
+MAX_RECORDS = 1000
+
+_HEADER = struct.Struct("<QI")
+_CHECKSUM_BYTES = 4
+
+
+def warm_up(servable: Servable, path: Path) -> int:
+    """Runs every recorded request once.
+
+    Args:
+        servable: the version just loaded.
+        path: its directory.
+
+    Returns:
+        How many requests were replayed; 0 without a warm-up file.
+
+    Raises:
+        StatusError: the file is damaged or a request fails, which fails the load (recorded case
+            646).
+    """
+    file = path / WARMUP_FILE
+    if not file.is_file():
+        return 0
+    requests = list(_requests(file.read_bytes()))
+    for request in requests:
+        predict_request(servable, request)
+    return len(requests)
+
+
+def _requests(data: bytes) -> Iterator[pb.PredictRequest]:
+    for number, record in enumerate(_records(data)):
+        if number >= MAX_RECORDS:
+            text = f"Number of warmup records exceeds the maximum ({MAX_RECORDS})"
+            raise StatusError(Code.INVALID_ARGUMENT, text)
+        try:
+            entry = pb.PredictionLog.FromString(record)
+        except DecodeError as error:
+            text = f"Failed to parse warmup record: {error}"
+            raise StatusError(Code.INVALID_ARGUMENT, text) from error
+        if entry.HasField("predict_log"):
+            yield entry.predict_log.request
+
+
+def _records(data: bytes) -> Iterator[bytes]:
+    position = 0
+    while position < len(data):
+        start = position + _HEADER.size
+        if start > len(data):
+            raise StatusError(Code.DATA_LOSS, f"truncated record at {position}")
+        length, _ = _HEADER.unpack_from(data, position)
+        if start + length + _CHECKSUM_BYTES > len(data):
+            raise StatusError(Code.DATA_LOSS, f"truncated record at {position}")
+        yield data[start : start + length]
+        position = start + length + _CHECKSUM_BYTES
