@@ -485,7 +485,7 @@ def _array(value: Any) -> Array:
     """JSON to an array: float32, int64, bool, or object for strings."""
     with _understood():
         array = np.array(value, np.object_)
-        kinds = {type(item) for item in array.flat}
+        kinds: set[type] = {type(item) for item in array.flat}
         if kinds & {str, dict}:
             return np.asarray(np.frompyfunc(_bytes, 1, 1)(array), np.object_)
         if kinds == {bool}:

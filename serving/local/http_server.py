@@ -22,6 +22,7 @@ from serving.local.rest_api import Reply, RestApi
 
 log = logging.getLogger(__name__)
 
+METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS")
 MAX_BODY_BYTES = 2**30
 MAX_OPENED_BYTES = 100 * 2**20
 """What a gzip body may open to; beyond it, it counts as empty (recorded case 866)."""
@@ -108,7 +109,11 @@ class RestHandler(BaseHTTPRequestHandler):
         finally:
             self.server.count(-1)
 
-    do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = serve
+    def __getattr__(self, name: str) -> Any:
+        """The base class looks for `do_GET` and the like; it answers 501 where there is none."""
+        if name.removeprefix("do_") in METHODS:
+            return self.serve
+        raise AttributeError(name)
 
     def _answer(self) -> Reply:
         path = self._path()

@@ -27,14 +27,14 @@ def main(arguments: Sequence[str]) -> int:
         The exit status: 0 after a stop that was asked for, 255 where the start was refused.
     """
     if "--help" in arguments or "-h" in arguments:
-        print(help_text())  # noqa: T201 - the help is the output
+        sys.stdout.write(help_text() + "\n")
         return 0
     logging.basicConfig(level=logging.INFO, format="serving: %(message)s", stream=sys.stderr)
     try:
         settings = _settings(arguments)
         require_free(settings)
     except (FlagError, PortError) as error:
-        log.error("%s", error)  # noqa: TRY400 - a sentence for the user, not a trace
+        log.error("%s", error)
         return REFUSED
     return _run(settings)
 
@@ -62,7 +62,7 @@ def _run(settings: Settings) -> int:
     try:
         server.start()
     except (StatusError, OSError, RuntimeError) as error:
-        log.error("%s", getattr(error, "message", error))  # noqa: TRY400
+        log.error("%s", getattr(error, "message", error))
         return REFUSED
     _wait_for_signal()
     server.stop()

@@ -131,12 +131,14 @@ class Manager:
         files = fingerprint(version.path)
         if files != version.tried:
             version.failures = 0
-        elif version.failures > self._options.max_load_retries:
-            return
-        elif time.monotonic() < version.retry_at:
+        elif not self._may_retry(version):
             return
         version.tried = files
         self._load(key, version)
+
+    def _may_retry(self, version: Version) -> bool:
+        exhausted = version.failures > self._options.max_load_retries
+        return not exhausted and time.monotonic() >= version.retry_at
 
     def _load(self, key: Key, version: Version) -> None:
         self.versions.set_state(key, Status.LOADING)

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
-from tensorflow.core.protobuf import config_pb2, saved_model_pb2
-from tensorflow.python.framework import errors_impl
+import tensorflow as tf  # type: ignore[import-untyped]
+from tensorflow.core.protobuf import (  # type: ignore[import-untyped]
+    config_pb2,
+    saved_model_pb2,
+)
 
 from serving.local.errors import Code, StatusError, not_found
 from serving.wire import messages_pb2 as pb
@@ -98,8 +100,8 @@ class Servable:
     ) -> Callable[..., Sequence[Any]]:
         options = config_pb2.CallableOptions(feed=feeds, fetch=fetches)
         options.run_options.timeout_in_ms = timeout_ms
-        make: Callable[..., Any] = self._session._make_callable_from_options
-        return make(options)
+        run: Callable[..., Sequence[Any]] = self._session._make_callable_from_options(options)
+        return run
 
 
 def _signatures(meta_graph: Any) -> dict[str, pb.SignatureDef]:
@@ -170,7 +172,7 @@ def _has_variables(meta_graph: Any) -> bool:
 def _status_error(error: Exception) -> StatusError:
     if isinstance(error, StatusError):
         return error
-    if isinstance(error, errors_impl.OpError):
+    if isinstance(error, tf.errors.OpError):
         return StatusError(Code(error.error_code), _without_caller_traceback(error.message))
     if isinstance(error, (TypeError, ValueError)):
         return StatusError(Code.INVALID_ARGUMENT, str(error))

@@ -64,8 +64,11 @@ class ModelServer:
         if settings.port:
             skins.append(GrpcServer(settings.host, settings.port, plane))
         if settings.rest_api_port:
-            timeout_ms, cors = settings.rest_api_timeout_in_ms, settings.rest_api_enable_cors_support
-            api = RestApi(plane, timeout_ms=timeout_ms, cors=cors)
+            api = RestApi(
+                plane,
+                timeout_ms=settings.rest_api_timeout_in_ms,
+                cors=settings.rest_api_enable_cors_support,
+            )
             skins.append(RestServer(settings.host, settings.rest_api_port, api))
         return skins
 

@@ -49,7 +49,7 @@ _KINDS: dict[int, _Kind] = {
     pb.DT_UINT32: _Kind(np.uint32, "uint32_val", np.uint32),
     pb.DT_UINT64: _Kind(np.uint64, "uint64_val", np.uint64),
 }
-_BY_NAME = {np.dtype(kind.dtype).name: number for number, kind in _KINDS.items()}
+_BY_NAME: dict[str, Any] = {np.dtype(kind.dtype).name: number for number, kind in _KINDS.items()}
 
 
 def data_type(array: Array) -> pb.DataType:
@@ -62,10 +62,10 @@ def data_type(array: Array) -> pb.DataType:
         return pb.DT_STRING
     if array.dtype.name == "bfloat16":
         return pb.DT_BFLOAT16
-    number = _BY_NAME.get(array.dtype.name)
-    if number is None:
+    if array.dtype.name not in _BY_NAME:
         raise ValueError(f"No tensor type for numpy dtype {array.dtype}.")
-    return pb.DataType.ValueType(number)
+    number: pb.DataType = _BY_NAME[array.dtype.name]
+    return number
 
 
 def to_proto(array: Array, *, as_values: bool = False) -> pb.TensorProto:

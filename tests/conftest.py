@@ -1,0 +1,21 @@
+"""Fixtures for the whole tree."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.servers import ROOT, ModelServer
+
+SHIPPED_FLAGS = (
+    f"--model_config_file={ROOT / 'serving' / 'config' / 'models.config'}",
+    f"--models_root={ROOT / 'models'}",
+    "--allow_version_labels_for_unavailable_models=true",
+)
+
+
+@pytest.fixture(scope="session")
+def model_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelServer]:
+    """The local model server with the shipped model and configuration."""
+    folder = tmp_path_factory.mktemp("model_server")
+    with ModelServer(folder, flags=SHIPPED_FLAGS, wait_for=["us_bills"]) as server:
+        yield server

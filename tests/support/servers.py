@@ -1,0 +1,182 @@
+"""Real servers as subprocesses on free ports."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+ROOT = Path(__file__).parents[2]
+HOST = "127.0.0.1"
+START_SECONDS = 120.0
+STOP_SECONDS = 20.0
+
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def free_port() -> int:
+    """A port that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_until(condition: str, deadline: float) -> Iterator[None]:
+    """Yields every 50 ms; fails with the condition's name once the deadline is over."""
+    while time.monotonic() < deadline:
+        yield
+        time.sleep(0.05)
+    raise TimeoutError(f"Still waiting: {condition}")
+
+
+@dataclasses.dataclass
+class ModelServer:
+    """`python -m serving` with given flags, as a context manager.
+
+    Attributes:
+        folder: where its output and its configuration are kept.
+        flags: further flags; the ports and `--host` are added.
+        config: text of a `models.config`, where the flags name none.
+        wait_for: the models that must be AVAILABLE before `start` returns.
+    """
+
+    folder: Path
+    flags: Sequence[str] = ()
+    config: str | None = None
+    wait_for: Sequence[str] = ()
+    grpc_port: int = dataclasses.field(default_factory=free_port)
+    rest_port: int = dataclasses.field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = dataclasses.field(default=None, init=False)
+
+    @property
+    def grpc_url(self) -> str:
+        """For `serving.client.connect`."""
+        return f"grpc://{HOST}:{self.grpc_port}"
+
+    @property
+    def rest_url(self) -> str:
+        """For `serving.client.connect`, and for plain requests."""
+        return f"http://{HOST}:{self.rest_port}"
+
+    @property
+    def config_file(self) -> Path:
+        """The configuration that `config` was written to."""
+        return self.folder / "models.config"
+
+    def start(self) -> Self:
+        """Starts the server, or starts it again on the same ports."""
+        self.launch()
+        deadline = time.monotonic() + START_SECONDS
+        for model in self.wait_for or [""]:
+            self._wait(model, deadline)
+        return self
+
+    def launch(self) -> subprocess.Popen[bytes]:
+        """Starts the process without waiting for it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "output.txt").open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "serving", *self._flags()],
+                cwd=ROOT,
+                env=os.environ | {"PYTHONUNBUFFERED": "1"},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        return self.process
+
+    def stop(self) -> int:
+        """Asks the server to stop, as Ctrl-C or an init system does; returns its exit status."""
+        return self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Kills the server as a crash would."""
+        self._end(signal.SIGKILL)
+
+    def output(self) -> str:
+        """All that the server has printed."""
+        file = self.folder / "output.txt"
+        return file.read_text() if file.exists() else ""
+
+    def states(self, model: str) -> dict[int, str]:
+        """State by version, as REST tells it; empty while the model or the server is unknown."""
+        try:
+            with _DIRECT.open(f"{self.rest_url}/v1/models/{model}", timeout=5) as reply:
+                entries = json.load(reply)["model_version_status"]
+        except urllib.error.HTTPError as error:
+            error.close()
+            return {}
+        except OSError:
+            return {}
+        return {int(entry["version"]): entry["state"] for entry in entries}
+
+    def wait_for_state(self, model: str, version: int, state: str, seconds: float = 30) -> None:
+        """Waits until a version has a state."""
+        name = f"{model} version {version} to be {state}"
+        for _ in wait_until(name, time.monotonic() + seconds):
+            if self.states(model).get(version) == state:
+                return
+
+    def wait_for_output(self, text: str, seconds: float = 30) -> None:
+        """Waits until the server has printed a text."""
+        for _ in wait_until(f"output {text!r}", time.monotonic() + seconds):
+            if text in self.output():
+                return
+
+    def __enter__(self) -> Self:
+        try:
+            return self.start()
+        except BaseException:
+            self.kill()
+            raise
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.kill()
+        if error is not None:
+            sys.stderr.write(f"---- output of the model server\n{self.output()}\n")
+
+    def _flags(self) -> list[str]:
+        ports = [f"--port={self.grpc_port}", f"--rest_api_port={self.rest_port}", f"--host={HOST}"]
+        if self.config is not None:
+            self.config_file.write_text(self.config)
+            ports.append(f"--model_config_file={self.config_file}")
+        return [*ports, *self.flags]
+
+    def _wait(self, model: str, deadline: float) -> None:
+        for _ in wait_until(f"model {model!r} to be AVAILABLE", deadline):
+            if self.process is None or self.process.poll() is not None:
+                raise RuntimeError(f"The model server ended at its start:\n{self.output()}")
+            if "AVAILABLE" in self.states(model).values() or (not model and self._listens()):
+                return
+
+    def _listens(self) -> bool:
+        with contextlib.suppress(OSError), socket.create_connection((HOST, self.rest_port), 1):
+            return True
+        return False
+
+    def _end(self, number: signal.Signals) -> int:
+        if self.process is None:
+            return 0
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(number)
+        status = self.process.wait(STOP_SECONDS)
+        self.process = None
+        return status
