@@ -19,3 +19,15 @@ def model_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelServ
     folder = tmp_path_factory.mktemp("model_server")
     with ModelServer(folder, flags=SHIPPED_FLAGS, wait_for=["us_bills"]) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def grpc_url(model_server: ModelServer) -> str:
+    """Where the shipped model answers over gRPC, for `serving.client.connect`."""
+    return model_server.grpc_url
+
+
+@pytest.fixture(scope="session")
+def rest_url(model_server: ModelServer) -> str:
+    """Where the shipped model answers over REST."""
+    return model_server.rest_url

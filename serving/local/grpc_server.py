@@ -129,8 +129,6 @@ def _method(
         except DecodeError:
             context.abort(grpc.StatusCode.INTERNAL, "")
         except Exception as error:
-            if context.code() is not None:  # type: ignore[attr-defined]
-                raise
             log.exception("A gRPC call failed")
             context.abort(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}")
 

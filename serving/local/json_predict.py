@@ -104,6 +104,8 @@ def _rows(instances: list[Any], infos: Infos) -> dict[str, Array]:
     complete = {name: array for name, array in arrays.items() if array is not None}
     if len(complete) == len(infos) and (named or not any(map(_is_named, instances))):
         return complete
+    for name, column in columns.items():
+        _require_rank(column, name)
     raise _fault_in_rows(instances, infos, named)
 
 
@@ -133,7 +135,8 @@ def _column(values: dict[str, Any], name: str, dtype: int) -> Array:
 def _tensor(value: Any, name: str, dtype: int) -> Array:
     array = _dense(value, dtype)
     if array is None:
-        _check(value, _shape(value, name), 0, dtype)
+        _require_rank(value, name)
+        _check(value, _shape(value), 0, dtype)
         raise invalid_argument(f"tensor parsing error: {name}")
     return array
 
@@ -255,7 +258,7 @@ _OF = " of 'instances' list. Error: "
 def _check_row(name: str, value: Any, infos: Infos, seen: dict[str, list[int]]) -> None:
     if name not in infos:
         raise invalid_argument(f"JSON object: does not have named input: {name}")
-    shape = _shape(value, name)
+    shape = _shape(value)
     _check(value, shape, 0, infos[name].dtype)
     first = seen.setdefault(name, shape)
     size, expected = int(np.prod(shape)), int(np.prod(first))
@@ -269,14 +272,18 @@ def _list(shape: list[int]) -> str:
     return f"[{','.join(map(str, shape))}]"
 
 
-def _shape(value: Any, name: str) -> list[int]:
+def _shape(value: Any) -> list[int]:
+    """The shape that the first element of each level gives."""
     shape = []
     while isinstance(value, list):
         shape.append(len(value))
         value = value[0] if value else None
-    if len(shape) > MAX_RANK:
-        raise invalid_argument(f"tensor parsing error: {name}")
     return shape
+
+
+def _require_rank(value: Any, name: str) -> None:
+    if len(_shape(value)) > MAX_RANK:
+        raise invalid_argument(f"tensor parsing error: {name}")
 
 
 def _check(value: Any, shape: list[int], level: int, dtype: int) -> None:

@@ -80,7 +80,7 @@ def to_proto(array: Array, *, as_values: bool = False) -> pb.TensorProto:
         ValueError: a dtype or an object that no tensor can hold.
     """
     number = data_type(array)
-    proto = pb.TensorProto(dtype=number)
+    proto = pb.TensorProto(dtype=number, tensor_shape=pb.TensorShapeProto())
     for size in array.shape:
         proto.tensor_shape.dim.add(size=size)
     if number == pb.DT_STRING:
