@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 
 from tests import specimen
+from tests.support.servers import ModelServer
 from tests.webapp.server import FrontEnd
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -25,8 +25,8 @@ OpenPage = Callable[..., Page]
 
 
 @pytest.fixture(scope="module")
-def front_end(grpc_url: str) -> Iterator[FrontEnd]:
-    with FrontEnd(grpc_url) as running:
+def front_end(model_server: ModelServer) -> Iterator[FrontEnd]:
+    with FrontEnd(model_server.grpc_url) as running:
         running.wait_for("/readyz", 200)
         yield running
 
@@ -61,7 +61,7 @@ def open_page(browser: Any, front_end: FrontEnd) -> Iterator[OpenPage]:
 @pytest.fixture(scope="module")
 def expected(front_end: FrontEnd) -> str:
     """The headline for `BILL`, from what the API says of the same bytes."""
-    reply = requests.post(f"{front_end.url}/predict", files={"image": BILL}, timeout=10)
+    reply = front_end.predict(BILL)
     answer = reply.json()["predictions"][0]
     if not answer["accepted"]:
         return "Not sure"
@@ -116,9 +116,10 @@ def test_a_dropped_or_pasted_picture_is_answered(
 
 def test_the_keyboard_is_enough(open_page: OpenPage, expected: str) -> None:
     page = open_page()
-    page.keyboard.press("Tab")
-    page.keyboard.press("Tab")
     with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Tab")
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.name") == "image"
         page.keyboard.press("Enter")
     chooser.value.set_files(PHOTO)
     assert headline(page) == expected

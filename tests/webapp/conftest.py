@@ -6,17 +6,18 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from tests.support.servers import ModelServer
 from webapp.app import create_app
 from webapp.settings import Settings
 
 
 @pytest.fixture
-def client_for(grpc_url: str) -> Iterator[Callable[..., FlaskClient]]:
+def client_for(model_server: ModelServer) -> Iterator[Callable[..., FlaskClient]]:
     """Builds the application with some settings of its own."""
     apps = []
 
     def build(**settings: Any) -> FlaskClient:
-        apps.append(create_app(Settings(**({"model_server": grpc_url} | settings))))
+        apps.append(create_app(Settings(**({"model_server": model_server.grpc_url} | settings))))
         return apps[-1].test_client()
 
     yield build

@@ -2,24 +2,15 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 from types import TracebackType
 
 import requests
 
-ROOT = Path(__file__).parents[2]
-
-
-def free_port() -> int:
-    """A port that nothing listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from tests.support.servers import HOST, ROOT, free_port
 
 
 class FrontEnd:
@@ -32,7 +23,7 @@ class FrontEnd:
 
     def __init__(self, model_server: str, **settings: str) -> None:
         self.port = int(settings.pop("US_BILLS_WEB_PORT", free_port()))
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http://{HOST}:{self.port}"
         # A file, since an unread pipe would stop the process once it is full.
         self._output = tempfile.TemporaryFile("w+")  # noqa: SIM115
         own = {"US_BILLS_WEB_PORT": str(self.port), "US_BILLS_MODEL_SERVER": model_server}
@@ -65,6 +56,10 @@ class FrontEnd:
                 return
             time.sleep(0.1)
         raise AssertionError(f"{path} did not answer {status}:\n{self.output()}")
+
+    def predict(self, photo: bytes) -> requests.Response:
+        """Send one photo as a form does."""
+        return requests.post(f"{self.url}/predict", files={"image": photo}, timeout=10)
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal, wait for the end and return the exit status."""

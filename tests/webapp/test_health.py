@@ -3,12 +3,15 @@
 import io
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
 
 from tests import specimen
-from tests.webapp.server import free_port
+from tests.conftest import SHIPPED_FLAGS
+from tests.support.servers import ModelServer, free_port
+from tests.webapp.server import FrontEnd
 from webapp.app import create_app
 from webapp.settings import Settings
 
@@ -36,6 +39,22 @@ def test_without_a_model_server_it_is_alive_but_not_ready(scheme: str) -> None:
     assert not_ready.status_code == 503
     assert not_ready.headers["Retry-After"] == "2"
     assert not_ready.mimetype == "application/problem+json"
+
+
+def test_it_recovers_by_itself_once_the_model_server_is_back(tmp_path: Path) -> None:
+    server = ModelServer(tmp_path, flags=SHIPPED_FLAGS, wait_for=["us_bills"])
+    with FrontEnd(server.grpc_url) as front_end:
+        assert front_end.predict(BILL).status_code == 503
+        with server:
+            front_end.wait_for("/readyz", 200)
+            assert front_end.predict(BILL).status_code == 200
+        started = time.monotonic()
+        gone = front_end.predict(BILL)
+        assert (gone.status_code, gone.headers["Retry-After"]) == (503, "2")
+        assert time.monotonic() - started < 2
+        with server:
+            front_end.wait_for("/readyz", 200, seconds=2)
+            assert front_end.predict(BILL).status_code == 200
 
 
 def test_a_model_that_is_not_served_is_not_ready(

@@ -2,16 +2,17 @@
 
 import base64
 import io
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from serving.client import connect
 from werkzeug.test import TestResponse
 
+from serving.client import connect
 from tests import specimen
-from webapp.app import create_app
-from webapp.settings import Settings
+from tests.support.servers import ModelServer
+from webapp.preprocessing import open_upright, to_tensor
 
 BILL = specimen.encode(specimen.bill("20", angle=9), "JPEG")
 MUG = specimen.encode(specimen.other(), "PNG")
@@ -132,17 +133,19 @@ def test_explain_adds_a_heatmap(client: FlaskClient) -> None:
     assert all(0 <= value <= 1 for row in heatmap for value in row)
 
 
-def test_rest_and_grpc_give_the_same_answer(client: FlaskClient, rest_url: str) -> None:
-    over_rest = create_app(Settings(model_server=rest_url)).test_client()
+def test_rest_and_grpc_give_the_same_answer(
+    client_for: Callable[..., FlaskClient], model_server: ModelServer
+) -> None:
+    client, over_rest = client_for(), client_for(model_server=model_server.rest_url)
     [grpc_answer] = send(client, ("a.jpg", BILL)).get_json()["predictions"]
     [rest_answer] = send(over_rest, ("a.jpg", BILL)).get_json()["predictions"]
     assert rest_answer["probabilities"] == pytest.approx(grpc_answer["probabilities"], abs=1e-3)
 
 
-def test_the_answer_is_that_of_the_model_server(client: FlaskClient, grpc_url: str) -> None:
-    from webapp.preprocessing import open_upright, to_tensor
-
-    server = connect(grpc_url)
+def test_the_answer_is_that_of_the_model_server(
+    client: FlaskClient, model_server: ModelServer
+) -> None:
+    server = connect(model_server.grpc_url)
     outputs = server.predict("us_bills", {"image": to_tensor(open_upright(BILL))[None]}).outputs
     server.close()
     [answer] = send(client, ("a.jpg", BILL)).get_json()["predictions"]

@@ -1,5 +1,6 @@
 """The front end as a process: how it starts, what it prints, how it ends, what it never loads."""
 
+import os
 import signal
 import socket
 import subprocess
@@ -11,20 +12,21 @@ import pytest
 import requests
 
 from tests import specimen
-from tests.webapp.server import ROOT, FrontEnd, free_port
+from tests.support.servers import ROOT, ModelServer, free_port
+from tests.webapp.server import FrontEnd
 
 BILL = specimen.encode(specimen.bill("20"), "JPEG")
 
 
 @pytest.fixture(scope="module")
-def front_end(grpc_url: str) -> Iterator[FrontEnd]:
-    with FrontEnd(grpc_url) as running:
+def front_end(model_server: ModelServer) -> Iterator[FrontEnd]:
+    with FrontEnd(model_server.grpc_url) as running:
         running.wait_for("/readyz", 200)
         yield running
 
 
 def test_it_answers_over_http(front_end: FrontEnd) -> None:
-    reply = requests.post(f"{front_end.url}/predict", files={"image": BILL}, timeout=10)
+    reply = front_end.predict(BILL)
     assert reply.status_code == 200
     assert len(reply.json()["predictions"]) == 1
 
@@ -56,12 +58,12 @@ def test_a_body_that_breaks_off_does_not_harm_the_next_request(front_end: FrontE
     with socket.create_connection(("127.0.0.1", front_end.port)) as half:
         half.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\n")
         half.sendall(b"Content-Length: 100000\r\n\r\n" + BILL[:500])
-    reply = requests.post(f"{front_end.url}/predict", files={"image": BILL}, timeout=10)
+    reply = front_end.predict(BILL)
     assert reply.status_code == 200
 
 
 def test_it_says_once_where_it_can_be_opened(front_end: FrontEnd) -> None:
-    lines = [line for line in front_end.output().splitlines() if "ready" in line]
+    lines = [line for line in front_end.output().splitlines() if line.startswith("us-bills")]
     assert lines == [f"us-bills is ready: open {front_end.url}"]
 
 
@@ -83,17 +85,13 @@ def test_it_stops_cleanly(how: signal.Signals) -> None:
 def test_a_busy_port_is_named_at_once() -> None:
     with socket.create_server(("127.0.0.1", 0)) as busy:
         port = busy.getsockname()[1]
-        second = FrontEnd("grpc://127.0.0.1:1", US_BILLS_WEB_PORT=str(port))
-        assert second.process.wait(timeout=10) == 1
-    [sentence] = second.output().splitlines()
+        sentence = refusal(US_BILLS_WEB_PORT=str(port))
     assert f"127.0.0.1:{port}" in sentence
     assert "US_BILLS_WEB_PORT" in sentence
 
 
 def test_a_bad_setting_is_named_at_once() -> None:
-    wrong = FrontEnd("localhost:8500")
-    assert wrong.process.wait(timeout=10) == 1
-    [sentence] = wrong.output().splitlines()
+    sentence = refusal(US_BILLS_MODEL_SERVER="localhost:8500")
     assert sentence.startswith("US_BILLS_MODEL_SERVER: expected an address")
 
 
@@ -117,6 +115,21 @@ def test_the_front_end_does_not_load_tensorflow() -> None:
 def test_preprocessing_does_not_load_flask() -> None:
     script = "import sys, webapp.preprocessing; print('flask' in sys.modules)"
     assert run_python("-c", script).strip() == "False"
+
+
+def refusal(**settings: str) -> str:
+    """The one line that the front end prints when it will not start."""
+    done = subprocess.run(
+        [sys.executable, "-m", "webapp"],
+        cwd=ROOT,
+        env=os.environ | settings,
+        capture_output=True,
+        text=True,
+        timeout=10,
+    )
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    return line
 
 
 def run_python(*arguments: str) -> str:
