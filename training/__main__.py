@@ -60,8 +60,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_photos(parser: argparse.ArgumentParser, name: str = "photos") -> None:
-    required = {"required": True, "dest": "photos"} if name.startswith("-") else {}
-    parser.add_argument(name, type=Path, help="a folder with one sub-folder per class", **required)
+    argument = parser.add_argument(
+        name, type=Path, help="a folder with one sub-folder per class", metavar="PHOTOS"
+    )
+    argument.dest = "photos"
+    argument.required = True
     parser.add_argument(
         "--relabel",
         action="append",

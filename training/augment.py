@@ -64,7 +64,7 @@ def _on_table(photo: Pixels, background: Pixels, rng: Generator) -> Pixels:
     size = rng.uniform(0.35, 1.25)
     quad = _quad(photo, rng, size, turn=rng.uniform(0, 2 * math.pi), drift=0.25 + 0.15 * size)
     table = cv2.resize(_random_crop(background, rng), (_SUPERSAMPLED, _SUPERSAMPLED))
-    return _paste(photo, quad, table)
+    return _paste(photo, quad, np.asarray(table, np.uint8))
 
 
 def _reframed(photo: Pixels, rng: Generator, odds: Strength) -> Pixels:
@@ -91,7 +91,7 @@ def _quad(photo: Pixels, rng: Generator, size: float, turn: float, drift: float)
     corners = corners @ np.array([[c, s], [-s, c]])
     corners *= [math.sqrt(stretch), 1 / math.sqrt(stretch)]
     corners += 0.5 + rng.uniform(-drift, drift, 2)
-    return (corners * _SUPERSAMPLED).astype(np.float32)
+    return np.asarray(corners * _SUPERSAMPLED, np.float32)
 
 
 def _paste(photo: Pixels, quad: _Floats, canvas: Pixels) -> Pixels:
@@ -171,7 +171,7 @@ def _shadow(pixels: Pixels, rng: Generator) -> Pixels:
     distance = x * math.cos(angle) + y * math.sin(angle) - rng.uniform(-0.6, 0.6)
     edge = 1 / (1 + np.exp(-np.clip(distance * rng.uniform(2, 20), -30, 30)))
     gain = 1 + (rng.uniform(0.35, 1.5) - 1) * edge
-    return np.clip(pixels * gain[..., None], 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(pixels * gain[..., None], 0, 255), np.uint8)
 
 
 def _blur(pixels: Pixels, rng: Generator) -> Pixels:

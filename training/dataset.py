@@ -139,7 +139,7 @@ def sampling_weights(photos: list[Photo], share: Mapping[str, float]) -> NDArray
     for label in classes_of(photos):
         members = np.array([photo.label == label for photo in photos])
         raw[members] *= share.get(label, 1.0) / raw[members].sum()
-    return raw / raw.sum()
+    return np.asarray(raw / raw.sum())
 
 
 def fingerprint(photos: Iterable[Photo]) -> str:

@@ -1,0 +1,15 @@
+"""Real photos, where this checkout has some beside it; the tests draw their own elsewhere."""
+
+from pathlib import Path
+
+import pytest
+
+BILLS = Path(__file__).parents[2] / "shared" / "data" / "bills"
+
+
+def real_photos(split: str = "validation") -> list[Path]:
+    """Returns photos `<class>/<name>.jpg` of all classes in turn, or skips the test without any."""
+    files = sorted((BILLS / split).glob("*/*.jpg"), key=lambda path: (path.name, path.parent.name))
+    if not files:
+        pytest.skip("no real photos beside this checkout")
+    return files

@@ -1,0 +1,53 @@
+"""Small models, and a server that has them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from serving.client import Client, connect
+from tests.serving import models
+from tests.support.servers import ModelServer
+
+CONFIG = """model_config_list {{
+  config {{ name: "half" base_path: "{0}/half" model_platform: "tensorflow"
+    model_version_policy {{ all {{}} }}
+    version_labels {{ key: "stable" value: 1 }} }}
+  config {{ name: "strings" base_path: "{0}/strings" model_platform: "tensorflow" }}
+  config {{ name: "slow" base_path: "{0}/slow" model_platform: "tensorflow" }}
+}}
+"""
+LABELS = "--allow_version_labels_for_unavailable_models=true"
+
+
+@pytest.fixture(scope="session")
+def small_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `half` (versions 1 to 3 add 2, 3 and 4), `strings` and `slow`."""
+    root = tmp_path_factory.mktemp("small_models")
+    for version in (1, 2, 3):
+        models.save(models.HalfPlus(version + 1.0), root / "half" / str(version))
+    models.save(models.Strings(), root / "strings" / "1")
+    models.save(models.Slow(), root / "slow" / "1")
+    return root
+
+
+@pytest.fixture(scope="session")
+def small_server(
+    small_models: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ModelServer]:
+    """A server that has all of `small_models`."""
+    folder = tmp_path_factory.mktemp("small_server")
+    config = CONFIG.format(small_models)
+    names = ["half", "strings", "slow"]
+    with ModelServer(folder, [LABELS], config, wait_for=names) as server:
+        yield server
+
+
+@pytest.fixture(params=["grpc_url", "rest_url"], ids=["gRPC", "REST"])
+def client(request: pytest.FixtureRequest, small_server: ModelServer) -> Iterator[Client]:
+    """A client of `small_server`, once for each protocol."""
+    made = connect(getattr(small_server, request.param))
+    yield made
+    made.close()

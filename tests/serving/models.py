@@ -1,0 +1,76 @@
+"""Small SavedModels for tests, built with TensorFlow."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf  # type: ignore[import-untyped]
+
+from serving.wire import messages_pb2 as pb
+from serving.wire.tensors import Array, to_proto
+
+
+class HalfPlus(tf.Module):  # type: ignore[misc]
+    """`y = x / 2 + offset`, with variables, as every trained model has."""
+
+    def __init__(self, offset: float) -> None:
+        super().__init__()
+        self.half = tf.Variable(0.5)
+        self.offset = tf.Variable(offset)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "x")])  # type: ignore[untyped-decorator]
+    def call(self, x: Any) -> dict[str, Any]:
+        """The serving signature."""
+        return {"y": self.half * x + self.offset}
+
+
+class Slow(tf.Module):  # type: ignore[misc]
+    """Takes time in proportion to its input: `n` rounds of a matrix product."""
+
+    @tf.function(input_signature=[tf.TensorSpec([], tf.int32, "n")])  # type: ignore[untyped-decorator]
+    def call(self, n: Any) -> dict[str, Any]:
+        """The serving signature."""
+        matrix = tf.eye(400)
+        for _ in tf.range(n):
+            matrix = tf.matmul(matrix, matrix)
+        return {"trace": tf.linalg.trace(matrix)}
+
+
+class Strings(tf.Module):  # type: ignore[misc]
+    """Strings in, strings, lengths and a flag out."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "text")])  # type: ignore[untyped-decorator]
+    def call(self, text: Any) -> dict[str, Any]:
+        """The serving signature."""
+        length = tf.strings.length(text)
+        return {"echo": text, "echo_bytes": text, "length": length, "short": length < 3}
+
+
+def save(module: Any, path: Path) -> Path:
+    """Writes a version elsewhere and puts it in place at once, as training does."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.parent / f"draft-{path.name}"
+    tf.saved_model.save(module, str(draft), signatures=module.call)
+    return draft.rename(path)
+
+
+def publish(version: Path, base_path: Path, number: int) -> Path:
+    """Copies a version below a base path under a number, and puts it in place at once."""
+    base_path.mkdir(parents=True, exist_ok=True)
+    draft = base_path / f"draft-{number}"
+    shutil.copytree(version, draft)
+    return draft.rename(base_path / str(number))
+
+
+def write_warmup(version: Path, inputs: Mapping[str, Array]) -> None:
+    """Gives a version one warm-up request."""
+    log = pb.PredictionLog()
+    for name, array in inputs.items():
+        log.predict_log.request.inputs[name].CopyFrom(to_proto(array))
+    file = version / "assets.extra" / "tf_serving_warmup_requests"
+    file.parent.mkdir(exist_ok=True)
+    with tf.io.TFRecordWriter(str(file)) as writer:
+        writer.write(log.SerializeToString())

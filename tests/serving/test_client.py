@@ -1,0 +1,187 @@
+"""The client says the same over both protocols, and names each kind of failure."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from serving.client import (
+    BadReply,
+    Client,
+    DeadlineExceeded,
+    InvalidRequest,
+    NotServed,
+    ServingError,
+    Unavailable,
+    VersionStatus,
+    connect,
+)
+from tests.serving.conftest import CONFIG, LABELS
+from tests.support.servers import ModelServer, free_port
+
+X = {"x": np.array([1, 2], np.float32)}
+
+
+def test_a_prediction_gives_arrays_by_output_name(client: Client) -> None:
+    prediction = client.predict("half", X, version=1)
+    assert prediction.outputs["y"].dtype == np.float32
+    assert prediction.outputs["y"].tolist() == [2.5, 3.0]
+    assert prediction.version == 1
+
+
+def test_the_latest_version_answers_unless_another_is_asked_for(client: Client) -> None:
+    assert client.predict("half", X).outputs["y"].tolist() == [4.5, 5.0]
+    assert client.predict("half", X, label="stable").outputs["y"].tolist() == [2.5, 3.0]
+
+
+def test_strings_come_back_as_bytes_and_flags_as_bools(client: Client) -> None:
+    inputs = {"text": np.array(["é", b"\xff\x00a"], np.object_)}
+    outputs = client.predict("strings", inputs).outputs
+    assert outputs["echo"].tolist() == outputs["echo_bytes"].tolist() == ["é".encode(), b"\xff\0a"]
+    assert outputs["length"].tolist() == [2, 3]
+    assert outputs["short"].dtype == np.bool_
+
+
+def test_status_lists_versions_newest_first(client: Client) -> None:
+    expected = [VersionStatus(number, "AVAILABLE", "OK", "") for number in (3, 2, 1)]
+    assert client.status("half") == expected
+
+
+@pytest.mark.parametrize("choice", [{"version": 9}, {"label": "canary"}])
+def test_an_unknown_version_or_label_is_not_served(client: Client, choice: dict[str, int]) -> None:
+    with pytest.raises(NotServed):
+        client.predict("half", X, **choice)  # type: ignore[arg-type]
+
+
+def test_an_unknown_model_is_not_served(client: Client) -> None:
+    with pytest.raises(NotServed, match="nope"):
+        client.predict("nope", X)
+    with pytest.raises(NotServed, match="nope"):
+        client.status("nope")
+
+
+def test_what_the_signature_does_not_take_is_an_invalid_request(client: Client) -> None:
+    with pytest.raises(InvalidRequest):
+        client.predict("half", {"z": X["x"]})
+    with pytest.raises(InvalidRequest, match="no_such_signature"):
+        client.predict("half", X, signature="no_such_signature")
+
+
+def test_version_and_label_together_make_no_sense(client: Client) -> None:
+    with pytest.raises(ValueError, match="a version or a label"):
+        client.predict("half", X, version=1, label="stable")
+
+
+def test_a_slow_model_exceeds_the_deadline(client: Client) -> None:
+    started = time.monotonic()
+    with pytest.raises(DeadlineExceeded):
+        client.predict("slow", {"n": np.array(100_000, np.int32)}, timeout=0.5)
+    assert time.monotonic() - started < 1.0
+
+
+def test_one_client_serves_many_threads(client: Client) -> None:
+    answers: list[float] = []
+
+    def ask(number: int) -> None:
+        x = {"x": np.array([number], np.float32)}
+        answers.append(client.predict("half", x, version=1).outputs["y"][0] - number / 2)
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(24)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == [2.0] * 24
+
+
+def test_a_large_request_and_a_large_reply_pass(client: Client) -> None:
+    size = 500_000 if type(client).__name__ == "RestClient" else 4_000_000
+    outputs = client.predict("half", {"x": np.ones(size, np.float32)}).outputs
+    assert outputs["y"].shape == (size,)
+
+
+@pytest.mark.parametrize("kind", ["grpc", "http"])
+def test_a_server_that_is_not_there_is_unavailable_at_once(kind: str) -> None:
+    client = connect(f"{kind}://127.0.0.1:{free_port()}")
+    started = time.monotonic()
+    with pytest.raises(Unavailable):
+        client.predict("half", X)
+    assert time.monotonic() - started < 1.5
+    client.close()
+
+
+@pytest.mark.parametrize("kind", ["grpc", "http"])
+def test_a_server_that_takes_calls_and_says_nothing_exceeds_the_deadline(kind: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        client = connect(f"{kind}://127.0.0.1:{silent.getsockname()[1]}")
+        started = time.monotonic()
+        with pytest.raises((DeadlineExceeded, Unavailable)):
+            client.status("half", timeout=0.5)
+        assert time.monotonic() - started < 1.5
+        client.close()
+
+
+@pytest.fixture
+def restartable(small_models: Path, tmp_path: Path) -> Iterator[ModelServer]:
+    server = ModelServer(tmp_path, [LABELS], CONFIG.format(small_models), wait_for=["half"])
+    with server:
+        yield server
+
+
+def test_calls_work_again_by_themselves_after_the_server_is_back(restartable: ModelServer) -> None:
+    clients = [connect(restartable.grpc_url), connect(restartable.rest_url)]
+    for client in clients:
+        client.predict("half", X)
+    restartable.kill()
+    for client in clients:
+        assert _refused_within(client, seconds=2)
+    restartable.start()
+    for client in clients:
+        assert _works_within(client, seconds=1.5)
+        client.close()
+
+
+@pytest.mark.parametrize("reply", [b"hello", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"])
+def test_something_that_is_no_model_server_gives_a_bad_reply(reply: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as strange:
+        threading.Thread(target=_answer_once, args=(strange, reply), daemon=True).start()
+        client = connect(f"http://127.0.0.1:{strange.getsockname()[1]}")
+        with pytest.raises((BadReply, Unavailable)):
+            client.status("half")
+        client.close()
+
+
+@pytest.mark.parametrize("url", ["", "127.0.0.1:8500", "ftp://a:1", "grpc://a", "http://a:1/v1"])
+def test_a_url_of_another_form_is_refused_with_the_forms_expected(url: str) -> None:
+    with pytest.raises(ValueError, match=r"Expected: grpc://host:port or http\(s\)://host:port"):
+        connect(url)
+
+
+def _refused_within(client: Client, seconds: float) -> bool:
+    started = time.monotonic()
+    with pytest.raises(Unavailable):
+        client.predict("half", X)
+    return time.monotonic() - started < seconds
+
+
+def _works_within(client: Client, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            return bool(client.predict("half", X).outputs["y"][0] == 4.5)
+        except ServingError:
+            time.sleep(0.05)
+    return False
+
+
+def _answer_once(server: socket.socket, reply: bytes) -> None:
+    connection, _ = server.accept()
+    with connection:
+        connection.recv(2**16)
+        connection.sendall(reply)

@@ -1,0 +1,53 @@
+"""One small version, trained and exported by the command line on drawn pictures."""
+
+from pathlib import Path
+
+import pytest
+
+from tests import specimen
+from training.__main__ import main
+
+CLASSES = ("1", "5", "20", "Other")
+
+
+@pytest.fixture(scope="session")
+def drawn_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with six drawn pictures of each of four classes."""
+    folder = tmp_path_factory.mktemp("photos")
+    for label in CLASSES:
+        (folder / label).mkdir()
+        for n in range(6):
+            drawn = (
+                specimen.other(width=200, seed=n)
+                if label == "Other"
+                else specimen.bill(label, width=200, angle=60 * n, seed=n)
+            )
+            (folder / label / f"drawn-{n}.png").write_bytes(specimen.encode(drawn, "PNG"))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_run(drawn_photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The second backbone, from random weights, after two steps of each stage."""
+    run = tmp_path_factory.mktemp("runs") / "resnet"
+    recipe = "--backbone resnet50v2 --weights none --head-views 8 --views 8 --batch 4"
+    assert main(["fit", str(drawn_photos), "--run", str(run), *recipe.split()]) == 0
+    return run
+
+
+@pytest.fixture(scope="session")
+def small_version(
+    drawn_photos: Path, small_run: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """`<tmp>/small/1`, exported from `small_run`."""
+    models = tmp_path_factory.mktemp("models") / "small"
+    arguments = [
+        "--run",
+        str(small_run),
+        "--models",
+        str(models),
+        "--measured-on",
+        str(drawn_photos),
+    ]
+    assert main(["export", str(drawn_photos), *arguments]) == 0
+    return models / "1"

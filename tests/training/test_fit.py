@@ -1,0 +1,46 @@
+"""What the network is shown, and the network itself."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from training import dataset
+from training.fit import Recipe, Views, classifier
+
+
+@pytest.fixture(scope="module")
+def views(drawn_photos: Path) -> Views:
+    photos, pictures = dataset.load(dataset.scan(drawn_photos, {}, []))
+    return Views(photos, pictures, dataset.classes_of(photos), Recipe(batch=4))
+
+
+def test_the_same_seed_shows_the_same_views_in_the_same_order(views: Views) -> None:
+    for (pixels, labels), (again, labels_again) in zip(
+        [views[step] for step in range(3)], [views[step] for step in (0, 1, 2)], strict=True
+    ):
+        np.testing.assert_array_equal(pixels, again)
+        np.testing.assert_array_equal(labels, labels_again)
+
+
+def test_the_next_epoch_shows_other_views(views: Views) -> None:
+    before = views[0][0].copy()
+    views.on_epoch_end()
+    assert not np.array_equal(views[0][0], before)
+
+
+def test_every_view_comes_with_its_class(views: Views) -> None:
+    pixels, labels = views[0]
+    assert pixels.shape == (4, 224, 224, 3)
+    assert pixels.dtype == np.uint8
+    np.testing.assert_array_equal(labels.sum(axis=1), np.ones(4))
+
+
+def test_the_classifier_takes_bytes_and_scales_them_inside_the_graph() -> None:
+    model = classifier(Recipe(weights="none"), ["20", "Other"])
+    assert model.input.dtype == "uint8"
+    scale = model.get_layer("to_unit_range")
+    assert isinstance(scale, keras.layers.Rescaling)
+    assert scale.scale == pytest.approx(1 / 255)
+    assert model(np.zeros((1, 224, 224, 3), np.uint8)).shape == (1, 2)
