@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import re
 import socket
+import socketserver
 import sys
 import threading
 import zlib
@@ -42,7 +43,6 @@ class RestServer(ThreadingHTTPServer):
 
     daemon_threads = True
     request_queue_size = 1024
-    allow_reuse_address = True
 
     def __init__(self, host: str, port: int, api: RestApi) -> None:
         """Binds and listens; raises `OSError` where the port is taken."""
@@ -84,10 +84,8 @@ class RestServer(ThreadingHTTPServer):
 
     def server_bind(self) -> None:
         """Binds without the reverse look-up of the host's name, which can take seconds."""
-        socket.socket.bind(self.socket, self.server_address)
-        host, port = self.socket.getsockname()[:2]
-        self.server_address = (host, port)
-        self.server_name, self.server_port = host, port
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment]
 
 
 class RestHandler(BaseHTTPRequestHandler):

@@ -14,11 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf  # type: ignore[import-untyped]
-from tensorflow.core.protobuf import (  # type: ignore[import-untyped]
-    config_pb2,
-    saved_model_pb2,
-)
+import tensorflow as tf
+from tensorflow.core.protobuf import config_pb2, saved_model_pb2
 
 from serving.local.errors import Code, StatusError, not_found
 from serving.wire import messages_pb2 as pb

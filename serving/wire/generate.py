@@ -4,7 +4,8 @@ Run it as `python -m serving.wire.generate`, with a grpcio-tools no newer than 1
 code refuses a protobuf older than the compiler's own, and the project asks for 6.31 or later.
 """
 
-from importlib import resources
+import subprocess
+import sys
 from pathlib import Path
 
 WIRE = Path(__file__).parent
@@ -19,13 +20,11 @@ def compile_proto(*outputs: str) -> None:
         outputs: protoc's output options, for example `--python_out=DIR`.
 
     Raises:
-        RuntimeError: protoc refused; its own message is on stderr.
+        subprocess.CalledProcessError: protoc refused; its own message is on stderr.
     """
-    from grpc_tools import protoc  # type: ignore[import-untyped]
-
-    includes = [f"-I{ROOT}", f"-I{resources.files('grpc_tools') / '_proto'}"]
-    if protoc.main(["protoc", *includes, *outputs, str(PROTO)]) != 0:
-        raise RuntimeError(f"protoc could not compile {PROTO}")
+    # A process of its own: protoc's library and TensorFlow cannot live in one.
+    command = [sys.executable, "-m", "grpc_tools.protoc", f"-I{ROOT}", *outputs, str(PROTO)]
+    subprocess.run(command, check=True)  # noqa: S603 - our own command line
 
 
 def generate(root: Path = ROOT) -> None:

@@ -28,8 +28,10 @@ def read(body: Any, **inputs: pb.DataType) -> dict[str, Any]:
 
 
 def test_rows_and_columns_give_the_same_arrays() -> None:
-    rows = read({"instances": [{"a": 1, "b": [2.5]}, {"a": 3, "b": [4]}]}, a=3, b=1)
-    columns = read({"inputs": {"a": [1, 3], "b": [[2.5], [4]]}}, a=3, b=1)
+    rows = read(
+        {"instances": [{"a": 1, "b": [2.5]}, {"a": 3, "b": [4]}]}, a=pb.DT_INT32, b=pb.DT_FLOAT
+    )
+    columns = read({"inputs": {"a": [1, 3], "b": [[2.5], [4]]}}, a=pb.DT_INT32, b=pb.DT_FLOAT)
     assert rows["a"].tolist() == columns["a"].tolist() == [1, 3]
     assert rows["b"].tolist() == columns["b"].tolist() == [[2.5], [4.0]]
     assert rows["b"].dtype == columns["b"].dtype == np.float32

@@ -54,7 +54,7 @@ def test_an_impossible_dimension_is_refused(size: int) -> None:
 def test_content_of_another_length_is_refused() -> None:
     proto = pb.TensorProto(dtype=pb.DT_FLOAT, tensor_content=b"abc")
     proto.tensor_shape.dim.add(size=1)
-    with pytest.raises(ValueError, match="needs 4 bytes. Received: 3"):
+    with pytest.raises(ValueError, match=r"needs 4 bytes\. Received: 3"):
         from_proto(proto)
 
 
