@@ -1,0 +1,91 @@
+"""Both tiers, started by the Procfile as `make run` starts them."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
+
+import pytest
+import requests
+
+from tests.support.servers import HOST, ROOT, free_port
+
+
+class Stack:
+    """`honcho start` on free ports, which is what `make run` runs after installing."""
+
+    def __init__(self, **ports: int) -> None:
+        names = ("US_BILLS_GRPC_PORT", "US_BILLS_REST_PORT", "US_BILLS_WEB_PORT")
+        self.ports = {name: ports.get(name) or free_port() for name in names}
+        self.grpc_target = f"{HOST}:{self.ports['US_BILLS_GRPC_PORT']}"
+        self.rest_url = f"http://{HOST}:{self.ports['US_BILLS_REST_PORT']}"
+        self.web_url = f"http://{HOST}:{self.ports['US_BILLS_WEB_PORT']}"
+        self._output = tempfile.TemporaryFile("w+")  # noqa: SIM115
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "honcho", "--no-colour", "start"],
+            cwd=ROOT,
+            env=self.environment(),
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def environment(self) -> dict[str, str]:
+        """The environment that `make run` gives: the ports, and this Python first in the path."""
+        path = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
+        ports = {name: str(port) for name, port in self.ports.items()}
+        return os.environ | ports | {"PATH": path}
+
+    def wait_until_ready(self, seconds: float = 90) -> Self:
+        """Waits for the line that tells a person to open the page."""
+        deadline = time.monotonic() + seconds
+        while f"open {self.web_url}" not in self.output():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"The two tiers did not start:\n{self.output()}")
+            time.sleep(0.1)
+        return self
+
+    def pid_of(self, name: str) -> int:
+        """Returns the process id of `serving` or `web`, from honcho's own line."""
+        line = next(x for x in self.output().splitlines() if f"{name}.1 started (pid=" in x)
+        return int(line.rsplit("=", 1)[1].rstrip(")"))
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> int:
+        """Sends a signal to the whole group, as Ctrl-C does, and returns the exit status."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, how)
+        return self.process.wait(timeout=30)
+
+    def output(self) -> str:
+        """All that was printed so far."""
+        self._output.seek(0)
+        return self._output.read()
+
+    def predict(self, photo: bytes, query: str = "") -> requests.Response:
+        """Sends one photo to the front end."""
+        files = {"image": photo}
+        return requests.post(f"{self.web_url}/predict{query}", files=files, timeout=20)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+        self._output.close()
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """Both tiers with the shipped model, ready."""
+    with Stack() as running:
+        yield running.wait_until_ready()

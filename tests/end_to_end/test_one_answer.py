@@ -1,0 +1,101 @@
+"""One photo gets one answer, whichever way it is asked for."""
+
+from base64 import b64encode
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import requests
+import tensorflow as tf
+
+from serving.client import Client, connect
+from tests import specimen
+from tests.end_to_end.conftest import Stack
+from tests.photos import real_photos
+from tests.support.servers import ROOT
+from webapp.preprocessing import open_upright, to_tensor
+
+DRAWN = [
+    specimen.encode(specimen.bill("20", width=900), "JPEG", quality=90),
+    specimen.encode(specimen.bill("100", width=300, angle=200), "PNG"),
+    specimen.encode(specimen.other(width=500), "JPEG", quality=60),
+]
+Answer = dict[str, float]
+
+
+def by_class(classes: Any, probabilities: Any) -> Answer:
+    names = [name.decode() if isinstance(name, bytes) else name for name in classes]
+    return dict(zip(names, map(float, probabilities), strict=True))
+
+
+def from_client(client: Client, photo: bytes) -> Answer:
+    tensor = to_tensor(open_upright(photo))[None]
+    outputs = client.predict("us_bills", {"image": tensor}, label="stable").outputs
+    client.close()
+    return by_class(outputs["classes"][0], outputs["probabilities"][0])
+
+
+def from_bytes(rest_url: str, photo: bytes) -> Answer:
+    request = {
+        "signature_name": "serve_bytes",
+        "instances": [{"b64": b64encode(photo).decode()}],
+    }
+    reply = requests.post(f"{rest_url}/v1/models/us_bills:predict", json=request, timeout=20)
+    assert reply.status_code == 200, reply.text
+    (answer,) = reply.json()["predictions"]
+    return by_class(answer["classes"], answer["probabilities"])
+
+
+@pytest.fixture(scope="module")
+def in_python() -> Callable[[bytes], Answer]:
+    loaded = tf.saved_model.load(str(ROOT / "models" / "us_bills" / "1"))
+
+    def ask(photo: bytes) -> Answer:
+        outputs = loaded.signatures["serving_default"](image=to_tensor(open_upright(photo))[None])
+        return by_class(outputs["classes"].numpy()[0], outputs["probabilities"].numpy()[0])
+
+    return ask
+
+
+def assert_same_everywhere(stack: Stack, expected: Answer, photo: bytes) -> None:
+    front_end = stack.predict(photo).json()["predictions"][0]["probabilities"]
+    assert front_end == pytest.approx(expected, abs=1e-3)
+    for url in (f"grpc://{stack.grpc_target}", stack.rest_url):
+        assert from_client(connect(url), photo) == pytest.approx(expected, abs=1e-3)
+    assert from_bytes(stack.rest_url, photo) == pytest.approx(expected, abs=0.02)
+
+
+@pytest.mark.parametrize("photo", DRAWN, ids=["bill", "turned-bill", "mug"])
+def test_a_drawn_picture_gets_the_same_probabilities_on_every_path(
+    stack: Stack, in_python: Callable[[bytes], Answer], photo: bytes
+) -> None:
+    assert_same_everywhere(stack, in_python(photo), photo)
+
+
+def test_real_photos_get_the_same_probabilities_on_every_path(
+    stack: Stack, in_python: Callable[[bytes], Answer]
+) -> None:
+    for path in real_photos()[::40]:
+        photo = path.read_bytes()
+        assert_same_everywhere(stack, in_python(photo), photo)
+
+
+def test_real_bills_are_named_rightly_nine_times_in_ten(stack: Stack) -> None:
+    bills = [
+        path for path in real_photos() if path.parent.name in {"1", "5", "10", "20", "50", "100"}
+    ]
+    answers = [top_class(stack, path) for path in bills]
+    right = [said == path.parent.name for said, path in zip(answers, bills, strict=True)]
+    assert np.mean(right) >= 0.9
+
+
+def top_class(stack: Stack, photo: Path) -> str:
+    (prediction,) = stack.predict(photo.read_bytes()).json()["predictions"]
+    probabilities: Answer = prediction["probabilities"]
+    if prediction["accepted"]:
+        assert prediction["denomination"] == max(probabilities, key=probabilities.__getitem__)
+    else:
+        assert prediction["denomination"] is None
+    return max(probabilities, key=probabilities.__getitem__)
