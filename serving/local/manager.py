@@ -52,6 +52,7 @@ class Manager:
         self._options = options
         self._models: Mapping[str, ModelConfig] = {}
         self._refused = ""
+        self._empty: set[str] = set()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="model manager", daemon=True)
 
@@ -97,6 +98,7 @@ class Manager:
         """Loads and unloads until every model has the versions that it should have."""
         for model in self._models.values():
             paths = version_paths(model.base_path)
+            self._tell_if_empty(model, paths)
             if paths is not None:
                 self._converge(model, paths)
         for key in self.versions.loaded():
@@ -112,6 +114,15 @@ class Manager:
         for key in sorted(wanted, reverse=True):
             self._load_if_due(key)
         self._unload_surplus(model, wanted)
+
+    def _tell_if_empty(self, model: ModelConfig, paths: Mapping[int, Path] | None) -> None:
+        """Says once that a model has nothing to load; the original says it at every look."""
+        if paths:
+            self._empty.discard(model.name)
+        elif model.name not in self._empty:
+            self._empty.add(model.name)
+            what = "cannot be read" if paths is None else "has no version"
+            log.warning("%s: its base path %s %s", model.name, model.base_path, what)
 
     def _is_new(self, key: Key) -> bool:
         version = self.versions.known(key)

@@ -20,6 +20,7 @@ CONFIG = """model_config_list {{
     model_version_policy {{ {policy} }} {labels} }}
 }}
 """
+LATEST = "latest { num_versions: 1 }"
 X = {"x": np.array([0], np.float32)}
 
 Serve = Callable[..., ModelServer]
@@ -37,7 +38,7 @@ def serve(tmp_path: Path, base: Path) -> Iterator[Serve]:
     """Starts a server on `base`."""
     servers: list[ModelServer] = []
 
-    def start(policy: str = "latest { num_versions: 1 }", labels: str = "", *flags: str):  # type: ignore[no-untyped-def]
+    def start(policy: str = LATEST, labels: str = "", *flags: str) -> ModelServer:
         config = CONFIG.format(base=base, policy=policy, labels=labels)
         own = ["--file_system_poll_wait_seconds=1", "--max_num_load_retries=0", *flags]
         servers.append(ModelServer(tmp_path / "server", own, config, wait_for=["half"]).start())
@@ -183,6 +184,7 @@ def test_a_base_path_that_vanishes_changes_nothing(serve: Serve, base: Path) -> 
     with pytest.raises(TimeoutError):
         server.wait_for_state("half", 1, "END", seconds=2.5)
     assert answer(server) == 2.0
+    assert server.output().count(f"its base path {base} cannot be read") == 1
 
 
 POLLED = ("--model_config_file_poll_wait_seconds=1",)

@@ -1,0 +1,1 @@
+"""The ways to reach a model server; `serving.client` is the door to them."""

@@ -1,0 +1,132 @@
+"""gRPC, the front end's way: raw tensors, one connection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import grpc
+import numpy as np
+from google.protobuf.message import DecodeError
+
+from serving.transports.interface import (
+    CONNECT_SECONDS,
+    UNKNOWN_LABEL,
+    BadReply,
+    DeadlineExceeded,
+    InvalidRequest,
+    NotServed,
+    Prediction,
+    ServingError,
+    Unavailable,
+    VersionStatus,
+    require_one_choice,
+)
+from serving.wire import messages_pb2 as pb
+from serving.wire import methods
+from serving.wire.tensors import Array, from_proto, to_proto
+
+_GRPC_OPTIONS = (
+    *methods.UNLIMITED_MESSAGES,
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", int(1000 * CONNECT_SECONDS)),
+    ("grpc.max_reconnect_backoff_ms", 500),
+    ("grpc.enable_http_proxy", 0),
+)
+_GRPC_ERRORS: dict[grpc.StatusCode, type[ServingError]] = {
+    grpc.StatusCode.INVALID_ARGUMENT: InvalidRequest,
+    grpc.StatusCode.FAILED_PRECONDITION: InvalidRequest,
+    grpc.StatusCode.OUT_OF_RANGE: InvalidRequest,
+    grpc.StatusCode.NOT_FOUND: NotServed,
+    grpc.StatusCode.UNAVAILABLE: Unavailable,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: Unavailable,
+    grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceeded,
+}
+_CODE_NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
+
+
+class GrpcClient:
+    """Speaks gRPC over one kept channel.
+
+    Nothing is retried here: gRPC itself sends a call again that never left this machine.
+    """
+
+    def __init__(self, target: str) -> None:
+        self._channel = grpc.insecure_channel(target, options=_GRPC_OPTIONS)
+        self._predict = self._method(methods.PREDICT, pb.PredictResponse)
+        self._status = self._method(methods.GET_MODEL_STATUS, pb.GetModelStatusResponse)
+
+    def predict(
+        self,
+        model: str,
+        inputs: Mapping[str, Array],
+        *,
+        signature: str = methods.DEFAULT_SIGNATURE,
+        version: int | None = None,
+        label: str | None = None,
+        timeout: float = 10.0,
+    ) -> Prediction:
+        """See `Client.predict`."""
+        require_one_choice(version, label)
+        request = pb.PredictRequest(model_spec=_spec(model, signature, version, label))
+        for name, array in inputs.items():
+            request.inputs[name].CopyFrom(to_proto(np.asarray(array)))
+        with _grpc_errors():
+            reply = self._predict(request, timeout=timeout)
+            outputs = {name: from_proto(tensor) for name, tensor in reply.outputs.items()}
+        return Prediction(outputs, reply.model_spec.version.value)
+
+    def status(self, model: str, *, timeout: float = 2.0) -> list[VersionStatus]:
+        """See `Client.status`."""
+        request = pb.GetModelStatusRequest(model_spec=pb.ModelSpec(name=model))
+        with _grpc_errors():
+            reply = self._status(request, timeout=timeout)
+        return [_version_status(status) for status in reply.model_version_status]
+
+    def close(self) -> None:
+        """See `Client.close`."""
+        self._channel.close()
+
+    def _method(self, path: str, reply_type: Any) -> Any:
+        return self._channel.unary_unary(
+            path,
+            request_serializer=lambda request: request.SerializeToString(),
+            response_deserializer=reply_type.FromString,
+        )
+
+
+def _spec(model: str, signature: str, version: int | None, label: str | None) -> pb.ModelSpec:
+    spec = pb.ModelSpec(name=model, signature_name=signature)
+    if version is not None:
+        spec.version.value = version
+    if label is not None:
+        spec.version_label = label
+    return spec
+
+
+def _version_status(status: pb.ModelVersionStatus) -> VersionStatus:
+    return VersionStatus(
+        version=status.version,
+        state=pb.ModelVersionStatus.State.Name(status.state),
+        error_code=_CODE_NAMES.get(status.status.error_code, "UNKNOWN"),
+        error_message=status.status.error_message,
+    )
+
+
+@contextmanager
+def _grpc_errors() -> Iterator[None]:
+    try:
+        yield
+    except grpc.RpcError as error:
+        raise _grpc_error(error) from error
+    except (ValueError, DecodeError) as error:
+        raise BadReply(f"The reply cannot be understood: {error}") from error
+
+
+def _grpc_error(error: Any) -> ServingError:
+    details = error.details() or ""
+    if details.startswith(UNKNOWN_LABEL):
+        return NotServed(details)
+    kind = _GRPC_ERRORS.get(error.code(), BadReply)
+    return kind(details or error.code().name)

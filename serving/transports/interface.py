@@ -1,0 +1,112 @@
+"""What every transport offers and raises."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from serving.wire.methods import DEFAULT_SIGNATURE
+from serving.wire.tensors import Array
+
+CONNECT_SECONDS = 1.0
+"""How long to wait for a connection; a server that is there accepts within milliseconds."""
+
+UNKNOWN_LABEL = "Unrecognized servable version label"
+"""Beginning of the one message that tells an unknown label from an invalid request (227, 425)."""
+
+
+class ServingError(Exception):
+    """A model server gave no usable answer."""
+
+
+class InvalidRequest(ServingError):  # noqa: N818 - reads as what it is at the place it is caught
+    """The model or its signature does not accept what was sent."""
+
+
+class NotServed(ServingError):  # noqa: N818
+    """No such model, version or label is served."""
+
+
+class Unavailable(ServingError):  # noqa: N818
+    """The server cannot be reached, or has too much to do."""
+
+
+class DeadlineExceeded(ServingError):  # noqa: N818
+    """No answer within the time given."""
+
+
+class BadReply(ServingError):  # noqa: N818
+    """The server failed, or its answer cannot be understood."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """An answer.
+
+    Attributes:
+        outputs: arrays by output name; strings as object arrays of `bytes`.
+        version: the version that answered; None over REST where none was asked for by number,
+            since that protocol does not say.
+    """
+
+    outputs: dict[str, Array]
+    version: int | None
+
+
+@dataclass(frozen=True)
+class VersionStatus:
+    """One version of a model: START, LOADING, AVAILABLE, UNLOADING or END, and why."""
+
+    version: int
+    state: str
+    error_code: str
+    error_message: str
+
+
+class Client(Protocol):
+    """What a model server can be asked, whatever the protocol."""
+
+    def predict(
+        self,
+        model: str,
+        inputs: Mapping[str, Array],
+        *,
+        signature: str = DEFAULT_SIGNATURE,
+        version: int | None = None,
+        label: str | None = None,
+        timeout: float = 10.0,
+    ) -> Prediction:
+        """Runs a signature.
+
+        Args:
+            model: name of the model.
+            inputs: arrays by input name, of the signature's dtypes; strings as object arrays.
+            signature: which signature of the model.
+            version: a version number; the latest where neither version nor label is given.
+            label: a version label, in place of a number.
+            timeout: seconds for the whole call.
+
+        Raises:
+            ServingError: one of its kinds.
+            ValueError: version and label were both given.
+        """
+        ...
+
+    def status(self, model: str, *, timeout: float = 2.0) -> list[VersionStatus]:
+        """All versions of a model that the server has seen, newest first.
+
+        Raises:
+            ServingError: one of its kinds; `NotServed` for an unknown model.
+        """
+        ...
+
+    def close(self) -> None:
+        """Closes the connections."""
+        ...
+
+
+def require_one_choice(version: int | None, label: str | None) -> None:
+    """Refuses a call that names a version in two ways."""
+    if version is not None and label is not None:
+        raise ValueError(f"Expected a version or a label. Received: {version} and {label!r}.")
