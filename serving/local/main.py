@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 import threading
@@ -65,7 +66,10 @@ def _run(settings: Settings) -> int:
         log.error("%s", getattr(error, "message", error))
         return REFUSED
     _wait_for_signal()
-    server.stop()
+    if not server.stop():
+        log.warning("Requests were still running and are given up.")
+        # The interpreter would wait for their threads.
+        os._exit(0)
     return 0
 
 

@@ -46,8 +46,12 @@ class ModelServer:
             skin.start()
         log.info("listening, %s", self._addresses())
 
-    def stop(self) -> None:
-        """Refuses new requests, lets those under way finish, frees the models."""
+    def stop(self) -> bool:
+        """Refuses new requests, lets those under way finish, frees the models.
+
+        Returns:
+            Whether all finished within `GRACE_SECONDS`.
+        """
         log.info("stopping")
         self._manager.stop()
         stops = [threading.Thread(target=s.stop, args=(GRACE_SECONDS,)) for s in self._skins]
@@ -56,6 +60,7 @@ class ModelServer:
         for stop in stops:
             stop.join()
         self._manager.close()
+        return self._manager.versions.in_use() == 0
 
     def _open_ports(self) -> list[GrpcServer | RestServer]:
         settings = self._settings

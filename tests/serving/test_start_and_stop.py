@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import socket
@@ -10,11 +11,12 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from serving.client import Prediction, connect
+from serving.client import Client, Prediction, ServingError, connect
 from tests.serving.conftest import CONFIG, LABELS
 from tests.support.servers import HOST, ROOT, ModelServer, free_port
 
@@ -109,6 +111,27 @@ def test_a_request_under_way_is_finished_before_the_server_stops(
         ask.join()
         client.close()
     assert answers[0].outputs["trace"] == 400.0
+
+
+def test_a_request_without_end_does_not_keep_the_server_from_stopping(
+    small_models: Path, tmp_path: Path
+) -> None:
+    with ModelServer(tmp_path, [LABELS], CONFIG.format(small_models), wait_for=["slow"]) as server:
+        client = connect(server.grpc_url)
+        endless = {"n": np.array(10_000_000, np.int32)}
+        ask = threading.Thread(target=_ignore_failure, args=(client, endless))
+        ask.start()
+        time.sleep(0.5)
+        started = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - started < 12
+        ask.join()
+        client.close()
+
+
+def _ignore_failure(client: Client, inputs: dict[str, Any]) -> None:
+    with contextlib.suppress(ServingError):
+        client.predict("slow", inputs, timeout=60)
 
 
 def test_an_interrupt_while_it_starts_ends_it(small_models: Path, tmp_path: Path) -> None:
