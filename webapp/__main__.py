@@ -9,8 +9,8 @@ import time
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
-from serving.client import ServingError
 
+from serving.client import ServingError
 from webapp.app import create_app
 from webapp.health import check_ready
 from webapp.settings import BadSetting, Settings, describe, variable
@@ -33,7 +33,7 @@ class Server(BaseApplication):  # type: ignore[misc]
             "graceful_timeout": int(self.settings.timeout) + 5,
             "loglevel": "warning",
             "post_worker_init": lambda worker: _announce_when_ready(worker.wsgi, self.settings),
-            "worker_exit": lambda _arbiter, worker: _close(worker.wsgi),
+            "worker_exit": lambda _arbiter, worker: _close(getattr(worker, "wsgi", None)),
             # Gunicorn 25 and later would open a control socket in the home directory.
             "control_socket_disable": True,
         }

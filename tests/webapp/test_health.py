@@ -53,7 +53,7 @@ def test_it_recovers_by_itself_once_the_model_server_is_back(tmp_path: Path) -> 
         assert (gone.status_code, gone.headers["Retry-After"]) == (503, "2")
         assert time.monotonic() - started < 2
         with server:
-            front_end.wait_for("/readyz", 200, seconds=2)
+            front_end.wait_for("/readyz", 200, seconds=10)
             assert front_end.predict(BILL).status_code == 200
 
 
