@@ -1,0 +1,1 @@
+"""Tests of the three tiers, organised like the code."""
