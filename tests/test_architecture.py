@@ -40,6 +40,8 @@ def test_serving_imports_no_other_tier() -> None:
     assert imports_between_tiers("serving") == set()
 
 
-@pytest.mark.parametrize("file", [*FRONT_END, *(ROOT / "serving" / "wire").glob("*.py")], ids=lambda file: file.name)
+@pytest.mark.parametrize(
+    "file", [*FRONT_END, *(ROOT / "serving" / "wire").glob("*.py")], ids=lambda file: file.name
+)
 def test_neither_front_end_nor_client_imports_tensorflow(file: Path) -> None:
     assert not {name for name in imports_of(file) if name.split(".")[0] in {"tensorflow", "keras"}}

@@ -25,7 +25,7 @@ ACCEPTED = "JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP or TIFF"
 pi_heif.register_heif_opener()
 
 
-class BadImage(Exception):  # noqa: N818 - reads as what it is where it is caught
+class BadImage(Exception):
     """The bytes cannot be used as a photo; the message is a sentence for the person who sent it."""
 
 

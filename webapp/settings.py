@@ -8,7 +8,7 @@ from typing import Any
 PREFIX = "US_BILLS_"
 
 
-class BadSetting(Exception):  # noqa: N818 - reads as what it is where it is caught
+class BadSetting(Exception):
     """An environment variable has a value that cannot be used."""
 
 

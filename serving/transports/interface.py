@@ -20,23 +20,23 @@ class ServingError(Exception):
     """A model server gave no usable answer."""
 
 
-class InvalidRequest(ServingError):  # noqa: N818 - reads as what it is at the place it is caught
+class InvalidRequest(ServingError):
     """The model or its signature does not accept what was sent."""
 
 
-class NotServed(ServingError):  # noqa: N818
+class NotServed(ServingError):
     """No such model, version or label is served."""
 
 
-class Unavailable(ServingError):  # noqa: N818
+class Unavailable(ServingError):
     """The server cannot be reached, or has too much to do."""
 
 
-class DeadlineExceeded(ServingError):  # noqa: N818
+class DeadlineExceeded(ServingError):
     """No answer within the time given."""
 
 
-class BadReply(ServingError):  # noqa: N818
+class BadReply(ServingError):
     """The server failed, or its answer cannot be understood."""
 
 
