@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from flask import Blueprint, abort, current_app, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
-from serving.client import Client
 
+from serving.client import Client
 from webapp.answers import read_answers
 from webapp.preprocessing import BadImage, open_upright, to_tensor
 from webapp.problems import prefers_html

@@ -4,8 +4,8 @@ from io import BytesIO
 from typing import IO
 
 from flask import Flask, Request
-from serving.client import connect
 
+from serving.client import connect
 from webapp import access_log, api, headers, health, pages, problems
 from webapp.settings import Settings
 

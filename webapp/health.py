@@ -2,8 +2,8 @@
 
 from flask import Blueprint, Flask, current_app
 from flask.typing import ResponseReturnValue
-from serving.client import Client, Unavailable
 
+from serving.client import Client, Unavailable
 from webapp.settings import Settings
 
 blueprint = Blueprint("health", __name__)

@@ -6,10 +6,10 @@ from typing import TypeVar
 
 from flask import Flask, Response, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
-from serving.client import DeadlineExceeded, NotServed, ServingError, Unavailable
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
+from serving.client import DeadlineExceeded, NotServed, ServingError, Unavailable
 from webapp.preprocessing import BadImage, TooManyPixels, UnsupportedImage
 
 _log = logging.getLogger("webapp")

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from serving.client import BadReply
 
+from serving.client import BadReply
 from webapp.answers import read_answers
 
 
