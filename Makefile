@@ -7,15 +7,17 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export CUDA_VISIBLE_DEVICES ?= -1
 
-# What `make train` learns from, and where the new version goes.
+# What `make train` learns from and where the new version goes; FOLDERS, FIT and EXPORT are flags of
+# `python -m training`: how to read the sub-folders, the recipe, the calibration.
 PHOTOS ?=
 RUN ?= runs/latest
 MODELS ?= models/us_bills
+FOLDERS ?=
 FIT ?=
 EXPORT ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint train lock protos
+.PHONY: help run test lint train photos lock protos
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1 \t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -31,10 +33,12 @@ lint: $(VENV)/.dev  ## ruff and mypy
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
-train: $(VENV)/.training  ## train on PHOTOS=folder and add a version to models/us_bills
-	@test -n "$(PHOTOS)" || { echo "make train: say which photos: make train PHOTOS=folder (one sub-folder per class)"; exit 2; }
-	$(BIN)/python -m training fit "$(PHOTOS)" --run "$(RUN)" $(FIT)
-	$(BIN)/python -m training export --run "$(RUN)" --models "$(MODELS)" $(EXPORT)
+train: photos $(VENV)/.training  ## train on PHOTOS=folder and add a version to models/us_bills
+	$(BIN)/python -m training fit "$(PHOTOS)" $(FOLDERS) --run "$(RUN)" $(FIT)
+	$(BIN)/python -m training export "$(PHOTOS)" $(FOLDERS) --run "$(RUN)" --models "$(MODELS)" $(EXPORT)
+
+photos:
+	@test -n "$(PHOTOS)" || { echo "Say which photos: make train PHOTOS=folder (one sub-folder per class)" >&2; exit 2; }
 
 lock: $(VENV)/.dev  ## renew requirements/*.txt from pyproject.toml
 	@.ci/lock $(BIN)/uv

@@ -17,7 +17,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command and returns the exit status: 0, or 2 where the input was not as expected."""
-    given = _parser().parse_args(arguments)
+    given = parser().parse_args(arguments)
     try:
         given.run(given)
     except (ValueError, FileNotFoundError, FileExistsError) as error:
@@ -26,9 +26,10 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
+def parser() -> argparse.ArgumentParser:
+    """Returns the parser of all commands."""
+    whole = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    commands = whole.add_subparsers(dest="command", required=True)
 
     fit = commands.add_parser("fit", help="train a classifier on a folder of photos")
     _add_photos(fit)
@@ -56,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--model", type=Path, required=True, help="e.g. models/us_bills/1")
     evaluate.add_argument("--report", type=Path, help="write the figures to this JSON file too")
     evaluate.set_defaults(run=_evaluate)
-    return parser
+    return whole
 
 
 def _add_photos(parser: argparse.ArgumentParser, name: str = "photos") -> None:
@@ -67,6 +68,7 @@ def _add_photos(parser: argparse.ArgumentParser, name: str = "photos") -> None:
     argument.required = True
     parser.add_argument(
         "--relabel",
+        type=_pair,
         action="append",
         default=[],
         metavar="FOLDER=CLASS",
@@ -77,19 +79,26 @@ def _add_photos(parser: argparse.ArgumentParser, name: str = "photos") -> None:
     )
 
 
+def _pair(text: str) -> tuple[str, str]:
+    folder, equals, label = text.partition("=")
+    if not (folder and equals and label):
+        raise argparse.ArgumentTypeError(f"expected FOLDER=CLASS, received {text!r}")
+    return folder, label
+
+
 def _add_recipe(parser: argparse.ArgumentParser) -> None:
     from training.fit import Recipe
 
     for field in fields(Recipe):
         name = "--" + field.name.replace("_", "-")
-        parser.add_argument(name, type=type(field.default), default=field.default)
+        text = f"{field.metadata['help']} (default: %(default)s)"
+        parser.add_argument(name, type=type(field.default), default=field.default, help=text)
 
 
 def _scan(given: argparse.Namespace, folder: Path | None = None) -> "list[Photo]":
     from training import dataset
 
-    relabel = dict(pair.split("=", 1) for pair in given.relabel)
-    return dataset.scan(folder or given.photos, relabel, given.skip)
+    return dataset.scan(folder or given.photos, dict(given.relabel), given.skip)
 
 
 def _fit(given: argparse.Namespace) -> None:

@@ -1,13 +1,14 @@
 """Trains a classifier in two stages: a head on the frozen backbone, then the top layers with it.
 
 A run lives in a folder: `run.json` (what was asked and what came of it), `augmented.png` (64 views
-as the network saw them), `log.csv` (a line per epoch) and `classifier.weights.h5` (the averaged
-weights after the last finished epoch). `export` makes a version of it.
+as the network saw them), `log.csv` (a line per epoch), `classifier.weights.h5` (the averaged
+weights after the last finished epoch) and, once it is done, `backbone.weights.h5`, which another run
+can start from by `--weights`. `export` makes a version of it.
 """
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,36 +24,28 @@ from training.dataset import Photo
 from webapp.preprocessing import IMAGE_SIZE
 
 WEIGHTS = "classifier.weights.h5"
+BACKBONE_WEIGHTS = "backbone.weights.h5"
 RUN = "run.json"
+
+
+def _knob(default: Any, text: str) -> Any:
+    return field(default=default, metadata={"help": text})
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides what comes out, given the photos.
+    """Everything that decides what comes out, given the photos; each field is a flag of `fit`."""
 
-    Attributes:
-        backbone: A key of `backbones.BACKBONES`.
-        weights: `imagenet`, `none` or a Keras weights file of the backbone.
-        head_views: Training views in the first stage.
-        views: Training views in the second stage.
-        batch: Views per step.
-        head_rate: Adam's learning rate in the first stage.
-        rate: AdamW's highest learning rate in the second stage; it falls to 0 by a cosine.
-        smoothing: Label smoothing, in [0,1).
-        other_share: How many times more often than one denomination `Other` is drawn.
-        seed: Of the split, the order and the views.
-    """
-
-    backbone: str = "efficientnet_lite0"
-    weights: str = "imagenet"
-    head_views: int = 2_000
-    views: int = 30_000
-    batch: int = 32
-    head_rate: float = 1e-3
-    rate: float = 1e-3
-    smoothing: float = 0.05
-    other_share: float = 2.0
-    seed: int = 1
+    backbone: str = _knob("efficientnet_lite0", "network to build on; resnet50v2 is the other one")
+    weights: str = _knob("imagenet", "what it knows: imagenet, none or a Keras weights file")
+    head_views: int = _knob(2_000, "pictures shown in stage one, which trains the head alone")
+    views: int = _knob(36_000, "pictures shown in stage two, which trains the top layers too")
+    batch: int = _knob(32, "pictures per step")
+    head_rate: float = _knob(1e-3, "learning rate of stage one")
+    rate: float = _knob(1e-3, "highest learning rate of stage two; it falls to 0 by a cosine")
+    smoothing: float = _knob(0.05, "label smoothing, from 0 to 1")
+    other_share: float = _knob(2.0, "how many times as often as a denomination Other is shown")
+    seed: int = _knob(1, "of the split, the order and the pictures")
 
 
 def classifier(recipe: Recipe, classes: Sequence[str]) -> keras.Model:
@@ -98,6 +91,7 @@ def fit(photos: list[Photo], recipe: Recipe, run: Path, command: str) -> None:
         "photos": {"training": dataset.counts(training), "held_out": dataset.counts(held_out)},
         "sources": sorted({photo.source for photo in photos if photo.source}),
         "data_fingerprint": data_fingerprint,
+        "weights_from": _earlier_run(recipe.weights),
     }
     (run / RUN).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     views.contact_sheet().save(run / "augmented.png")
@@ -125,6 +119,15 @@ def fit(photos: list[Photo], recipe: Recipe, run: Path, command: str) -> None:
             keras.callbacks.ModelCheckpoint(run / WEIGHTS, save_weights_only=True),
         ],
     )
+    backbone.save_weights(run / BACKBONE_WEIGHTS)
+
+
+def _earlier_run(weights: str) -> dict[str, Any] | None:
+    """Returns the `run.json` beside a weights file, so that a version tells its whole history."""
+    facts = Path(weights).parent / RUN
+    if weights in ("imagenet", "none") or not facts.is_file():
+        return None
+    return {"file": weights, **json.loads(facts.read_text(encoding="utf-8"))}
 
 
 class Views(keras.utils.PyDataset):  # type: ignore[misc]  # Keras is untyped

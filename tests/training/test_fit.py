@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from training import dataset
-from training.fit import Recipe, Views, classifier
+from training.backbones import build
+from training.fit import Recipe, Views, _earlier_run, classifier, load
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +36,21 @@ def test_every_view_comes_with_its_class(views: Views) -> None:
     assert pixels.shape == (4, 224, 224, 3)
     assert pixels.dtype == np.uint8
     np.testing.assert_array_equal(labels.sum(axis=1), np.ones(4))
+
+
+def test_a_run_that_starts_from_another_tells_its_history(small_run: Path) -> None:
+    earlier = _earlier_run(str(small_run / "backbone.weights.h5"))
+    assert earlier is not None
+    assert earlier["recipe"]["backbone"] == "resnet50v2"
+    assert _earlier_run("imagenet") is None
+
+
+def test_the_backbone_of_a_run_can_be_built_on_again(small_run: Path) -> None:
+    backbone = build("resnet50v2", str(small_run / "backbone.weights.h5"))
+    trained, _ = load(small_run)
+    pixels = np.full((1, 224, 224, 3), 128, np.uint8)
+    features = keras.Model(trained.input, trained.get_layer("pool").input)(pixels)
+    np.testing.assert_allclose(backbone(pixels / np.float32(255)), features, atol=1e-4)
 
 
 def test_the_classifier_takes_bytes_and_scales_them_inside_the_graph() -> None:
