@@ -2,8 +2,8 @@
 
 A run lives in a folder: `run.json` (what was asked and what came of it), `augmented.png` (64 views
 as the network saw them), `log.csv` (a line per epoch), `classifier.weights.h5` (the averaged
-weights after the last finished epoch) and, once it is done, `backbone.weights.h5`, which another run
-can start from by `--weights`. `export` makes a version of it.
+weights after the last finished epoch) and, once it is done, `backbone.weights.h5`, which another
+run can start from by `--weights`. `export` makes a version of it.
 """
 
 import json
