@@ -52,7 +52,7 @@ def export(
     _check_same_photos(facts, photos)
     _, held_out = dataset.split(photos, facts["recipe"]["seed"])
     pixels, labels = hard_views(held_out, facts["classes"], facts["recipe"]["seed"])
-    calibration = calibrate(model.predict(pixels, verbose="auto"), labels, risk)
+    calibration = calibrate(model.predict(pixels, verbose=2), labels, risk)
     with new_version(models) as draft:
         write_saved_model(draft, model, facts["classes"], calibration)
         write_warm_up(draft, models.name, pixels[0])

@@ -5,12 +5,16 @@ to know them.
 """
 
 from pathlib import Path
+from typing import Any
 
 import keras
 import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from training.calibrate import Calibration
 from webapp.preprocessing import IMAGE_SIZE
+
+IMAGE = tf.TensorSpec((None, IMAGE_SIZE, IMAGE_SIZE, 3), tf.uint8, name="image")
 
 
 def write_saved_model(
@@ -18,31 +22,40 @@ def write_saved_model(
 ) -> None:
     """Writes the SavedModel of a classifier that gives logits, with the three signatures."""
     answer = Answer(model, classes, calibration)
-    image = tf.TensorSpec((None, IMAGE_SIZE, IMAGE_SIZE, 3), tf.uint8, name="image")
     image_bytes = tf.TensorSpec((None,), tf.string, name="image_bytes")
-    archive = keras.export.ExportArchive()
-    # A bare tf.Module around a Keras 3 model would leave its variables behind.
-    archive.track(model)
-    archive.add_endpoint("serving_default", answer.serving_default, input_signature=[image])
-    archive.add_endpoint("serve_bytes", answer.serve_bytes, input_signature=[image_bytes])
-    archive.add_endpoint("explain", answer.explain, input_signature=[image])
-    archive.write_out(str(folder), verbose=False)
+    signatures = {
+        "serving_default": tf.function(answer.serving_default, input_signature=[IMAGE]),
+        "serve_bytes": tf.function(answer.serve_bytes, input_signature=[image_bytes]),
+        "explain": tf.function(answer.explain, input_signature=[IMAGE]),
+    }
+    tf.saved_model.save(tf.Module(), str(folder), signatures)
+
+
+def _frozen(model: keras.Model) -> Any:
+    """Returns uint8 [N,224,224,3] to (feature map, logits), with the weights as constants.
+
+    Only constants let the server fold each batch norm into its convolution: 1.5 times as fast as
+    with variables. And no variable can be left behind or, as Keras 3 exports do, be saved twice.
+    """
+    features = model.get_layer("pool").input
+    both = keras.Model(model.input, [features, model.output])
+    traced = tf.function(lambda image: both(image, training=False), input_signature=[IMAGE])
+    return convert_variables_to_constants_v2(traced.get_concrete_function())
 
 
 class Answer:
     """The signatures' functions."""
 
     def __init__(self, model: keras.Model, classes: list[str], calibration: Calibration) -> None:
-        self._logits = model
-        features = model.get_layer("pool").input
-        self._features_and_logits = keras.Model(model.input, [features, model.output])
-        self._kernel = model.get_layer("logits").kernel
+        self._features_and_logits = _frozen(model)
+        self._class_weights = tf.constant(model.get_layer("logits").kernel.numpy().T)
         self._classes = tf.constant(classes)
         self._calibration = calibration
 
     def serving_default(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         """Answers uint8 [N,224,224,3] RGB."""
-        return self._ranked(self._logits(image, training=False))
+        _, logits = self._features_and_logits(image)
+        return self._ranked(logits)
 
     def serve_bytes(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         """Answers string [N]: JPEG, PNG, GIF (first frame) or BMP files, taken as they lie."""
@@ -54,8 +67,8 @@ class Answer:
         With global average pooling and one dense layer, the class activation map is exact: the
         feature map weighted by the class's row (Zhou et al., CVPR 2016, section 2).
         """
-        features, logits = self._features_and_logits(image, training=False)
-        weights = tf.gather(tf.transpose(self._kernel), tf.argmax(logits, axis=1))
+        features, logits = self._features_and_logits(image)
+        weights = tf.gather(self._class_weights, tf.argmax(logits, axis=1))
         heat = tf.nn.relu(tf.einsum("nhwc,nc->nhw", features, weights))
         highest = tf.reduce_max(heat, axis=[1, 2], keepdims=True)
         return {**self._ranked(logits), "heatmap": tf.math.divide_no_nan(heat, highest)}
