@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from serving.client import NotServed, connect
 from tests.serving import models
-from tests.support.servers import ModelServer
+from tests.support.servers import ModelServer, wait_until
 
 CONFIG = """model_config_list {{
   config {{ name: "half" base_path: "{base}" model_platform: "tensorflow"
@@ -59,14 +60,16 @@ def answer(server: ModelServer, **choice: int | str) -> float:
 
 @contextmanager
 def asking_all_the_time(server: ModelServer) -> Iterator[list[float]]:
-    """Asks in a thread; gives the list of answers. A failed request fails the test."""
+    """Asks in a thread, before, during and after the block; a failed request fails the test."""
     answers: list[float] = []
     failures: list[Exception] = []
     done = threading.Event()
 
     def ask() -> None:
         client = connect(server.rest_url)
-        while not done.is_set():
+        last = False
+        while not last:
+            last = done.is_set()
             try:
                 answers.append(float(client.predict("half", X).outputs["y"][0]))
             except Exception as error:
@@ -76,6 +79,9 @@ def asking_all_the_time(server: ModelServer) -> Iterator[list[float]]:
     thread = threading.Thread(target=ask)
     thread.start()
     try:
+        for _ in wait_until("the first answer", time.monotonic() + 30):
+            if answers or failures:
+                break
         yield answers
     finally:
         done.set()
