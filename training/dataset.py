@@ -17,6 +17,8 @@ from webapp.preprocessing import BadImage, open_upright, to_tensor
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".heic", ".avif", ".gif", ".bmp", ".tif", ".tiff"}
 MINIMUM_PER_CLASS = 2
+# The class of everything that is none of the denominations.
+OTHER = "Other"
 # Enough for 224-pixel training views; keeps thousands of decoded photos in memory.
 CACHED_SIDE = 400
 
@@ -49,7 +51,7 @@ def scan(folder: Path, relabel: Mapping[str, str], skip: Iterable[str]) -> list[
         skip: Sub-folders to leave out.
 
     Raises:
-        ValueError: No folder, fewer than two classes, or a class with too few pictures.
+        ValueError: No folder, or no pictures in it.
     """
     if not folder.is_dir():
         raise ValueError(f"{folder} is no folder. Expected one with a sub-folder per class.")
@@ -59,8 +61,29 @@ def scan(folder: Path, relabel: Mapping[str, str], skip: Iterable[str]) -> list[
         for path in sorted(folder.glob("*/*"))
         if path.suffix.lower() in SUFFIXES and (name := path.parent.name) not in set(skip)
     ]
-    _check(folder, photos)
+    if not photos:
+        raise ValueError(f"{folder} has no sub-folders with pictures. Expected one per class.")
     return photos
+
+
+def require_enough(photos: list[Photo]) -> None:
+    """Refuses photos that no classifier can be trained on.
+
+    Raises:
+        ValueError: Fewer than two classes, or a class with too few pictures to hold one out.
+    """
+    number = counts(photos)
+    if len(number) < 2:
+        raise ValueError(
+            f"There are photos of {len(number)} class only: {list(number)}. Expected at least two"
+            " sub-folders with pictures, for example `20/` and `Other/`."
+        )
+    few = {label: n for label, n in number.items() if n < MINIMUM_PER_CLASS}
+    if few:
+        raise ValueError(
+            f"Too few photos: {few}. Expected at least {MINIMUM_PER_CLASS} of each class; leave a"
+            " sub-folder out with --skip."
+        )
 
 
 def classes_of(photos: Iterable[Photo]) -> list[str]:
@@ -125,7 +148,7 @@ def backgrounds(photos: list[Photo], pictures: list[NDArray[np.uint8]]) -> list[
     """Returns pictures to lay bills on: everyday objects where a manifest names them, else any."""
     pairs = list(zip(photos, pictures, strict=True))
     everyday = [picture for photo, picture in pairs if photo.kind == "object"]
-    return everyday or [picture for photo, picture in pairs if photo.label == "Other"] or pictures
+    return everyday or [picture for photo, picture in pairs if photo.label == OTHER] or pictures
 
 
 def sampling_weights(photos: list[Photo], share: Mapping[str, float]) -> NDArray[np.float64]:
@@ -176,18 +199,3 @@ def _kinds(folder: Path) -> dict[str, str]:
             own = [row for row in rows if row.get("split", folder.name) == folder.name]
             return {"/".join(row["file"].split("/")[-2:]): row.get("other_kind", "") for row in own}
     return {}
-
-
-def _check(folder: Path, photos: list[Photo]) -> None:
-    number = counts(photos)
-    if len(number) < 2:
-        raise ValueError(
-            f"{folder} holds photos of {len(number)} class(es) {list(number)}. Expected at least"
-            " two sub-folders with pictures, for example `20/` and `Other/`."
-        )
-    few = {label: n for label, n in number.items() if n < MINIMUM_PER_CLASS}
-    if few:
-        raise ValueError(
-            f"Too few photos in {folder}: {few}."
-            f" Expected at least {MINIMUM_PER_CLASS} of each class."
-        )

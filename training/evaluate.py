@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +14,9 @@ from numpy.typing import NDArray
 
 from training import dataset
 from training.dataset import Photo
+from webapp.preprocessing import IMAGE_SIZE
 
 BATCH = 32
-NOT_A_BILL = "Other"
 
 
 @dataclass(frozen=True)
@@ -36,20 +37,21 @@ class Answers:
 
 
 def ask(version: Path, photos: list[Photo]) -> Answers:
-    """Sends photos through `serving_default` of a version; unreadable ones are left out.
+    """Sends photos through `serving_default` of a version.
+
+    Unreadable photos are left out, and those of classes that the model does not have.
 
     Raises:
         FileNotFoundError: `version` holds no SavedModel.
-        ValueError: A photo's class is none of the model's.
+        ValueError: No photo is of a class of the model's.
     """
     if not (version / "saved_model.pb").is_file():
         raise FileNotFoundError(f"{version} holds no SavedModel (saved_model.pb).")
     loaded = tf.saved_model.load(str(version))
     signature = loaded.signatures["serving_default"]
-    readable, pixels = dataset.tensors(photos)
+    readable, pixels = dataset.tensors(_of_known_classes(version, signature, photos))
     replies = [_reply(signature, pixels[i : i + BATCH]) for i in range(0, len(pixels), BATCH)]
     classes, probabilities, accepted = (np.concatenate(part) for part in zip(*replies, strict=True))
-    _check_classes(version, readable, {name.decode() for name in classes[0]})
     return Answers(
         labels=[photo.label for photo in readable],
         said=[name.decode() for name in classes[:, 0]],
@@ -63,13 +65,17 @@ def _reply(signature: Any, pixels: NDArray[np.uint8]) -> tuple[NDArray[Any], ...
     return tuple(outputs[name].numpy() for name in ("classes", "probabilities", "accepted"))
 
 
-def _check_classes(version: Path, photos: list[Photo], known: set[str]) -> None:
-    unknown = {photo.label for photo in photos} - known
-    if unknown:
-        raise ValueError(
-            f"{version} knows the classes {sorted(known)}. The folder also has {sorted(unknown)}:"
-            " use --relabel or --skip for them."
-        )
+def _of_known_classes(version: Path, signature: Any, photos: list[Photo]) -> list[Photo]:
+    blank = np.zeros((1, IMAGE_SIZE, IMAGE_SIZE, 3), np.uint8)
+    known = {name.decode() for name in _reply(signature, blank)[0][0]}
+    kept = [photo for photo in photos if photo.label in known]
+    foreign = dataset.counts(photo for photo in photos if photo.label not in known)
+    advice = f"{version} knows the classes {', '.join(sorted(known))} (see --relabel)."
+    if not kept:
+        raise ValueError(f"None of the photos can be judged: {foreign}. {advice}")
+    if foreign:
+        print(f"left out {foreign}: {advice}", file=sys.stderr)  # noqa: T201
+    return kept
 
 
 def measures(answers: Answers) -> dict[str, Any]:
@@ -79,7 +85,7 @@ def measures(answers: Answers) -> dict[str, Any]:
     """
     labels, said = np.array(answers.labels), np.array(answers.said)
     right, accepted = labels == said, answers.accepted
-    bill, claimed = labels != NOT_A_BILL, said != NOT_A_BILL
+    bill, claimed = labels != dataset.OTHER, said != dataset.OTHER
     return {
         "photos": len(labels),
         "top_1": share(right),

@@ -71,7 +71,12 @@ def load(run: Path) -> tuple[keras.Model, dict[str, Any]]:
 
 
 def fit(photos: list[Photo], recipe: Recipe, run: Path, command: str) -> None:
-    """Trains on 80 % of the photos and leaves the run in the folder `run`."""
+    """Trains on 80 % of the photos and leaves the run in the folder `run`.
+
+    Raises:
+        ValueError: Too few photos or classes, or a recipe that names no backbone or weights.
+    """
+    dataset.require_enough(photos)
     # ── What to learn from ────────────────────────────────────────────────────────────────────
     keras.utils.set_random_seed(recipe.seed)
     cv2.setNumThreads(1)
@@ -84,6 +89,8 @@ def fit(photos: list[Photo], recipe: Recipe, run: Path, command: str) -> None:
 
     # ── What it was ───────────────────────────────────────────────────────────────────────────
     run.mkdir(parents=True, exist_ok=True)
+    # Those of an earlier run here would not be what run.json says.
+    (run / WEIGHTS).unlink(missing_ok=True)
     facts = {
         "command": command,
         "recipe": asdict(recipe),
@@ -139,7 +146,7 @@ class Views(keras.utils.PyDataset):  # type: ignore[misc]  # Keras is untyped
         super().__init__(workers=2, max_queue_size=8)
         self._pictures = pictures
         self._labels = one_hot(photos, classes)
-        self._odds = dataset.sampling_weights(photos, {"Other": recipe.other_share})
+        self._odds = dataset.sampling_weights(photos, {dataset.OTHER: recipe.other_share})
         self._backgrounds = dataset.backgrounds(photos, pictures)
         self._recipe = recipe
         self._first_step = 0

@@ -31,12 +31,14 @@ def test_evaluate_prints_the_figures_and_writes_the_report(
     assert json.loads((tmp_path / "report.json").read_text())["photos"] == 24
 
 
-def test_evaluate_refuses_classes_that_the_model_does_not_know(
+def test_evaluate_leaves_out_classes_that_the_model_does_not_know_and_says_so(
     small_version: Path, drawn_photos: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["--model", str(small_version), "--data", str(drawn_photos)]
-    assert main(["evaluate", *arguments, "--relabel", "20=2"]) == 2
-    assert "use --relabel or --skip" in capsys.readouterr().err
+    assert main(["evaluate", *arguments, "--relabel", "20=2"]) == 0
+    output = capsys.readouterr()
+    assert "left out {'2': 6}" in output.err
+    assert "photos                            18" in output.out
 
 
 def test_a_relabelling_of_another_form_is_refused(

@@ -100,16 +100,22 @@ def test_the_fingerprint_changes_with_a_label_or_a_byte_and_not_with_the_place(
 @pytest.mark.parametrize(
     ("classes", "message"),
     [
-        ({}, "is no folder"),
-        ({"20": 3}, r"1 class\(es\) \['20'\]"),
-        ({"20": 3, "Other": 1}, r"Too few photos .*\{'Other': 1\}"),
+        ({"20": 3}, r"1 class only: \['20'\]"),
+        ({"20": 3, "Other": 1}, r"Too few photos: \{'Other': 1\}"),
     ],
 )
-def test_a_folder_that_cannot_be_learnt_from_is_refused_with_what_to_do(
+def test_photos_that_cannot_be_learnt_from_are_refused_with_what_to_do(
     tmp_path: Path, classes: dict[str, int], message: str
 ) -> None:
     for label, number in classes.items():
-        save(tmp_path / "photos", label, *(f"a-{n}.jpg" for n in range(number)))
+        save(tmp_path, label, *(f"a-{n}.jpg" for n in range(number)))
     with pytest.raises(ValueError, match=message) as refusal:
-        dataset.scan(tmp_path / "photos", {}, [])
+        dataset.require_enough(dataset.scan(tmp_path, {}, []))
     assert "Expected" in str(refusal.value)
+
+
+def test_a_folder_that_is_missing_or_empty_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="nowhere is no folder"):
+        dataset.scan(tmp_path / "nowhere", {}, [])
+    with pytest.raises(ValueError, match="no sub-folders with pictures"):
+        dataset.scan(tmp_path, {}, [])
