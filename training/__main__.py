@@ -1,4 +1,4 @@
-"""The command line: `python -m training fit | export | evaluate`."""
+"""The command line: `python -m training inspect | fit | export | evaluate`."""
 
 import argparse
 import os
@@ -30,6 +30,16 @@ def parser() -> argparse.ArgumentParser:
     """Returns the parser of all commands."""
     whole = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     commands = whole.add_subparsers(dest="command", required=True)
+
+    inspect = commands.add_parser("inspect", help="look at a folder of photos before training")
+    _add_photos(inspect)
+    inspect.add_argument(
+        "--sheet",
+        type=Path,
+        default=Path("runs/photos.jpg"),
+        help="where to write a picture of some photos of each class (default: %(default)s)",
+    )
+    inspect.set_defaults(run=_inspect)
 
     fit = commands.add_parser("fit", help="train a classifier on a folder of photos")
     _add_photos(fit)
@@ -99,6 +109,16 @@ def _scan(given: argparse.Namespace, folder: Path | None = None) -> "list[Photo]
     from training import dataset
 
     return dataset.scan(folder or given.photos, dict(given.relabel), given.skip)
+
+
+def _inspect(given: argparse.Namespace) -> None:
+    from training import inspect
+
+    found = inspect.look(_scan(given))
+    print(inspect.table(found))
+    given.sheet.parent.mkdir(parents=True, exist_ok=True)
+    inspect.contact_sheet(found).save(given.sheet)
+    print(f"contact sheet: {given.sheet}")
 
 
 def _fit(given: argparse.Namespace) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from training.duplicates import Hash, difference_hash, groups_of
 from webapp.preprocessing import BadImage, open_upright, to_tensor
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".heic", ".avif", ".gif", ".bmp", ".tif", ".tiff"}
@@ -95,18 +96,40 @@ def classes_of(photos: Iterable[Photo]) -> list[str]:
 
 
 def split(photos: list[Photo], seed: int, held_out: float = 0.2) -> tuple[list[Photo], list[Photo]]:
-    """Returns (training, held-out) photos: `held_out` of each class, the same for the same seed.
+    """Returns (training, held-out) photos: about `held_out` of each class, by the seed alone.
 
-    The order hangs on each file's bytes: equal files stand together, a new name changes nothing.
+    Near-duplicates stay on one side. The order hangs on each file's bytes, so that a new name or
+    place changes nothing.
+
+    Raises:
+        ValueError: All photos are near-duplicates.
     """
+    groups = sorted(near_duplicates(photos), key=lambda group: min(_rank(p, seed) for p in group))
+    wanted = {label: max(1, round(held_out * n)) for label, n in counts(photos).items()}
     training: list[Photo] = []
     reserved: list[Photo] = []
-    for label in classes_of(photos):
-        ranked = sorted((p for p in photos if p.label == label), key=lambda p: _rank(p, seed))
-        count = max(1, round(held_out * len(ranked)))
-        reserved += ranked[:count]
-        training += ranked[count:]
+    for group in groups:
+        size = counts(group)
+        fits = all(wanted[label] >= n for label, n in size.items())
+        (reserved if fits else training).extend(group)
+        if fits:
+            wanted = {label: n - size.get(label, 0) for label, n in wanted.items()}
+    if not (training and reserved):
+        raise ValueError("Nothing can be held out: the photos are all copies of each other.")
     return training, reserved
+
+
+def near_duplicates(photos: list[Photo]) -> list[list[Photo]]:
+    """Returns the photos in groups that show the same picture; an unreadable one stands alone."""
+    hashes = [_hash(photo) for photo in photos]
+    return [[photos[index] for index in group] for group in groups_of(hashes)]
+
+
+def _hash(photo: Photo) -> Hash:
+    try:
+        return difference_hash(photo.read())
+    except BadImage:
+        return np.frombuffer(hashlib.sha256(photo.path.read_bytes()).digest(), np.uint8)
 
 
 def load(photos: list[Photo]) -> tuple[list[Photo], list[NDArray[np.uint8]]]:

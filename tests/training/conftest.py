@@ -14,13 +14,14 @@ CLASSES = ("1", "5", "20", "Other")
 def drawn_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with six drawn pictures of each of four classes."""
     folder = tmp_path_factory.mktemp("photos")
-    for label in CLASSES:
+    for number, label in enumerate(CLASSES):
         (folder / label).mkdir()
         for n in range(6):
+            seed = 6 * number + n
             drawn = (
-                specimen.other(width=200, seed=n)
+                specimen.other(width=200, seed=seed)
                 if label == "Other"
-                else specimen.bill(label, width=200, angle=60 * n, seed=n)
+                else specimen.bill(label, width=200, angle=7 * seed, seed=seed)
             )
             (folder / label / f"drawn-{n}.png").write_bytes(specimen.encode(drawn, "PNG"))
     return folder

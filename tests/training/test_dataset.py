@@ -13,7 +13,8 @@ from training import dataset
 def save(folder: Path, label: str, *names: str) -> None:
     (folder / label).mkdir(parents=True, exist_ok=True)
     for name in names:
-        drawn = specimen.bill(label, width=96, seed=crc32(name.encode()))
+        seed = crc32(f"{label}/{name}".encode())
+        drawn = specimen.bill(label, width=96, angle=seed % 170, seed=seed)
         (folder / label / name).write_bytes(specimen.encode(drawn, "JPEG"))
 
 
@@ -52,6 +53,32 @@ def test_the_split_holds_out_a_fifth_of_each_class_and_hangs_on_the_seed(folder:
     assert sorted(training + held_out, key=lambda p: p.path) == photos
     assert dataset.split(photos, seed=1) == (training, held_out)
     assert dataset.split(photos, seed=2) != (training, held_out)
+
+
+def test_copies_of_a_photo_never_lie_on_both_sides_of_the_split(tmp_path: Path) -> None:
+    for label in ("5", "10"):
+        (tmp_path / label).mkdir()
+        for n in range(5):
+            drawn = specimen.bill(label, width=400, angle=30 * n, seed=n)
+            for width in (400, 250):
+                copy = drawn.resize((width, width * 3 // 4))
+                copy.save(tmp_path / label / f"drawn{n}-{width}.png")
+    photos = dataset.scan(tmp_path, {}, [])
+    groups = dataset.near_duplicates(photos)
+    assert all(len(group) >= 2 for group in groups)
+    for seed in range(10):
+        training, held_out = dataset.split(photos, seed)
+        assert held_out
+        assert all(len({photo in training for photo in group}) == 1 for group in groups)
+
+
+def test_photos_that_are_all_copies_cannot_be_split(tmp_path: Path) -> None:
+    drawn = specimen.encode(specimen.bill("20", width=96), "JPEG")
+    for name in ("20/a-1.jpg", "20/a-2.jpg", "5/a-1.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(drawn)
+    with pytest.raises(ValueError, match="all copies of each other"):
+        dataset.split(dataset.scan(tmp_path, {}, []), seed=1)
 
 
 def test_an_unreadable_file_is_named_and_left_out(
