@@ -66,6 +66,11 @@ def parser() -> argparse.ArgumentParser:
     _add_photos(evaluate, "--data")
     evaluate.add_argument("--model", type=Path, required=True, help="e.g. models/us_bills/1")
     evaluate.add_argument("--report", type=Path, help="write the figures to this JSON file too")
+    evaluate.add_argument(
+        "--slices",
+        action="store_true",
+        help="also ask about the bills turned, halved, dark, blurred, far away and compressed",
+    )
     evaluate.set_defaults(run=_evaluate)
     return whole
 
@@ -140,7 +145,7 @@ def _export(given: argparse.Namespace) -> None:
 def _evaluate(given: argparse.Namespace) -> None:
     from training import evaluate
 
-    figures = evaluate.measures(evaluate.ask(given.model, _scan(given)))
+    figures = evaluate.evaluate(given.model, _scan(given), slices=given.slices)
     print(evaluate.table(figures))
     if given.report:
         evaluate.save(figures, given.report)

@@ -5,7 +5,7 @@ import hashlib
 import io
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -146,9 +146,16 @@ def load(photos: list[Photo]) -> tuple[list[Photo], list[NDArray[np.uint8]]]:
     return readable, pictures
 
 
-def tensors(photos: list[Photo]) -> tuple[list[Photo], NDArray[np.uint8]]:
-    """Returns the readable photos, and each as the front end sends it, uint8 [N,224,224,3]."""
-    pairs = [(photo, to_tensor(picture)) for photo, picture in _readable(photos)]
+def tensors(
+    photos: list[Photo], change: Callable[[Image.Image], Image.Image] = lambda picture: picture
+) -> tuple[list[Photo], NDArray[np.uint8]]:
+    """Returns the readable photos, and each as the front end sends it, uint8 [N,224,224,3].
+
+    Args:
+        photos: What to read.
+        change: Done to each picture before it is shrunk.
+    """
+    pairs = [(photo, to_tensor(change(picture))) for photo, picture in _readable(photos)]
     return [photo for photo, _ in pairs], np.stack([tensor for _, tensor in pairs])
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from training import dataset
 from training.dataset import Photo
+from training.slices import SLICES, Change
 from webapp.preprocessing import IMAGE_SIZE
 
 BATCH = 32
@@ -36,46 +37,77 @@ class Answers:
     accepted: NDArray[np.bool_]
 
 
-def ask(version: Path, photos: list[Photo]) -> Answers:
-    """Sends photos through `serving_default` of a version.
+class Version:
+    """An exported version, asked through its signature `serving_default`."""
 
-    Unreadable photos are left out, and those of classes that the model does not have.
+    def __init__(self, folder: Path) -> None:
+        """Loads the version in `folder`, e.g. `models/us_bills/1`.
+
+        Raises:
+            FileNotFoundError: There is no SavedModel.
+        """
+        if not (folder / "saved_model.pb").is_file():
+            raise FileNotFoundError(f"{folder} holds no SavedModel (saved_model.pb).")
+        self.folder = folder
+        self._loaded = tf.saved_model.load(str(folder))
+        self._signature = self._loaded.signatures["serving_default"]
+
+    def ask(self, photos: list[Photo], change: Change = SLICES["as it is"]) -> Answers:
+        """Sends photos, each changed by `change`; those that cannot be read are left out."""
+        readable, pixels = dataset.tensors(photos, change)
+        replies = [self._reply(pixels[i : i + BATCH]) for i in range(0, len(pixels), BATCH)]
+        classes, probabilities, accepted = map(np.concatenate, zip(*replies, strict=True))
+        return Answers(
+            labels=[photo.label for photo in readable],
+            said=[name.decode() for name in classes[:, 0]],
+            confidence=probabilities[:, 0],
+            accepted=accepted,
+        )
+
+    def of_known_classes(self, photos: list[Photo]) -> list[Photo]:
+        """Returns the photos of the model's classes and says which others there are.
+
+        Raises:
+            ValueError: No photo is of a class of the model's.
+        """
+        blank = np.zeros((1, IMAGE_SIZE, IMAGE_SIZE, 3), np.uint8)
+        known = {name.decode() for name in self._reply(blank)[0][0]}
+        kept = [photo for photo in photos if photo.label in known]
+        foreign = dataset.counts(photo for photo in photos if photo.label not in known)
+        advice = f"{self.folder} knows the classes {', '.join(sorted(known))} (see --relabel)."
+        if not kept:
+            raise ValueError(f"None of the photos can be judged: {foreign}. {advice}")
+        if foreign:
+            print(f"left out {foreign}: {advice}", file=sys.stderr)  # noqa: T201
+        return kept
+
+    def _reply(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[Any], ...]:
+        outputs = self._signature(image=tf.constant(pixels))
+        return tuple(outputs[name].numpy() for name in ("classes", "probabilities", "accepted"))
+
+
+def evaluate(folder: Path, photos: list[Photo], *, slices: bool = False) -> dict[str, Any]:
+    """Returns the figures of a version on photos, ready for JSON.
+
+    Args:
+        folder: The version, e.g. `models/us_bills/1`.
+        photos: Photos of classes that the model has; others are left out.
+        slices: Whether to add `slices`: the top-1 over the denominations under each of `SLICES`.
 
     Raises:
-        FileNotFoundError: `version` holds no SavedModel.
+        FileNotFoundError: `folder` holds no SavedModel.
         ValueError: No photo is of a class of the model's.
     """
-    if not (version / "saved_model.pb").is_file():
-        raise FileNotFoundError(f"{version} holds no SavedModel (saved_model.pb).")
-    loaded = tf.saved_model.load(str(version))
-    signature = loaded.signatures["serving_default"]
-    readable, pixels = dataset.tensors(_of_known_classes(version, signature, photos))
-    replies = [_reply(signature, pixels[i : i + BATCH]) for i in range(0, len(pixels), BATCH)]
-    classes, probabilities, accepted = (np.concatenate(part) for part in zip(*replies, strict=True))
-    return Answers(
-        labels=[photo.label for photo in readable],
-        said=[name.decode() for name in classes[:, 0]],
-        confidence=probabilities[:, 0],
-        accepted=accepted,
-    )
-
-
-def _reply(signature: Any, pixels: NDArray[np.uint8]) -> tuple[NDArray[Any], ...]:
-    outputs = signature(image=tf.constant(pixels))
-    return tuple(outputs[name].numpy() for name in ("classes", "probabilities", "accepted"))
-
-
-def _of_known_classes(version: Path, signature: Any, photos: list[Photo]) -> list[Photo]:
-    blank = np.zeros((1, IMAGE_SIZE, IMAGE_SIZE, 3), np.uint8)
-    known = {name.decode() for name in _reply(signature, blank)[0][0]}
-    kept = [photo for photo in photos if photo.label in known]
-    foreign = dataset.counts(photo for photo in photos if photo.label not in known)
-    advice = f"{version} knows the classes {', '.join(sorted(known))} (see --relabel)."
-    if not kept:
-        raise ValueError(f"None of the photos can be judged: {foreign}. {advice}")
-    if foreign:
-        print(f"left out {foreign}: {advice}", file=sys.stderr)  # noqa: T201
-    return kept
+    version = Version(folder)
+    photos = version.of_known_classes(photos)
+    figures = measures(version.ask(photos))
+    if slices:
+        bills = [photo for photo in photos if photo.label != dataset.OTHER]
+        figures["slices"] = {
+            name: measures(version.ask(bills, change))["top_1_denominations"]
+            for name, change in SLICES.items()
+        }
+    return figures
 
 
 def measures(answers: Answers) -> dict[str, Any]:
@@ -149,15 +181,24 @@ def confusion(labels: Sequence[str], said: Sequence[str]) -> dict[str, dict[str,
 def table(figures: dict[str, Any]) -> str:
     """Returns the figures as lines for a terminal."""
     lines = [f"{'photos':<28}{figures['photos']:>8}"]
-    for name, value in figures.items():
-        if isinstance(value, dict) and "interval" in value and value["share"] is not None:
-            low, high = value["interval"]
-            lines.append(
-                f"{name:<28}{value['share']:>8.4f}  {value['count']} of {value['of']},"
-                f" 95 % interval {low:.3f} to {high:.3f}"
-            )
+    lines += [_line(name, value) for name, value in figures.items() if _is_share(value)]
     lines.append(f"{'expected_calibration_error':<28}{figures['expected_calibration_error']:>8.4f}")
+    if "slices" in figures:
+        lines += ["", "right denomination first, photos"]
+        lines += [_line(name, value) for name, value in figures["slices"].items()]
     return "\n".join(lines)
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, dict) and value.get("share") is not None
+
+
+def _line(name: str, value: dict[str, Any]) -> str:
+    low, high = value["interval"]
+    return (
+        f"{name:<28}{value['share']:>8.4f}  {value['count']} of {value['of']},"
+        f" 95 % interval {low:.3f} to {high:.3f}"
+    )
 
 
 def save(figures: dict[str, Any], path: Path) -> None:

@@ -90,11 +90,7 @@ def _check_same_photos(facts: dict[str, Any], photos: list[Photo]) -> None:
 
 
 def _measure(draft: Path, sets: dict[str, list[Photo]]) -> dict[str, Any]:
-    return {
-        name: evaluate.measures(evaluate.ask(draft, photos))
-        for name, photos in sets.items()
-        if photos
-    }
+    return {name: evaluate.evaluate(draft, photos) for name, photos in sets.items() if photos}
 
 
 @contextmanager

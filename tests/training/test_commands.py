@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.servers import ROOT
 from training.__main__ import main, parser
+from training.slices import SLICES
 
 
 def test_a_run_leaves_its_facts_its_log_and_a_sheet_of_views(small_run: Path) -> None:
@@ -29,6 +30,16 @@ def test_evaluate_prints_the_figures_and_writes_the_report(
     assert main(["evaluate", *arguments, "--report", str(tmp_path / "report.json")]) == 0
     assert "top_1_denominations" in capsys.readouterr().out
     assert json.loads((tmp_path / "report.json").read_text())["photos"] == 24
+
+
+def test_evaluate_tells_what_each_worse_condition_costs(
+    small_version: Path, drawn_photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--model", str(small_version), "--data", str(drawn_photos), "--slices"]
+    assert main(["evaluate", *arguments]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    for name in SLICES:
+        assert any(line.startswith(name) and " of 18," in line for line in lines), name
 
 
 def test_evaluate_leaves_out_classes_that_the_model_does_not_know_and_says_so(
