@@ -49,8 +49,7 @@ def export(
         ValueError: The photos are not those of the run.
     """
     model, facts = fit.load(run)
-    _check_same_photos(facts, photos)
-    _, held_out = dataset.split(photos, facts["recipe"]["seed"])
+    held_out = _unseen(facts, photos)
     pixels, labels = hard_views(held_out, facts["classes"], facts["recipe"]["seed"])
     calibration = calibrate(model.predict(pixels, verbose=2), labels, risk)
     with new_version(models) as draft:
@@ -81,12 +80,15 @@ def hard_views(
     return np.stack(views), np.array(labels)
 
 
-def _check_same_photos(facts: dict[str, Any], photos: list[Photo]) -> None:
-    if dataset.fingerprint(photos) != facts["data_fingerprint"]:
+def _unseen(facts: dict[str, Any], photos: list[Photo]) -> list[Photo]:
+    """Returns the photos that the run held out, having made sure that they are those."""
+    _, held_out = dataset.split(photos, facts["recipe"]["seed"])
+    if dataset.fingerprint(held_out) != facts["held_out_fingerprint"]:
         raise ValueError(
             "These are not the photos that the run was trained on, so it is unknown which of them"
             f" it has not seen. It was trained by: {facts['command']}"
         )
+    return held_out
 
 
 def _measure(draft: Path, sets: dict[str, list[Photo]]) -> dict[str, Any]:

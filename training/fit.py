@@ -98,6 +98,7 @@ def fit(photos: list[Photo], recipe: Recipe, run: Path, command: str) -> None:
         "photos": {"training": dataset.counts(training), "held_out": dataset.counts(held_out)},
         "sources": sorted({photo.source for photo in photos if photo.source}),
         "data_fingerprint": data_fingerprint,
+        "held_out_fingerprint": dataset.fingerprint(held_out),
         "weights_from": _earlier_run(recipe.weights),
     }
     (run / RUN).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
