@@ -23,7 +23,7 @@ help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1 \t/p' $(MAKEFILE_LIST) | expand -t 10
 
 run: $(VENV)/.run  ## install, start the model server and the front end, print the URL
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/honcho start
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/honcho start || test $$? -eq 130  # 130: Ctrl-C
 
 test: $(VENV)/.dev  ## install everything and run all tests
 	@$(BIN)/python -m pytest $(TESTS)

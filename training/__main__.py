@@ -8,6 +8,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from training.recipe import Recipe
+
 if TYPE_CHECKING:
     from training.dataset import Photo
 
@@ -102,8 +104,6 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def _add_recipe(parser: argparse.ArgumentParser) -> None:
-    from training.fit import Recipe
-
     for field in fields(Recipe):
         name = "--" + field.name.replace("_", "-")
         text = f"{field.metadata['help']} (default: %(default)s)"
@@ -127,7 +127,7 @@ def _inspect(given: argparse.Namespace) -> None:
 
 
 def _fit(given: argparse.Namespace) -> None:
-    from training.fit import Recipe, fit
+    from training.fit import fit
 
     recipe = Recipe(**{field.name: getattr(given, field.name) for field in fields(Recipe)})
     command = shlex.join(["python", "-m", "training", *sys.argv[1:]])

@@ -124,6 +124,7 @@ def measures(answers: Answers) -> dict[str, Any]:
         "top_1_denominations": share(right[bill]),
         "bills_answered": share((accepted & right)[bill]),
         "bills_wrong_and_accepted": share((accepted & claimed & ~right)[bill]),
+        "bills_surely_called_other": share((accepted & ~claimed)[bill]),
         "other_taken_for_money": share((accepted & claimed)[~bill]),
         "expected_calibration_error": calibration_error(answers.confidence, right),
         "confusion": confusion(answers.labels, answers.said),

@@ -52,12 +52,12 @@ def export(
     held_out = _unseen(facts, photos)
     pixels, labels = hard_views(held_out, facts["classes"], facts["recipe"]["seed"])
     calibration = calibrate(model.predict(pixels, verbose=2), labels, risk)
-    with new_version(models) as draft:
+    with draft_beside(models) as draft:
         write_saved_model(draft, model, facts["classes"], calibration)
         write_warm_up(draft, models.name, pixels[0])
         figures = _measure(draft, {"held_out": held_out, "other_source": measured_on})
         write_card(draft, {**facts, **calibration._asdict(), "risk": risk, "measures": figures})
-    return newest(models)
+        return publish(draft, models)
 
 
 def hard_views(
@@ -96,27 +96,23 @@ def _measure(draft: Path, sets: dict[str, list[Photo]]) -> dict[str, Any]:
 
 
 @contextmanager
-def new_version(models: Path) -> Iterator[Path]:
-    """Gives a folder to write a version in; it appears under the next number by one rename.
-
-    A model server that watches `models` never sees half a version, whatever happens meanwhile.
-    """
+def draft_beside(models: Path) -> Iterator[Path]:
+    """Gives a folder to write a version in, on the file system of `models`; it does not last."""
     models.mkdir(parents=True, exist_ok=True)
     draft = models / f".draft-{os.getpid()}"
     try:
         yield draft
-        draft.rename(models / str(_next_number(models)))
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def newest(models: Path) -> Path:
-    """Returns the folder of the highest version number."""
-    return models / str(_next_number(models) - 1)
+def publish(draft: Path, models: Path) -> Path:
+    """Gives a finished version the next number, by one rename, and returns its folder.
 
-
-def _next_number(models: Path) -> int:
-    return 1 + max((int(path.name) for path in models.iterdir() if path.name.isdigit()), default=0)
+    A model server that watches `models` sees the whole version or nothing.
+    """
+    numbers = (int(path.name) for path in models.iterdir() if path.name.isdigit())
+    return draft.rename(models / str(1 + max(numbers, default=0)))
 
 
 def write_warm_up(folder: Path, model: str, picture: NDArray[np.uint8]) -> None:

@@ -8,7 +8,7 @@ run can start from by `--weights`. `export` makes a version of it.
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,31 +21,12 @@ from PIL import Image
 from training import augment, backbones, dataset
 from training.augment import Pixels
 from training.dataset import Photo
+from training.recipe import Recipe
 from webapp.preprocessing import IMAGE_SIZE
 
 WEIGHTS = "classifier.weights.h5"
 BACKBONE_WEIGHTS = "backbone.weights.h5"
 RUN = "run.json"
-
-
-def _knob(default: Any, text: str) -> Any:
-    return field(default=default, metadata={"help": text})
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Everything that decides what comes out, given the photos; each field is a flag of `fit`."""
-
-    backbone: str = _knob("efficientnet_lite0", "network to build on; resnet50v2 is the other one")
-    weights: str = _knob("imagenet", "what it knows: imagenet, none or a Keras weights file")
-    head_views: int = _knob(2_000, "pictures shown in stage one, which trains the head alone")
-    views: int = _knob(36_000, "pictures shown in stage two, which trains the top layers too")
-    batch: int = _knob(32, "pictures per step")
-    head_rate: float = _knob(1e-3, "learning rate of stage one")
-    rate: float = _knob(1e-3, "highest learning rate of stage two; it falls to 0 by a cosine")
-    smoothing: float = _knob(0.05, "label smoothing, from 0 to 1")
-    other_share: float = _knob(2.0, "how many times as often as a denomination Other is shown")
-    seed: int = _knob(1, "of the split, the order and the pictures")
 
 
 def classifier(recipe: Recipe, classes: Sequence[str]) -> keras.Model:
@@ -90,7 +71,8 @@ def fit(photos: list[Photo], recipe: Recipe, run: Path, command: str) -> None:
     # ── What it was ───────────────────────────────────────────────────────────────────────────
     run.mkdir(parents=True, exist_ok=True)
     # Those of an earlier run here would not be what run.json says.
-    (run / WEIGHTS).unlink(missing_ok=True)
+    for earlier in (WEIGHTS, BACKBONE_WEIGHTS):
+        (run / earlier).unlink(missing_ok=True)
     facts = {
         "command": command,
         "recipe": asdict(recipe),

@@ -2,10 +2,14 @@
 
 import argparse
 import logging
+import os
 import socket
+import struct
 import sys
 import threading
 import time
+import warnings
+from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
@@ -32,7 +36,7 @@ class Server(BaseApplication):  # type: ignore[misc]
             "threads": self.settings.threads,
             "graceful_timeout": int(self.settings.timeout) + 5,
             "loglevel": "warning",
-            "post_worker_init": lambda worker: _announce_when_ready(worker.wsgi, self.settings),
+            "post_worker_init": lambda worker: _prepare(worker, self.settings),
             "worker_exit": lambda _arbiter, worker: _close(getattr(worker, "wsgi", None)),
             # Gunicorn 25 and later would open a control socket in the home directory.
             "control_socket_disable": True,
@@ -56,6 +60,8 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    # Of odd photos Pillow warns at length; the caller is told, the log need not be.
+    warnings.filterwarnings("ignore", module="PIL")
     try:
         settings = Settings.from_env()
         _check_address(settings)
@@ -72,9 +78,19 @@ def _check_address(settings: Settings) -> None:
             return
     except OSError as error:
         raise BadSetting(
-            f"Cannot listen on {_join(host, port)} ({error.strerror}). "
+            f"Cannot listen on {_join(host, port)} ({os.strerror(error.errno or 0)}). "
             f"Set {variable('web_port')} to a free port, or {variable('host')} to another address."
         ) from error
+
+
+def _prepare(worker: Any, settings: Settings) -> None:
+    # Gunicorn's threads would wait for ever for the rest of a request. Connections inherit this
+    # from the socket that accepts them; without it a few lost phones would take every thread.
+    seconds = int(settings.silence)
+    silence = struct.pack("ll", seconds, int(1e6 * (settings.silence - seconds)))
+    for listener in worker.sockets:
+        listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, silence)
+    _announce_when_ready(worker.wsgi, settings)
 
 
 def _announce_when_ready(app: Flask, settings: Settings) -> None:

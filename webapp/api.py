@@ -1,5 +1,6 @@
 """`POST /predict`: photos in, one answer for each out."""
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from webapp.uploads import Photo, read_photos
 blueprint = Blueprint("api", __name__)
 
 _LARGEST_VERSION = 2**63 - 1
+# A picture of 50 megapixels takes up to half a gigabyte while it is decoded, so few are at once.
+_decoding = threading.BoundedSemaphore(2)
 
 
 @blueprint.post("/predict")
@@ -71,7 +74,8 @@ def _asked_signature() -> str:
 
 def _tensor(photo: Photo) -> np.ndarray:
     try:
-        return to_tensor(open_upright(photo.data))
+        with _decoding:
+            return to_tensor(open_upright(photo.data))
     except BadImage as error:
         if photo.filename is None:
             raise

@@ -3,7 +3,7 @@
 from flask import Blueprint, Flask, current_app
 from flask.typing import ResponseReturnValue
 
-from serving.client import Client, Unavailable
+from serving.client import Client
 from webapp.settings import Settings
 
 blueprint = Blueprint("health", __name__)
@@ -23,15 +23,14 @@ def readyz() -> ResponseReturnValue:
 
 
 def check_ready(app: Flask) -> None:
-    """Ask the model server whether a version of the model is available.
+    """Ask the model server whether it would answer for the model and label that we ask for.
 
-    A status request cannot ask for a label, so any available version counts.
+    A status request takes no notice of labels, and answers while nothing is loaded; a request for
+    the signatures is answered by a version that is AVAILABLE or not at all.
 
     Raises:
-        ServingError: It cannot be reached, or `Unavailable`: no version is available.
+        ServingError: It cannot be reached, or `NotServed`: no such version is available.
     """
     settings: Settings = app.extensions["settings"]
     client: Client = app.extensions["model_server"]
-    versions = client.status(settings.model_name)
-    if not any(version.state == "AVAILABLE" for version in versions):
-        raise Unavailable(f"No version of {settings.model_name} is available.")
+    client.signatures(settings.model_name, label=settings.model_label or None)

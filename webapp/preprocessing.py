@@ -145,7 +145,10 @@ def _other_kind(data: bytes) -> str | None:
         return "a video"
     if data[:4] == b"RIFF" and data[8:12] in (b"AVI ", b"WAVE"):
         return "a video or sound recording"
-    return "an SVG drawing" if b"<svg" in data[:1024].lower() else None
+    start = data[:1024].lower()
+    if b"<html" in start:
+        return "a web page"
+    return "an SVG drawing" if b"<svg" in start else None
 
 
 _TURNS = {
@@ -176,8 +179,8 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
         return _deep_grey_to_8_bit(image).convert("RGB")
     if image.has_transparency_data:
-        return _over_white(image.convert("RGBA"))
-    return image.convert("RGB")
+        return _over_white(image if image.mode == "RGBA" else image.convert("RGBA"))
+    return image.convert("RGB") if image.mode != "RGB" else image
 
 
 def _deep_grey_to_8_bit(image: Image.Image) -> Image.Image:
@@ -191,5 +194,6 @@ def _deep_grey_to_8_bit(image: Image.Image) -> Image.Image:
 
 
 def _over_white(image: Image.Image) -> Image.Image:
-    paper = Image.new("RGBA", image.size, "white")
-    return Image.alpha_composite(paper, image).convert("RGB")
+    paper = Image.new("RGB", image.size, "white")
+    paper.paste(image, mask=image.getchannel("A"))
+    return paper

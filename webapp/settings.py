@@ -68,7 +68,10 @@ class Settings:
         "stable", _text, "version label to ask for; empty asks for the newest version"
     )
     timeout: float = _setting(5.0, _seconds, "seconds the model server may take to answer")
-    threads: int = _setting(8, _whole_number(1, 256), "requests served at the same time")
+    silence: float = _setting(
+        10.0, _seconds, "seconds a client may pause within a request before it is given up"
+    )
+    threads: int = _setting(64, _whole_number(1, 256), "requests served at the same time")
     max_bytes: int = _setting(
         20_000_000, _whole_number(1, 10**9), "largest request in bytes, all pictures together"
     )

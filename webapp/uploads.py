@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import abort, request
-from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from webapp.settings import Settings
 
 _DATA_URL = re.compile(r"data:[^,]*;base64,", re.IGNORECASE)
+# Werkzeug turns a read that fails into the first; a chunked body's reads fail as they are.
+_STOPPED = (ClientDisconnected, BlockingIOError, TimeoutError)
 _WAYS = "multipart/form-data, image/*, application/octet-stream or application/json"
 
 
@@ -30,11 +32,13 @@ def read_photos(settings: Settings) -> list[Photo]:
         One to `settings.max_pictures` photos, not yet looked into.
 
     Raises:
-        HTTPException: 400 malformed JSON or base64, 413 too many bytes or pictures, 415 a body
-            of another kind, 422 no picture.
+        HTTPException: 400 malformed JSON or base64, 408 a body that stopped coming, 413 too many
+            bytes or pictures, 415 a body of another kind, 422 no picture.
     """
     try:
         photos = _read_body()
+    except _STOPPED:
+        abort(408, "The picture did not arrive: nothing came for a while. Please send it again.")
     except RequestEntityTooLarge:
         megabytes = settings.max_bytes / 1e6
         abort(413, f"The request is too large: at most {megabytes:g} MB, all pictures together.")

@@ -7,6 +7,7 @@ a proto package of our own.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from concurrent import futures
 from typing import Any
@@ -15,7 +16,7 @@ import grpc
 from google.protobuf.message import DecodeError, Message
 
 from serving.local.dataplane import Call, DataPlane
-from serving.local.errors import StatusError, invalid_argument
+from serving.local.errors import Code, StatusError, invalid_argument
 from serving.local.predict import RequestTensors
 from serving.local.versions import Choice
 from serving.wire import messages_pb2 as pb
@@ -25,9 +26,7 @@ from serving.wire.tensors import to_proto
 log = logging.getLogger(__name__)
 
 MAX_WORKERS = 64
-# A run is given up at the first of these seconds that covers the caller's deadline: the compiled
-# call is kept for each of them, so they are few.
-TIMEOUT_STEPS = (1, 2, 5, 10, 30, 60, 120, 300, 600, 3600)
+MAX_SECONDS = 24 * 3600
 
 
 class GrpcServer:
@@ -143,7 +142,9 @@ def _timeout_ms(context: grpc.ServicerContext) -> int:
     remaining = context.time_remaining()
     if remaining is None:
         return 0
-    return next((1000 * step for step in TIMEOUT_STEPS if step >= remaining), 0)
+    if remaining <= 0:
+        raise StatusError(Code.DEADLINE_EXCEEDED, "Deadline Exceeded")
+    return math.ceil(1000 * min(remaining, MAX_SECONDS))
 
 
 def _require_signature_field(request: pb.GetModelMetadataRequest) -> None:

@@ -85,9 +85,12 @@ def predict(
     if signature.method_name not in PREDICT_METHODS or signature_name.startswith("__"):
         raise _not_for_predict(signature)
     feeds = _feeds(signature, inputs)
-    names = _outputs(signature, output_filter)
+    wanted = _outputs(signature, output_filter)
+    # Always all of them, in one order: each other set would be compiled anew.
+    names = sorted(signature.outputs)
     values = servable.run(feeds, [signature.outputs[name].name for name in names], timeout_ms)
-    return dict(zip(names, values, strict=True))
+    answer = dict(zip(names, values, strict=True))
+    return {name: answer[name] for name in wanted}
 
 
 def _not_for_predict(signature: pb.SignatureDef) -> StatusError:

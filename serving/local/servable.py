@@ -1,21 +1,22 @@
 """One loaded SavedModel: the only module that calls TensorFlow.
 
-The model runs through a session and its callables, the C++ path that TensorFlow Serving takes
-too, so values, shapes and error texts are those of the original; Python's own shape checks, which
-it does not have, are not in the way (recorded cases 056, 113, 115).
+The model runs through a session's C interface, the path that TensorFlow Serving takes too, so
+values, shapes and error texts are those of the original; Python's own shape checks, which it does
+not have, are not in the way (recorded cases 056, 113, 115).
 """
 
 from __future__ import annotations
 
 import logging
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import config_pb2, saved_model_pb2
+from tensorflow.python.client import pywrap_tf_session
 
 from serving.local.errors import Code, StatusError, not_found
 from serving.wire import messages_pb2 as pb
@@ -23,7 +24,6 @@ from serving.wire.tensors import Array
 
 SERVE = "serve"
 VARIABLE_OPS = frozenset({"VarHandleOp", "VariableV2", "Variable", "VarHandlesOp"})
-MAX_CALLABLES = 256
 
 # The loader tells its callers to move to TensorFlow 2's loader, which has no such run path.
 logging.getLogger("tensorflow").setLevel(logging.ERROR)
@@ -53,13 +53,14 @@ class Servable:
             self._session.close()
             raise _status_error(error) from error
         self.signatures = _signatures(loaded)
-        self._callables: dict[Any, Callable[..., Sequence[Any]]] = {}
-        self._lock = threading.Lock()
 
     def run(
         self, feeds: Mapping[str, Array], fetches: Sequence[str], timeout_ms: int = 0
     ) -> list[Array]:
         """Runs the graph once.
+
+        TensorFlow keeps a compiled graph, tens of megabytes, for each set of fetches: the fewer
+        sets are asked for, the better.
 
         Args:
             feeds: values by tensor name (`serving_default_x:0`).
@@ -69,36 +70,30 @@ class Servable:
         Raises:
             StatusError: whatever the graph reports, with TensorFlow's text.
         """
-        names = tuple(sorted(feeds))
-        run = self._callable(names, tuple(fetches), timeout_ms)
+        tensor = self._session.graph.get_tensor_by_name
+        fed = {tensor(name)._as_tf_output(): value for name, value in feeds.items()}
+        fetched = [tensor(name)._as_tf_output() for name in fetches]
         try:
-            return [_as_array(value) for value in run(*(feeds[name] for name in names))]
+            with _run_options(timeout_ms) as options:
+                values = self._session._call_tf_sessionrun(options, fed, fetched, [], None)
         except Exception as error:
             raise _status_error(error) from error
+        return [_as_array(value) for value in values]
 
     def close(self) -> None:
         """Frees variables and graph. No run may be under way or follow."""
-        self._callables.clear()
         self._session.close()
 
-    def _callable(
-        self, feeds: tuple[str, ...], fetches: tuple[str, ...], timeout_ms: int
-    ) -> Callable[..., Sequence[Any]]:
-        key = (feeds, fetches, timeout_ms)
-        with self._lock:
-            if key not in self._callables:
-                if len(self._callables) >= MAX_CALLABLES:
-                    self._callables.pop(next(iter(self._callables)))
-                self._callables[key] = self._make_callable(*key)
-            return self._callables[key]
 
-    def _make_callable(
-        self, feeds: tuple[str, ...], fetches: tuple[str, ...], timeout_ms: int
-    ) -> Callable[..., Sequence[Any]]:
-        options = config_pb2.CallableOptions(feed=feeds, fetch=fetches)
-        options.run_options.timeout_in_ms = timeout_ms
-        run: Callable[..., Sequence[Any]] = self._session._make_callable_from_options(options)
-        return run
+@contextmanager
+def _run_options(timeout_ms: int) -> Iterator[Any]:
+    """Options in the form that the C interface wants; they hold memory of its own."""
+    text = config_pb2.RunOptions(timeout_in_ms=timeout_ms).SerializeToString()
+    options = pywrap_tf_session.TF_NewBufferFromString(text)
+    try:
+        yield options
+    finally:
+        pywrap_tf_session.TF_DeleteBuffer(options)
 
 
 def _signatures(meta_graph: Any) -> dict[str, pb.SignatureDef]:

@@ -22,7 +22,6 @@ log = logging.getLogger(__name__)
 State = pb.ModelVersionStatus.State
 
 _SERVING = (pb.ModelVersionStatus.AVAILABLE,)
-_GONE = (pb.ModelVersionStatus.END,)
 
 
 class Key(NamedTuple):

@@ -55,6 +55,7 @@ class GrpcClient:
     def __init__(self, target: str) -> None:
         self._channel = grpc.insecure_channel(target, options=_GRPC_OPTIONS)
         self._predict = self._method(methods.PREDICT, pb.PredictResponse)
+        self._metadata = self._method(methods.GET_MODEL_METADATA, pb.GetModelMetadataResponse)
         self._status = self._method(methods.GET_MODEL_STATUS, pb.GetModelStatusResponse)
 
     def predict(
@@ -76,6 +77,24 @@ class GrpcClient:
             reply = self._predict(request, timeout=timeout)
             outputs = {name: from_proto(tensor) for name, tensor in reply.outputs.items()}
         return Prediction(outputs, reply.model_spec.version.value)
+
+    def signatures(
+        self,
+        model: str,
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        timeout: float = 2.0,
+    ) -> set[str]:
+        """See `Client.signatures`."""
+        require_one_choice(version, label)
+        request = pb.GetModelMetadataRequest(
+            model_spec=_spec(model, "", version, label), metadata_field=[methods.SIGNATURE_FIELD]
+        )
+        with _grpc_errors():
+            reply = self._metadata(request, timeout=timeout)
+            packed = reply.metadata[methods.SIGNATURE_FIELD].value
+            return set(pb.SignatureDefMap.FromString(packed).signature_def)
 
     def status(self, model: str, *, timeout: float = 2.0) -> list[VersionStatus]:
         """See `Client.status`."""

@@ -93,6 +93,28 @@ class Client(Protocol):
         """
         ...
 
+    def signatures(
+        self,
+        model: str,
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        timeout: float = 2.0,
+    ) -> set[str]:
+        """Names of a version's signatures: cheap proof that it would answer a prediction.
+
+        Args:
+            model: name of the model.
+            version: a version number; the latest where neither version nor label is given.
+            label: a version label, in place of a number.
+            timeout: seconds for the whole call.
+
+        Raises:
+            ServingError: one of its kinds; `NotServed` where nobody would answer.
+            ValueError: version and label were both given.
+        """
+        ...
+
     def status(self, model: str, *, timeout: float = 2.0) -> list[VersionStatus]:
         """All versions of a model that the server has seen, newest first.
 

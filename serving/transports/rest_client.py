@@ -80,6 +80,18 @@ class RestClient:
             values = {self._single_output(path, signature, deadline): values}
         return Prediction({name: _array(value) for name, value in values.items()}, version)
 
+    def signatures(
+        self,
+        model: str,
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        timeout: float = 2.0,
+    ) -> set[str]:
+        """See `Client.signatures`."""
+        require_one_choice(version, label)
+        return set(self._signatures(_path(model, version, label), time.monotonic() + timeout))
+
     def status(self, model: str, *, timeout: float = 2.0) -> list[VersionStatus]:
         """See `Client.status`."""
         reply = self._call("GET", _path(model, None, None), time.monotonic() + timeout)
@@ -94,11 +106,15 @@ class RestClient:
         """The name of a signature's only output, which the reply does not carry."""
         key = (path, signature)
         if key not in self._single_outputs:
-            reply = self._call("GET", f"{path}/metadata", deadline)
+            signatures = self._signatures(path, deadline)
             with _understood():
-                signatures = reply["metadata"]["signature_def"]["signature_def"]
                 self._single_outputs[key] = next(iter(signatures[signature]["outputs"]))
         return self._single_outputs[key]
+
+    def _signatures(self, path: str, deadline: float) -> dict[str, Any]:
+        reply = self._call("GET", f"{path}/metadata", deadline)
+        with _understood():
+            return dict(reply["metadata"]["signature_def"]["signature_def"])
 
     def _call(self, method: str, path: str, deadline: float, body: bytes | None = None) -> Any:
         url = self._models + path

@@ -53,6 +53,14 @@ def test_status_lists_versions_newest_first(client: Client) -> None:
     assert client.status("half") == expected
 
 
+def test_signatures_are_named_for_the_version_or_label_asked_for(client: Client) -> None:
+    assert "serving_default" in client.signatures("half")
+    assert client.signatures("half", version=1) == client.signatures("half")
+    for choice in ({"version": 9}, {"label": "canary"}):
+        with pytest.raises(NotServed):
+            client.signatures("half", **choice)
+
+
 @pytest.mark.parametrize("choice", [{"version": 9}, {"label": "canary"}])
 def test_an_unknown_version_or_label_is_not_served(client: Client, choice: dict[str, int]) -> None:
     with pytest.raises(NotServed):

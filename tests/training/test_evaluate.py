@@ -29,6 +29,7 @@ def test_a_wrong_denomination_is_told_from_a_bill_that_was_missed() -> None:
     assert figures["top_1_denominations"]["share"] == pytest.approx(2 / 4)
     assert figures["bills_answered"]["share"] == pytest.approx(1 / 4)
     assert figures["bills_wrong_and_accepted"]["share"] == pytest.approx(1 / 4)
+    assert figures["bills_surely_called_other"]["share"] == pytest.approx(1 / 4)
     assert figures["other_taken_for_money"]["share"] == pytest.approx(1 / 2)
 
 

@@ -118,7 +118,7 @@ def test_the_model_card_says_what_was_done_with_which_photos(
 
 
 def write_half_a_version(models: Path) -> None:
-    with export.new_version(models) as draft:
+    with export.draft_beside(models) as draft:
         draft.mkdir()
         (draft / "half.pb").touch()
         raise OSError("disk full")
@@ -129,9 +129,9 @@ def test_a_version_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="disk full"):
         write_half_a_version(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["7"]
-    with export.new_version(tmp_path) as draft:
+    with export.draft_beside(tmp_path) as draft:
         draft.mkdir()
-        assert not (tmp_path / "8").exists()
+        assert export.publish(draft, tmp_path) == tmp_path / "8"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["7", "8"]
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from training import dataset
 from training.backbones import build
-from training.fit import Recipe, Views, _earlier_run, classifier, load
+from training.fit import Views, _earlier_run, classifier, load
+from training.recipe import Recipe
 
 
 @pytest.fixture(scope="module")

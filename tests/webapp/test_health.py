@@ -28,6 +28,13 @@ def test_alive_and_ready(client: FlaskClient) -> None:
     assert client.get("/readyz").status_code == 200
 
 
+def test_it_is_not_ready_while_its_label_points_at_nothing(
+    client_for: Callable[..., FlaskClient],
+) -> None:
+    assert client_for(model_label="canary").get("/readyz").status_code == 503
+    assert client_for(model_label="").get("/readyz").status_code == 200
+
+
 @pytest.mark.parametrize("scheme", ["grpc", "http"])
 def test_without_a_model_server_it_is_alive_but_not_ready(scheme: str) -> None:
     away = create_app(Settings(model_server=f"{scheme}://127.0.0.1:{free_port()}")).test_client()

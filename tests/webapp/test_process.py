@@ -7,14 +7,25 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 import requests
 
 from tests import specimen
-from tests.support.servers import ROOT, ModelServer, free_port
+from tests.support.servers import HOST, ROOT, ModelServer, free_port
 from tests.webapp.server import FrontEnd
 
+PART_OF_A_REQUEST = b"\r\n".join(
+    [
+        b"POST /predict HTTP/1.1",
+        b"Host: x",
+        b"Content-Type: image/jpeg",
+        b"Content-Length: 99",
+        b"",
+        b"half",
+    ]
+)
 BILL = specimen.encode(specimen.bill("20"), "JPEG")
 
 
@@ -39,6 +50,29 @@ def test_a_chunked_body_is_read_to_its_end(front_end: FrontEnd) -> None:
         timeout=10,
     )
     assert reply.status_code == 200
+
+
+@pytest.mark.parametrize("sent", [b"", b"POST /pre", PART_OF_A_REQUEST])
+def test_clients_that_fall_silent_do_not_keep_others_waiting(
+    model_server: ModelServer, sent: bytes
+) -> None:
+    settings = {"US_BILLS_THREADS": "2", "US_BILLS_SILENCE": "0.5"}
+    with FrontEnd(model_server.grpc_url, **settings) as running, ExitStack() as connections:
+        for _ in range(4):
+            silent = socket.create_connection((HOST, running.port))
+            connections.enter_context(silent).sendall(sent)
+        assert requests.get(f"{running.url}/livez", timeout=15).status_code == 200
+
+
+def test_a_picture_that_stops_arriving_is_a_request_time_out(model_server: ModelServer) -> None:
+    with (
+        FrontEnd(model_server.grpc_url, US_BILLS_SILENCE="0.5") as running,
+        socket.create_connection((HOST, running.port), timeout=10) as connection,
+    ):
+        connection.sendall(PART_OF_A_REQUEST)
+        reply = connection.recv(4096)
+    assert reply.startswith(b"HTTP/1.1 408 ")
+    assert b"application/problem+json" in reply
 
 
 @pytest.mark.parametrize("chunked", [False, True])
