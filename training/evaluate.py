@@ -101,8 +101,8 @@ def evaluate(folder: Path, photos: list[Photo], *, slices: bool = False) -> dict
     version = Version(folder)
     photos = version.of_known_classes(photos)
     figures = measures(version.ask(photos))
-    if slices:
-        bills = [photo for photo in photos if photo.label != dataset.OTHER]
+    bills = [photo for photo in photos if photo.label != dataset.OTHER]
+    if slices and bills:
         figures["slices"] = {
             name: measures(version.ask(bills, change))["top_1_denominations"]
             for name, change in SLICES.items()
