@@ -106,17 +106,29 @@ def split(photos: list[Photo], seed: int, held_out: float = 0.2) -> tuple[list[P
     """
     groups = sorted(near_duplicates(photos), key=lambda group: min(_rank(p, seed) for p in group))
     wanted = {label: max(1, round(held_out * n)) for label, n in counts(photos).items()}
-    training: list[Photo] = []
-    reserved: list[Photo] = []
+    training: list[list[Photo]] = []
+    reserved: list[list[Photo]] = []
     for group in groups:
         size = counts(group)
         fits = all(wanted[label] >= n for label, n in size.items())
-        (reserved if fits else training).extend(group)
+        (reserved if fits else training).append(group)
         if fits:
             wanted = {label: n - size.get(label, 0) for label, n in wanted.items()}
+    _represent_every_class(training, reserved)
     if not (training and reserved):
         raise ValueError("Nothing can be held out: the photos are all copies of each other.")
-    return training, reserved
+    return [p for group in training for p in group], [p for group in reserved for p in group]
+
+
+def _represent_every_class(training: list[list[Photo]], reserved: list[list[Photo]]) -> None:
+    """Holds out the smallest group of a class whose groups were all too large for its fifth."""
+    held_out = {photo.label for group in reserved for photo in group}
+    for label in sorted({photo.label for group in training for photo in group} - held_out):
+        own = [group for group in training if any(photo.label == label for photo in group)]
+        if len(own) > 1:
+            smallest = min(own, key=len)
+            training.remove(smallest)
+            reserved.append(smallest)
 
 
 def near_duplicates(photos: list[Photo]) -> list[list[Photo]]:

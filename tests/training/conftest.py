@@ -19,7 +19,7 @@ def drawn_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for n in range(6):
             seed = 6 * number + n
             drawn = (
-                specimen.other(width=200, seed=seed)
+                specimen.other(width=200, seed=seed).rotate(20 * n)
                 if label == "Other"
                 else specimen.bill(label, width=200, angle=7 * seed, seed=seed)
             )

@@ -72,6 +72,20 @@ def test_copies_of_a_photo_never_lie_on_both_sides_of_the_split(tmp_path: Path) 
         assert all(len({photo in training for photo in group}) == 1 for group in groups)
 
 
+def test_a_class_of_a_few_bursts_has_its_smallest_one_held_out(tmp_path: Path) -> None:
+    for label, angle in (("5", 0), ("10", 45)):
+        (tmp_path / label).mkdir()
+        for burst, size in ((0, 8), (90, 6)):
+            drawn = specimen.bill(label, width=400, angle=angle + burst, seed=burst)
+            for n in range(size):
+                copy = drawn.resize((400 - 10 * n, 300 - 7 * n))
+                copy.save(tmp_path / label / f"burst{burst}-{n}.png")
+    photos = dataset.scan(tmp_path, {}, [])
+    assert len(dataset.near_duplicates(photos)) == 4
+    _, held_out = dataset.split(photos, seed=1)
+    assert dataset.counts(held_out) == {"5": 6, "10": 6}
+
+
 def test_photos_that_are_all_copies_cannot_be_split(tmp_path: Path) -> None:
     drawn = specimen.encode(specimen.bill("20", width=96), "JPEG")
     for name in ("20/a-1.jpg", "20/a-2.jpg", "5/a-1.jpg"):

@@ -19,11 +19,12 @@ def test_each_setting_is_read_from_its_variable() -> None:
         "US_BILLS_MODEL_NAME": "bills",
         "US_BILLS_MODEL_LABEL": "",
         "US_BILLS_TIMEOUT": "2.5",
+        "US_BILLS_SILENCE": "3",
         "US_BILLS_THREADS": "2",
         "US_BILLS_MAX_BYTES": "1000",
         "US_BILLS_MAX_PICTURES": "4",
     }
-    expected = ("0.0.0.0", 8080, "http://models:8501", "bills", "", 2.5, 2, 1000, 4)
+    expected = ("0.0.0.0", 8080, "http://models:8501", "bills", "", 2.5, 3.0, 2, 1000, 4)
     assert Settings.from_env(environ) == Settings(*expected)
 
 
