@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser().parse_args(arguments)
     try:
         given.run(given)
-    except (ValueError, FileNotFoundError, FileExistsError) as error:
+    except (ValueError, FileNotFoundError) as error:
         print(f"training {given.command}: {error}", file=sys.stderr)
         return 2
     return 0

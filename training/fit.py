@@ -62,6 +62,8 @@ def fit(photos: list[Photo], recipe: Recipe, run: Path, command: str) -> None:
     keras.utils.set_random_seed(recipe.seed)
     cv2.setNumThreads(1)
     classes = dataset.classes_of(photos)
+    # First of all, since it may be refused, and an earlier run in the folder is then untouched.
+    model = classifier(recipe, classes)
     training, held_out = dataset.split(photos, recipe.seed)
     data_fingerprint = dataset.fingerprint(photos)
     training, pictures = dataset.load(training)
@@ -87,7 +89,6 @@ def fit(photos: list[Photo], recipe: Recipe, run: Path, command: str) -> None:
     views.contact_sheet().save(run / "augmented.png")
 
     # ── Stage one: the head alone ─────────────────────────────────────────────────────────────
-    model = classifier(recipe, classes)
     backbone = _backbone(model)
     backbone.trainable = False
     _compile(model, keras.optimizers.Adam(recipe.head_rate), recipe)

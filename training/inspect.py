@@ -8,6 +8,7 @@ from PIL import Image
 
 from training import dataset
 from training.dataset import Photo
+from training.duplicates import difference_hash, groups_of
 from webapp.preprocessing import BadImage
 
 TILE = (112, 112)
@@ -38,12 +39,16 @@ class Findings(NamedTuple):
 def look(photos: list[Photo]) -> Findings:
     """Reads every photo once and compares them all."""
     sizes: dict[Photo, tuple[int, int]] = {}
+    hashes = []
     for photo in photos:
         try:
-            sizes[photo] = photo.read().size
+            picture = photo.read()
         except BadImage:
             continue
-    groups = dataset.near_duplicates(list(sizes))
+        sizes[photo] = picture.size
+        hashes.append(difference_hash(picture))
+    readable = list(sizes)
+    groups = [[readable[index] for index in group] for group in groups_of(hashes)]
     return Findings(
         photos=photos,
         sizes=sizes,

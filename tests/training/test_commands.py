@@ -23,6 +23,15 @@ def test_a_run_leaves_its_facts_its_log_and_a_sheet_of_views(small_run: Path) ->
     }
 
 
+def test_a_recipe_that_is_refused_leaves_the_earlier_run_as_it_was(
+    small_run: Path, drawn_photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {path.name: path.stat().st_mtime_ns for path in small_run.iterdir()}
+    assert main(["fit", str(drawn_photos), "--run", str(small_run), "--backbone", "vgg"]) == 2
+    assert "Unknown backbone 'vgg'" in capsys.readouterr().err
+    assert {path.name: path.stat().st_mtime_ns for path in small_run.iterdir()} == before
+
+
 def test_evaluate_prints_the_figures_and_writes_the_report(
     small_version: Path, drawn_photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
