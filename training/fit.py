@@ -68,7 +68,7 @@ def fit(photos: list[Photo], recipe: Recipe, run: Path, command: str) -> None:
     data_fingerprint = dataset.fingerprint(photos)
     training, pictures = dataset.load(training)
     views = Views(training, pictures, classes, recipe)
-    held_out, held_out_pixels = dataset.tensors(held_out)
+    judged, judged_pixels = dataset.tensors(held_out)
 
     # ── What it was ───────────────────────────────────────────────────────────────────────────
     run.mkdir(parents=True, exist_ok=True)
@@ -79,7 +79,7 @@ def fit(photos: list[Photo], recipe: Recipe, run: Path, command: str) -> None:
         "command": command,
         "recipe": asdict(recipe),
         "classes": classes,
-        "photos": {"training": dataset.counts(training), "held_out": dataset.counts(held_out)},
+        "photos": {"training": dataset.counts(training), "held_out": dataset.counts(judged)},
         "sources": sorted({photo.source for photo in photos if photo.source}),
         "data_fingerprint": data_fingerprint,
         "held_out_fingerprint": dataset.fingerprint(held_out),
@@ -102,7 +102,7 @@ def fit(photos: list[Photo], recipe: Recipe, run: Path, command: str) -> None:
     model.fit(
         views.of(steps * recipe.batch),
         epochs=epochs,
-        validation_data=(held_out_pixels, one_hot(held_out, classes)),
+        validation_data=(judged_pixels, one_hot(judged, classes)),
         callbacks=[
             keras.callbacks.CSVLogger(run / "log.csv"),
             # Validation and the saved weights are those of the running average.

@@ -1,6 +1,7 @@
 """A version: its signatures, what lies beside the graph, and how it appears on disk."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,23 @@ def test_a_version_appears_whole_or_not_at_all(tmp_path: Path) -> None:
         draft.mkdir()
         assert export.publish(draft, tmp_path) == tmp_path / "8"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["7", "8"]
+
+
+def test_unreadable_files_among_the_photos_do_not_stop_the_export(
+    drawn_photos: Path, tmp_path: Path
+) -> None:
+    photos = tmp_path / "photos"
+    shutil.copytree(drawn_photos, photos)
+    for label in CLASSES:
+        for n in range(6):
+            (photos / label / f"broken-{n}.jpg").write_text(f"no picture {label} {n}")
+    _, held_out = dataset.split(dataset.scan(photos, {}, []), seed=1)
+    assert any(photo.source == "broken" for photo in held_out)
+    run = ["--run", str(tmp_path / "run")]
+    recipe = ["--weights", "none", "--head-views", "4", "--views", "4", "--batch", "4"]
+    assert main(["fit", str(photos), *run, *recipe]) == 0
+    assert main(["export", str(photos), *run, "--models", str(tmp_path / "models")]) == 0
+    assert (tmp_path / "models" / "1" / "saved_model.pb").is_file()
 
 
 def test_photos_that_the_run_did_not_see_cannot_calibrate_it(
