@@ -1,4 +1,4 @@
-"""The command line: `python -m training inspect | fit | export | evaluate`."""
+"""The command line: `python -m training inspect | fit | export | evaluate | card`."""
 
 import argparse
 import os
@@ -46,6 +46,9 @@ def parser() -> argparse.ArgumentParser:
     fit = commands.add_parser("fit", help="train a classifier on a folder of photos")
     _add_photos(fit)
     fit.add_argument("--run", type=Path, default=Path("runs/latest"), dest="folder")
+    fit.add_argument(
+        "--resume", action="store_true", help="go on behind the last finished epoch of --run"
+    )
     _add_recipe(fit)
     fit.set_defaults(run=_fit)
 
@@ -67,13 +70,23 @@ def parser() -> argparse.ArgumentParser:
     evaluate = commands.add_parser("evaluate", help="measure a version on a folder of photos")
     _add_photos(evaluate, "--data")
     evaluate.add_argument("--model", type=Path, required=True, help="e.g. models/us_bills/1")
-    evaluate.add_argument("--report", type=Path, help="write the figures to this JSON file too")
+    evaluate.add_argument(
+        "--report", type=Path, help="a folder for report.json, report.md and the plots"
+    )
+    evaluate.add_argument(
+        "--run", type=Path, dest="folder", help="its training run, for the learning curves"
+    )
     evaluate.add_argument(
         "--slices",
         action="store_true",
         help="also ask about the bills turned, halved, dark, blurred, far away and compressed",
     )
     evaluate.set_defaults(run=_evaluate)
+
+    card = commands.add_parser("card", help="print a version's model card, or put it into a file")
+    card.add_argument("--model", type=Path, required=True, help="e.g. models/us_bills/1")
+    card.add_argument("--into", type=Path, help="a Markdown file that has the card's two markers")
+    card.set_defaults(run=_card)
     return whole
 
 
@@ -131,7 +144,7 @@ def _fit(given: argparse.Namespace) -> None:
 
     recipe = Recipe(**{field.name: getattr(given, field.name) for field in fields(Recipe)})
     command = shlex.join(["python", "-m", "training", *sys.argv[1:]])
-    fit(_scan(given), recipe, given.folder, command)
+    fit(_scan(given), recipe, given.folder, command, resume=given.resume)
 
 
 def _export(given: argparse.Namespace) -> None:
@@ -143,12 +156,24 @@ def _export(given: argparse.Namespace) -> None:
 
 
 def _evaluate(given: argparse.Namespace) -> None:
-    from training import evaluate
+    from training import card, evaluate, report
 
-    figures = evaluate.evaluate(given.model, _scan(given), slices=given.slices)
-    print(evaluate.table(figures))
+    figures, answers = evaluate.evaluate(given.model, _scan(given), slices=given.slices)
+    print(report.lines(figures))
     if given.report:
-        evaluate.save(figures, given.report)
+        facts = card.read(given.model)
+        report.write(given.report, given.model, facts, figures, answers, given.folder)
+        print(f"report: {given.report / 'report.md'}")
+
+
+def _card(given: argparse.Namespace) -> None:
+    from training import card
+
+    text = card.markdown(card.read(given.model))
+    if given.into:
+        card.put_into(given.into, text)
+    else:
+        print(text)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from training import frozen
 from training.torch_pickle import read_state_dict
 from webapp.preprocessing import IMAGE_SIZE
 
@@ -45,16 +46,23 @@ class Backbone(NamedTuple):
 
 
 def build(name: str, weights: str) -> keras.Model:
-    """Returns the backbone `name` with `weights`: `imagenet`, `none` or a Keras weights file.
+    """Returns the backbone `name` with `weights`: `imagenet`, `none` or the folder of a version.
 
     Raises:
-        ValueError: The name is unknown, or the weights are neither word nor file.
+        ValueError: The name is unknown, or the weights are no word and no version built on it.
     """
     if name not in BACKBONES:
         raise ValueError(f"Unknown backbone {name!r}. Expected one of {', '.join(BACKBONES)}.")
-    if weights not in ("imagenet", "none") and not Path(weights).is_file():
-        raise ValueError(f"Weights {weights!r}: expected `imagenet`, `none` or a weights file.")
-    return BACKBONES[name].build(weights)
+    if weights in ("imagenet", "none"):
+        return BACKBONES[name].build(weights)
+    if not (Path(weights) / "saved_model.pb").is_file():
+        raise ValueError(
+            f"Weights {weights!r}: expected `imagenet`, `none` or the folder of a version, such as"
+            " models/us_bills/1."
+        )
+    backbone = BACKBONES[name].build("none")
+    frozen.load_into(backbone, Path(weights))
+    return backbone
 
 
 def unfreeze(backbone: keras.Model, top_layers: int | None) -> None:
@@ -79,8 +87,6 @@ def _efficientnet_lite0(weights: str) -> keras.Model:
     model = keras.Model(image, x, name="efficientnet_lite0")
     if weights == "imagenet":
         _assign(model, imagenet_state_dict())
-    elif weights != "none":
-        model.load_weights(weights)
     return model
 
 

@@ -1,7 +1,6 @@
-"""Photos by class: a folder with one sub-folder per class, and its split."""
+"""Photos by class: a folder with one sub-folder per class, and what a manifest says of them."""
 
 import csv
-import hashlib
 import io
 import sys
 from collections import Counter
@@ -13,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from training.duplicates import Hash, difference_hash, groups_of
 from webapp.preprocessing import BadImage, open_upright, to_tensor
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".heic", ".avif", ".gif", ".bmp", ".tif", ".tiff"}
@@ -26,12 +24,21 @@ CACHED_SIDE = 400
 
 @dataclass(frozen=True)
 class Photo:
-    """One file. `source` says whose photos it belongs to, `kind` what an `Other` shows."""
+    """One file.
+
+    Attributes:
+        path: Where it lies.
+        label: Its class.
+        source: Whose photos it belongs to.
+        kind: What an `Other` shows, where a manifest says so.
+        side: Which side of a bill it shows, where a manifest says so.
+    """
 
     path: Path
     label: str
     source: str
     kind: str = ""
+    side: str = ""
 
     def read(self) -> Image.Image:
         """Returns the upright RGB picture, read as the front end reads an upload.
@@ -46,8 +53,8 @@ def scan(folder: Path, relabel: Mapping[str, str], skip: Iterable[str]) -> list[
     """Returns the photos below `folder`, sorted by path; a sub-folder's name is the class.
 
     Args:
-        folder: One sub-folder per class. A `manifest.csv` in it or above it may name each file's
-            `other_kind`; the source is the file name up to its last hyphen.
+        folder: One sub-folder per class. A `manifest.csv` in it or above it may give each `file`
+            its `other_kind` and `side`; the source is the file name up to its last hyphen.
         relabel: Sub-folders to count as another class, e.g. `{"2": "Other"}`.
         skip: Sub-folders to leave out.
 
@@ -56,9 +63,9 @@ def scan(folder: Path, relabel: Mapping[str, str], skip: Iterable[str]) -> list[
     """
     if not folder.is_dir():
         raise ValueError(f"{folder} is no folder. Expected one with a sub-folder per class.")
-    kinds = _kinds(folder)
+    rows = _manifest(folder)
     photos = [
-        Photo(path, relabel.get(name, name), _source(path), kinds.get(f"{name}/{path.name}", ""))
+        _photo(path, relabel.get(name, name), rows.get(f"{name}/{path.name}", {}))
         for path in sorted(folder.glob("*/*"))
         if path.suffix.lower() in SUFFIXES and (name := path.parent.name) not in set(skip)
     ]
@@ -93,55 +100,6 @@ def classes_of(photos: Iterable[Photo]) -> list[str]:
     return sorted(
         names, key=lambda name: (not name.isdigit(), int(name) if name.isdigit() else 0, name)
     )
-
-
-def split(photos: list[Photo], seed: int, held_out: float = 0.2) -> tuple[list[Photo], list[Photo]]:
-    """Returns (training, held-out) photos: about `held_out` of each class, by the seed alone.
-
-    Near-duplicates stay on one side. The order hangs on each file's bytes, so that a new name or
-    place changes nothing.
-
-    Raises:
-        ValueError: All photos are near-duplicates.
-    """
-    groups = sorted(near_duplicates(photos), key=lambda group: min(_rank(p, seed) for p in group))
-    wanted = {label: max(1, round(held_out * n)) for label, n in counts(photos).items()}
-    training: list[list[Photo]] = []
-    reserved: list[list[Photo]] = []
-    for group in groups:
-        size = counts(group)
-        fits = all(wanted[label] >= n for label, n in size.items())
-        (reserved if fits else training).append(group)
-        if fits:
-            wanted = {label: n - size.get(label, 0) for label, n in wanted.items()}
-    _represent_every_class(training, reserved)
-    if not (training and reserved):
-        raise ValueError("Nothing can be held out: the photos are all copies of each other.")
-    return [p for group in training for p in group], [p for group in reserved for p in group]
-
-
-def _represent_every_class(training: list[list[Photo]], reserved: list[list[Photo]]) -> None:
-    """Holds out the smallest group of a class whose groups were all too large for its fifth."""
-    held_out = {photo.label for group in reserved for photo in group}
-    for label in sorted({photo.label for group in training for photo in group} - held_out):
-        own = [group for group in training if any(photo.label == label for photo in group)]
-        if len(own) > 1:
-            smallest = min(own, key=len)
-            training.remove(smallest)
-            reserved.append(smallest)
-
-
-def near_duplicates(photos: list[Photo]) -> list[list[Photo]]:
-    """Returns the photos in groups that show the same picture; an unreadable one stands alone."""
-    hashes = [_hash(photo) for photo in photos]
-    return [[photos[index] for index in group] for group in groups_of(hashes)]
-
-
-def _hash(photo: Photo) -> Hash:
-    try:
-        return difference_hash(photo.read())
-    except BadImage:
-        return np.frombuffer(hashlib.sha256(photo.path.read_bytes()).digest(), np.uint8)
 
 
 def load(photos: list[Photo]) -> tuple[list[Photo], list[NDArray[np.uint8]]]:
@@ -196,24 +154,16 @@ def backgrounds(photos: list[Photo], pictures: list[NDArray[np.uint8]]) -> list[
 def sampling_weights(photos: list[Photo], share: Mapping[str, float]) -> NDArray[np.float64]:
     """Returns each photo's probability of being drawn, float64 [N], summing to 1.
 
-    Classes get their `share` (1 where not named); within a class a source counts by the square
-    root of its size, so that one large set of similar photos does not drown the others.
+    Classes get their `share` (1 where not named); within a class each side of each source counts
+    by the square root of its size, so that one large set of similar photos does not drown the
+    others, nor the many fronts the few backs.
     """
-    sizes = Counter((photo.label, photo.source) for photo in photos)
-    raw = np.array([sizes[photo.label, photo.source] ** -0.5 for photo in photos])
+    sizes = Counter((photo.label, photo.source, photo.side) for photo in photos)
+    raw = np.array([sizes[photo.label, photo.source, photo.side] ** -0.5 for photo in photos])
     for label in classes_of(photos):
         members = np.array([photo.label == label for photo in photos])
         raw[members] *= share.get(label, 1.0) / raw[members].sum()
     return np.asarray(raw / raw.sum())
-
-
-def fingerprint(photos: Iterable[Photo]) -> str:
-    """Returns a SHA-256 over labels and bytes: which data a model was trained on."""
-    digest = hashlib.sha256()
-    for photo in sorted(photos, key=lambda photo: (photo.label, photo.path.name)):
-        digest.update(f"{photo.label}/{photo.path.name}\n".encode())
-        digest.update(photo.path.read_bytes())
-    return digest.hexdigest()
 
 
 def counts(photos: Iterable[Photo]) -> dict[str, int]:
@@ -223,21 +173,16 @@ def counts(photos: Iterable[Photo]) -> dict[str, int]:
     return {label: number[label] for label in classes_of(photos)}
 
 
-def _rank(photo: Photo, seed: int) -> bytes:
-    """A seeded order in which equal files stand together."""
-    content = hashlib.sha256(photo.path.read_bytes()).digest()
-    return hashlib.sha256(content + str(seed).encode()).digest()
+def _photo(path: Path, label: str, row: Mapping[str, str]) -> Photo:
+    source = path.stem.rpartition("-")[0]
+    return Photo(path, label, source, row.get("other_kind", ""), row.get("side", ""))
 
 
-def _source(path: Path) -> str:
-    return path.stem.rpartition("-")[0]
-
-
-def _kinds(folder: Path) -> dict[str, str]:
-    """Returns what each `Other` shows, by class folder and file name, if a manifest says so."""
+def _manifest(folder: Path) -> dict[str, dict[str, str]]:
+    """Returns the manifest's rows by class folder and file name; none without a manifest."""
     for place in (folder, folder.parent):
         if (manifest := place / "manifest.csv").is_file():
             rows = csv.DictReader(io.StringIO(manifest.read_text(encoding="utf-8")))
             own = [row for row in rows if row.get("split", folder.name) == folder.name]
-            return {"/".join(row["file"].split("/")[-2:]): row.get("other_kind", "") for row in own}
+            return {"/".join(row["file"].split("/")[-2:]): row for row in own}
     return {}

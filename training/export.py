@@ -1,12 +1,9 @@
 """Makes a version of a run: calibrated, exported, measured, and published by one rename."""
 
-import json
 import os
-import platform
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +13,16 @@ from numpy.typing import NDArray
 
 from serving.wire.messages_pb2 import PredictionLog
 from serving.wire.tensors import to_proto
-from training import dataset, evaluate, fit
-from training.augment import view
+from training import card, evaluate, fit
 from training.calibrate import calibrate
 from training.dataset import Photo
 from training.signatures import write_saved_model
+from training.split import fingerprint, split
+from training.views import hard_views
 
 # The most pictures that the front end sends in one request.
 LARGEST_BATCH = 16
 WARM_UP = "tf_serving_warmup_requests"
-CARD = "model_card.json"
 
 
 def export(
@@ -50,40 +47,21 @@ def export(
     """
     model, facts = fit.load(run)
     held_out = _unseen(facts, photos)
-    pixels, labels = hard_views(held_out, facts["classes"], facts["recipe"]["seed"])
-    calibration = calibrate(model.predict(pixels, verbose=2), labels, risk)
+    pixels, labels = hard_views(held_out, facts["classes"], facts["recipe"]["seed"], each=3)
+    calibration = calibrate(model.predict(pixels, verbose=2), labels.argmax(1), risk)
     with draft_beside(models) as draft:
         write_saved_model(draft, model, facts["classes"], calibration)
         write_warm_up(draft, models.name, pixels[0])
         figures = _measure(draft, {"held_out": held_out, "other_source": measured_on})
-        write_card(draft, {**facts, **calibration._asdict(), "risk": risk, "measures": figures})
+        found = {**calibration._asdict(), "risk": risk, "measures": figures}
+        card.write(draft, {**facts, **found}, photos)
         return publish(draft, models)
-
-
-def hard_views(
-    photos: list[Photo], classes: list[str], seed: int, each: int = 3
-) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Returns `each` random views of photos, uint8 [N,224,224,3], and class indices, int [N].
-
-    The held-out photos come from the sources that the training saw, so as they are they look
-    easier than a stranger's; turned, dark, covered and far away they do not.
-    """
-    rng = np.random.default_rng(seed)
-    readable, pictures = dataset.load(photos)
-    behind = dataset.backgrounds(readable, pictures)
-    views = [
-        view(picture, behind[rng.integers(len(behind))], rng)
-        for picture in pictures
-        for _ in range(each)
-    ]
-    labels = [classes.index(photo.label) for photo in readable for _ in range(each)]
-    return np.stack(views), np.array(labels)
 
 
 def _unseen(facts: dict[str, Any], photos: list[Photo]) -> list[Photo]:
     """Returns the photos that the run held out, having made sure that they are those."""
-    _, held_out = dataset.split(photos, facts["recipe"]["seed"])
-    if dataset.fingerprint(held_out) != facts["held_out_fingerprint"]:
+    _, held_out = split(photos, facts["recipe"]["seed"], facts["recipe"]["held_out_source"])
+    if fingerprint(held_out) != facts["held_out_fingerprint"]:
         raise ValueError(
             "These are not the photos that the run was trained on, so it is unknown which of them"
             f" it has not seen. It was trained by: {facts['command']}"
@@ -92,7 +70,13 @@ def _unseen(facts: dict[str, Any], photos: list[Photo]) -> list[Photo]:
 
 
 def _measure(draft: Path, sets: dict[str, list[Photo]]) -> dict[str, Any]:
-    return {name: evaluate.evaluate(draft, photos) for name, photos in sets.items() if photos}
+    """Returns the figures of each set that has photos, without the long curve."""
+    measured = {}
+    for name, photos in sets.items():
+        if photos:
+            figures, _ = evaluate.evaluate(draft, photos, slices=True)
+            measured[name] = {key: figures[key] for key in figures if key != "risk_coverage"}
+    return measured
 
 
 @contextmanager
@@ -139,14 +123,6 @@ def _warm_up_inputs(picture: NDArray[np.uint8]) -> list[tuple[str, str, NDArray[
         ("serve_bytes", "image_bytes", np.array([file], dtype=object)),
         ("explain", "image", picture[None]),
     ]
-
-
-def write_card(folder: Path, facts: dict[str, Any]) -> None:
-    """Writes the model card, with the versions of the libraries that made the export."""
-    libraries = {name: version(name) for name in ("tensorflow", "keras", "numpy", "pillow")}
-    card = {**facts, "libraries": {"python": platform.python_version(), **libraries}}
-    text = json.dumps(card, indent=1, ensure_ascii=False) + "\n"
-    (_extra(folder) / CARD).write_text(text, encoding="utf-8")
 
 
 def _extra(folder: Path) -> Path:

@@ -2,8 +2,8 @@
 
 A run lives in a folder: `run.json` (what was asked and what came of it), `augmented.png` (64 views
 as the network saw them), `log.csv` (a line per epoch), `classifier.weights.h5` (the averaged
-weights after the last finished epoch) and, once it is done, `backbone.weights.h5`, which another
-run can start from by `--weights`. `export` makes a version of it.
+weights after the best epoch) and `state.npz`, from which a run that was cut off goes on. `export`
+makes a version of it, and another run can start from that version by `--weights`.
 """
 
 import json
@@ -14,19 +14,17 @@ from typing import Any
 
 import cv2
 import keras
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
-from training import augment, backbones, dataset
-from training.augment import Pixels
+from training import backbones, card, dataset
 from training.dataset import Photo
+from training.keeper import STATE, WEIGHTS, Keeper
 from training.recipe import Recipe
+from training.split import fingerprint, split
+from training.views import Views, hard_views
 from webapp.preprocessing import IMAGE_SIZE
 
-WEIGHTS = "classifier.weights.h5"
-BACKBONE_WEIGHTS = "backbone.weights.h5"
 RUN = "run.json"
+LOG = "log.csv"
 
 
 def classifier(recipe: Recipe, classes: Sequence[str]) -> keras.Model:
@@ -51,11 +49,22 @@ def load(run: Path) -> tuple[keras.Model, dict[str, Any]]:
     return model, facts
 
 
-def fit(photos: list[Photo], recipe: Recipe, run: Path, command: str) -> None:
+def fit(
+    photos: list[Photo], recipe: Recipe, run: Path, command: str, *, resume: bool = False
+) -> None:
     """Trains on 80 % of the photos and leaves the run in the folder `run`.
 
+    Args:
+        photos: All photos; what is held out is decided here.
+        recipe: How.
+        run: The folder; an earlier run in it is replaced.
+        command: What to write down as the command that did this.
+        resume: Go on behind the last finished epoch of a run that was cut off.
+
     Raises:
-        ValueError: Too few photos or classes, or a recipe that names no backbone or weights.
+        FileNotFoundError: There is no such epoch.
+        ValueError: Too few photos or classes, a recipe that names no backbone or weights, or one
+            that is not that of the run to go on with.
     """
     dataset.require_enough(photos)
     # ── What to learn from ────────────────────────────────────────────────────────────────────
@@ -64,113 +73,74 @@ def fit(photos: list[Photo], recipe: Recipe, run: Path, command: str) -> None:
     classes = dataset.classes_of(photos)
     # First of all, since it may be refused, and an earlier run in the folder is then untouched.
     model = classifier(recipe, classes)
-    training, held_out = dataset.split(photos, recipe.seed)
-    data_fingerprint = dataset.fingerprint(photos)
-    training, pictures = dataset.load(training)
-    views = Views(training, pictures, classes, recipe)
-    judged, judged_pixels = dataset.tensors(held_out)
-
-    # ── What it was ───────────────────────────────────────────────────────────────────────────
-    run.mkdir(parents=True, exist_ok=True)
-    # Those of an earlier run here would not be what run.json says.
-    for earlier in (WEIGHTS, BACKBONE_WEIGHTS):
-        (run / earlier).unlink(missing_ok=True)
+    training, held_out = split(photos, recipe.seed, recipe.held_out_source)
     facts = {
         "command": command,
         "recipe": asdict(recipe),
         "classes": classes,
-        "photos": {"training": dataset.counts(training), "held_out": dataset.counts(judged)},
+        "photos": {"training": dataset.counts(training), "held_out": dataset.counts(held_out)},
         "sources": sorted({photo.source for photo in photos if photo.source}),
-        "data_fingerprint": data_fingerprint,
-        "held_out_fingerprint": dataset.fingerprint(held_out),
-        "weights_from": _earlier_run(recipe.weights),
+        "data_fingerprint": fingerprint(photos),
+        "held_out_fingerprint": fingerprint(held_out),
+        "weights_from": _earlier(recipe.weights),
     }
-    (run / RUN).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-    views.contact_sheet().save(run / "augmented.png")
+    if resume:
+        _require_same(run, facts)
+    views = Views(*dataset.load(training), classes, recipe)
+    epochs, steps = _epochs(recipe)
+    keeper = Keeper(run, epochs, hard_views(held_out, classes, recipe.seed, 1), recipe.patience)
 
     # ── Stage one: the head alone ─────────────────────────────────────────────────────────────
     backbone = _backbone(model)
-    backbone.trainable = False
-    _compile(model, keras.optimizers.Adam(recipe.head_rate), recipe)
-    if recipe.head_views:
-        model.fit(views.of(recipe.head_views))
+    if not resume:
+        _begin(run, facts)
+        views.contact_sheet().save(run / "augmented.png")
+        backbone.trainable = False
+        _compile(model, keras.optimizers.Adam(recipe.head_rate), recipe)
+        model.fit(views.of(epochs * steps, max(1, recipe.head_views // recipe.batch)))
 
     # ── Stage two: the top layers with it ─────────────────────────────────────────────────────
-    backbones.unfreeze(backbone, backbones.BACKBONES[recipe.backbone].top_layers)
-    epochs, steps = _epochs(recipe)
+    top_layers = recipe.top_layers or backbones.BACKBONES[recipe.backbone].top_layers
+    backbones.unfreeze(backbone, top_layers)
     _compile(model, _falling_adamw(recipe, epochs * steps), recipe)
+    if resume:
+        keeper.resume(model)
     model.fit(
-        views.of(steps * recipe.batch),
+        views.of(keeper.next_epoch * steps, steps),
         epochs=epochs,
-        validation_data=(judged_pixels, one_hot(judged, classes)),
-        callbacks=[
-            keras.callbacks.CSVLogger(run / "log.csv"),
-            # Validation and the saved weights are those of the running average.
-            keras.callbacks.SwapEMAWeights(swap_on_epoch=True),
-            keras.callbacks.ModelCheckpoint(run / WEIGHTS, save_weights_only=True),
-        ],
+        initial_epoch=keeper.next_epoch,
+        callbacks=[keeper, keras.callbacks.CSVLogger(run / LOG, append=resume)],
     )
-    backbone.save_weights(run / BACKBONE_WEIGHTS)
 
 
-def _earlier_run(weights: str) -> dict[str, Any] | None:
-    """Returns the `run.json` beside a weights file, so that a version tells its whole history."""
-    facts = Path(weights).parent / RUN
-    if weights in ("imagenet", "none") or not facts.is_file():
+def _begin(run: Path, facts: dict[str, Any]) -> None:
+    """Opens the folder; what an earlier run left there would not be what run.json says."""
+    run.mkdir(parents=True, exist_ok=True)
+    for earlier in (WEIGHTS, STATE, LOG):
+        (run / earlier).unlink(missing_ok=True)
+    (run / RUN).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+
+
+def _require_same(run: Path, facts: dict[str, Any]) -> None:
+    """Refuses to go on with another recipe or other photos than the run began with."""
+    if not (run / RUN).is_file():
+        raise FileNotFoundError(f"{run} holds no run to go on with; leave --resume out.")
+    begun = json.loads((run / RUN).read_text(encoding="utf-8"))
+    for name in ("recipe", "data_fingerprint"):
+        if begun[name] != facts[name]:
+            raise ValueError(
+                f"The run in {run} began with another {name}: {begun[name]}; now {facts[name]}."
+                f" Go on with it by the command that began it: {begun['command']}"
+            )
+
+
+def _earlier(weights: str) -> dict[str, Any] | None:
+    """Returns the model card of the version that is built on, so that a version tells all of it."""
+    if not card.path(Path(weights)).is_file():
         return None
-    return {"file": weights, **json.loads(facts.read_text(encoding="utf-8"))}
-
-
-class Views(keras.utils.PyDataset):  # type: ignore[misc]  # Keras is untyped
-    """Batches of random views. The same recipe gives the same batches, whatever the timing."""
-
-    def __init__(
-        self, photos: list[Photo], pictures: list[Pixels], classes: Sequence[str], recipe: Recipe
-    ) -> None:
-        super().__init__(workers=2, max_queue_size=8)
-        self._pictures = pictures
-        self._labels = one_hot(photos, classes)
-        self._odds = dataset.sampling_weights(photos, {dataset.OTHER: recipe.other_share})
-        self._backgrounds = dataset.backgrounds(photos, pictures)
-        self._recipe = recipe
-        self._first_step = 0
-        self._steps = 1
-
-    def of(self, views: int) -> "Views":
-        """Makes an epoch last `views` views, and goes on behind those already given."""
-        self._first_step += self._steps
-        self._steps = max(1, views // self._recipe.batch)
-        return self
-
-    def __len__(self) -> int:
-        return self._steps
-
-    def __getitem__(self, step: int) -> tuple[Pixels, NDArray[np.float32]]:
-        rng = np.random.default_rng((self._recipe.seed, self._first_step + step))
-        chosen = rng.choice(len(self._pictures), self._recipe.batch, p=self._odds)
-        pixels = np.stack([self._view(index, rng) for index in chosen])
-        return pixels, self._labels[chosen]
-
-    def on_epoch_end(self) -> None:
-        """Goes on to views that were not seen yet."""
-        self._first_step += self._steps
-
-    def contact_sheet(self, side: int = 8) -> Image.Image:
-        """Returns `side` x `side` views in one picture."""
-        rng = np.random.default_rng(self._recipe.seed)
-        chosen = rng.choice(len(self._pictures), side * side, p=self._odds)
-        tiles = [self._view(index, rng) for index in chosen]
-        rows = [np.hstack(tiles[i : i + side]) for i in range(0, len(tiles), side)]
-        return Image.fromarray(np.vstack(rows))
-
-    def _view(self, index: int, rng: np.random.Generator) -> Pixels:
-        background = self._backgrounds[rng.integers(len(self._backgrounds))]
-        return augment.view(self._pictures[index], background, rng)
-
-
-def one_hot(photos: list[Photo], classes: Sequence[str]) -> NDArray[np.float32]:
-    """Returns the photos' classes, float32 [N,C]."""
-    return np.eye(len(classes), dtype=np.float32)[[classes.index(photo.label) for photo in photos]]
+    facts = card.read(Path(weights))
+    kept = ("command", "recipe", "photos", "data_fingerprint", "weights_from")
+    return {"version": weights, **{name: facts.get(name) for name in kept}}
 
 
 def _with_head(backbone: keras.Model, classes: int) -> keras.Model:
@@ -206,6 +176,4 @@ def _falling_adamw(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
     rate = keras.optimizers.schedules.CosineDecay(
         recipe.rate / 20, steps - warm_up, warmup_target=recipe.rate, warmup_steps=warm_up
     )
-    return keras.optimizers.AdamW(
-        rate, weight_decay=0.02, global_clipnorm=1.0, use_ema=True, ema_momentum=0.995
-    )
+    return keras.optimizers.AdamW(rate, weight_decay=0.02, global_clipnorm=1.0)

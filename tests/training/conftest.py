@@ -1,6 +1,7 @@
 """One small version, trained and exported by the command line on drawn pictures."""
 
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 
@@ -8,6 +9,27 @@ from tests import specimen
 from training.__main__ import main
 
 CLASSES = ("1", "5", "20", "Other")
+SMALL_RECIPE = (
+    *("--backbone", "resnet50v2", "--weights", "none"),
+    *("--head-views", "8", "--views", "8", "--batch", "4"),
+)
+
+
+def save_bills(folder: Path, label: str, *names: str) -> None:
+    """Writes small drawn bills, each of its own, into a class's sub-folder."""
+    (folder / label).mkdir(parents=True, exist_ok=True)
+    for name in names:
+        seed = crc32(f"{label}/{name}".encode())
+        drawn = specimen.bill(label, width=96, angle=seed % 170, seed=seed)
+        (folder / label / name).write_bytes(specimen.encode(drawn, "JPEG"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Ten drawn bills of each of three classes, of the sources `a` and `b`."""
+    for label in ("5", "10", "Other"):
+        save_bills(tmp_path, label, *(f"{source}-{n}.jpg" for source in "ab" for n in range(5)))
+    return tmp_path
 
 
 @pytest.fixture(scope="session")
@@ -31,8 +53,7 @@ def drawn_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small_run(drawn_photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The second backbone, from random weights, after two steps of each stage."""
     run = tmp_path_factory.mktemp("runs") / "resnet"
-    recipe = "--backbone resnet50v2 --weights none --head-views 8 --views 8 --batch 4"
-    assert main(["fit", str(drawn_photos), "--run", str(run), *recipe.split()]) == 0
+    assert main(["fit", str(drawn_photos), "--run", str(run), *SMALL_RECIPE]) == 0
     return run
 
 

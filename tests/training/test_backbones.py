@@ -1,7 +1,5 @@
 """The pretrained networks: what they give, what is frozen, and where the weights came from."""
 
-from pathlib import Path
-
 import keras
 import numpy as np
 import pytest
@@ -25,17 +23,9 @@ def test_an_unknown_backbone_is_refused_with_the_names_that_are_known() -> None:
         backbones.build("vgg", "none")
 
 
-def test_weights_that_are_neither_word_nor_file_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"'nowhere\.h5'.*`imagenet`, `none` or a weights file"):
-        backbones.build("efficientnet_lite0", "nowhere.h5")
-
-
-def test_weights_saved_from_a_backbone_can_be_given_as_a_file(tmp_path: Path) -> None:
-    first = backbones.build("efficientnet_lite0", "none")
-    first.save_weights(tmp_path / "lite0.weights.h5")
-    second = backbones.build("efficientnet_lite0", str(tmp_path / "lite0.weights.h5"))
-    pixels = np.full((1, 224, 224, 3), 0.5, np.float32)
-    np.testing.assert_allclose(first(pixels), second(pixels), atol=1e-6)
+def test_weights_that_are_neither_word_nor_version_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"'nowhere'.*`imagenet`, `none` or the folder of a ver"):
+        backbones.build("efficientnet_lite0", "nowhere")
 
 
 def test_fine_tuning_resnet50v2_trains_its_top_70_layers_only() -> None:

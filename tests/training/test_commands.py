@@ -1,6 +1,5 @@
 """The command line, as a person uses it."""
 
-import json
 import shlex
 import shutil
 import subprocess
@@ -16,10 +15,10 @@ from training.slices import SLICES
 def test_a_run_leaves_its_facts_its_log_and_a_sheet_of_views(small_run: Path) -> None:
     assert {path.name for path in small_run.iterdir()} == {
         "augmented.png",
-        "backbone.weights.h5",
         "classifier.weights.h5",
         "log.csv",
         "run.json",
+        "state.npz",
     }
 
 
@@ -30,15 +29,6 @@ def test_a_recipe_that_is_refused_leaves_the_earlier_run_as_it_was(
     assert main(["fit", str(drawn_photos), "--run", str(small_run), "--backbone", "vgg"]) == 2
     assert "Unknown backbone 'vgg'" in capsys.readouterr().err
     assert {path.name: path.stat().st_mtime_ns for path in small_run.iterdir()} == before
-
-
-def test_evaluate_prints_the_figures_and_writes_the_report(
-    small_version: Path, drawn_photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    arguments = ["--model", str(small_version), "--data", str(drawn_photos)]
-    assert main(["evaluate", *arguments, "--report", str(tmp_path / "report.json")]) == 0
-    assert "top_1_denominations" in capsys.readouterr().out
-    assert json.loads((tmp_path / "report.json").read_text())["photos"] == 24
 
 
 def test_evaluate_tells_what_each_worse_condition_costs(

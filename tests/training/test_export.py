@@ -14,6 +14,7 @@ from tests import specimen
 from tests.training.conftest import CLASSES
 from training import dataset, export, fit
 from training.__main__ import main
+from training.split import fingerprint, split
 from webapp.preprocessing import open_upright, to_tensor
 
 PNG = specimen.encode(specimen.bill("20", width=700), "PNG")
@@ -112,7 +113,7 @@ def test_the_model_card_says_what_was_done_with_which_photos(
     assert card["classes"] == list(CLASSES)
     assert card["recipe"]["backbone"] == "resnet50v2"
     assert card["photos"]["held_out"] == dict.fromkeys(CLASSES, 1)
-    assert card["data_fingerprint"] == dataset.fingerprint(dataset.scan(drawn_photos, {}, []))
+    assert card["data_fingerprint"] == fingerprint(dataset.scan(drawn_photos, {}, []))
     assert card["measures"]["other_source"]["top_1"]["of"] == 24
     assert card["libraries"]["tensorflow"] == tf.__version__
     assert card["command"].startswith("python -m training")
@@ -144,7 +145,7 @@ def test_unreadable_files_among_the_photos_do_not_stop_the_export(
     for label in CLASSES:
         for n in range(6):
             (photos / label / f"broken-{n}.jpg").write_text(f"no picture {label} {n}")
-    _, held_out = dataset.split(dataset.scan(photos, {}, []), seed=1)
+    _, held_out = split(dataset.scan(photos, {}, []), seed=1)
     assert any(photo.source == "broken" for photo in held_out)
     run = ["--run", str(tmp_path / "run")]
     recipe = ["--weights", "none", "--head-views", "4", "--views", "4", "--batch", "4"]

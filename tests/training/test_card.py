@@ -1,0 +1,61 @@
+"""The model card: complete in the version, and the same text in a document."""
+
+from pathlib import Path
+
+import pytest
+
+from training import card
+from training.__main__ import main
+
+
+def test_the_card_says_what_the_version_is_for_and_what_it_was_made_of(
+    small_version: Path,
+) -> None:
+    facts = card.read(small_version)
+    assert "counterfeits" in facts["not_for"]
+    assert facts["data"] == {"drawn": {"1": 6, "5": 6, "20": 6, "Other": 6}}
+    assert facts["command"].startswith("python -m training fit")
+
+
+def test_the_cards_text_holds_every_figure_with_its_interval_and_the_command(
+    small_version: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["card", "--model", str(small_version)]) == 0
+    text = capsys.readouterr().out
+    facts = card.read(small_version)
+    measured = facts["measures"]["other_source"]
+    for name in ("top_1_denominations", "bills_answered", "other_taken_for_money"):
+        assert f"| {measured[name]['count']} of {measured[name]['of']} |" in text
+    assert facts["command"] in text
+    assert "the worst of 11 turns" in text
+
+
+def test_the_card_replaces_the_one_in_a_document_and_nothing_else(
+    small_version: Path, tmp_path: Path
+) -> None:
+    document = tmp_path / "README.md"
+    document.write_text(f"before\n{card.BEGIN}\nold\n{card.END}\nafter\n")
+    for _ in range(2):
+        assert main(["card", "--model", str(small_version), "--into", str(document)]) == 0
+    text = document.read_text()
+    assert text.startswith(f"before\n{card.BEGIN}\n**For:**")
+    assert text.endswith(f"\n{card.END}\nafter\n")
+    assert "old" not in text
+    assert text.count("**Not for:**") == 1
+
+
+def test_a_document_without_a_place_for_the_card_is_left_alone(
+    small_version: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = tmp_path / "README.md"
+    document.write_text("no markers")
+    assert main(["card", "--model", str(small_version), "--into", str(document)]) == 2
+    assert "no place for the card" in capsys.readouterr().err
+    assert document.read_text() == "no markers"
+
+
+def test_a_version_without_a_card_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["card", "--model", str(tmp_path)]) == 2
+    assert "has no model card" in capsys.readouterr().err

@@ -1,0 +1,123 @@
+"""The model card: what a version is for, what it was made of, and how far to trust it."""
+
+import json
+import platform
+from collections import Counter
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from training import report
+from training.dataset import Photo, classes_of
+
+CARD = "model_card.json"
+BEGIN, END = (
+    "<!-- model card: written by `python -m training card` -->",
+    "<!-- end of model card -->",
+)
+
+PURPOSE = {
+    "for": "Naming the value of a US bill in a photo, for people who cannot see it; an example of"
+    " how a classifier is served.",
+    "not_for": "Telling real bills from counterfeits or play money; accepting payment; counting"
+    " several bills in one picture; other currencies.",
+}
+
+
+def write(folder: Path, facts: dict[str, Any], photos: list[Photo]) -> None:
+    """Writes `assets.extra/model_card.json` into a version's folder.
+
+    Args:
+        folder: The version.
+        facts: What the run and the export have to tell.
+        photos: What it was trained and calibrated on.
+    """
+    libraries = {name: version(name) for name in ("tensorflow", "keras", "numpy", "pillow")}
+    card = {
+        **PURPOSE,
+        **facts,
+        "data": by_source(photos),
+        "libraries": {"python": platform.python_version(), **libraries},
+    }
+    text = json.dumps(card, indent=1, ensure_ascii=False) + "\n"
+    path(folder).parent.mkdir(exist_ok=True)
+    path(folder).write_text(text, encoding="utf-8")
+
+
+def path(folder: Path) -> Path:
+    """Returns where the card of the version in `folder` lies."""
+    return folder / "assets.extra" / CARD
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """Returns the card of the version in `folder`.
+
+    Raises:
+        FileNotFoundError: It has none.
+    """
+    if not path(folder).is_file():
+        raise FileNotFoundError(f"{folder} has no model card ({path(folder)}).")
+    card: dict[str, Any] = json.loads(path(folder).read_text(encoding="utf-8"))
+    return card
+
+
+def by_source(photos: list[Photo]) -> dict[str, dict[str, int]]:
+    """Returns how many photos of each class each source gave, the largest source first."""
+    sources = Counter(photo.source for photo in photos)
+    counted = Counter((photo.source, photo.label) for photo in photos)
+    labels = classes_of(photos)
+    return {
+        source: {label: counted[source, label] for label in labels if counted[source, label]}
+        for source, _ in sources.most_common()
+    }
+
+
+def markdown(card: dict[str, Any]) -> str:
+    """Returns the card as the README shows it."""
+    measured = card["measures"].get("other_source") or card["measures"]["held_out"]
+    parts = [
+        f"**For:** {card['for']}",
+        f"**Not for:** {card['not_for']}",
+        _data(card),
+        report.table({says: measured[name] for name, says in report.MEASURES.items()}, "measure"),
+        f"Expected calibration error {measured['expected_calibration_error']:.3f}. An answer counts"
+        f" as sure from a probability of {card['threshold']:.2f}: on hard views of the photos that"
+        f" were held out, {100 * card['risk']:g} % of the answers given are then wrong.",
+    ]
+    if slices := measured.get("slices"):
+        parts += [
+            "The same bills under worse conditions, right denomination first:",
+            report.table(_summed_up(slices), "condition"),
+        ]
+    return "\n\n".join(parts)
+
+
+def _data(card: dict[str, Any]) -> str:
+    training, held_out = (sum(card["photos"][part].values()) for part in ("training", "held_out"))
+    return (
+        f"**Made of:** {card['recipe']['backbone']}, {training:,} pictures from"
+        f" {len(card['data'])} sources to learn from and {held_out:,} more to calibrate on, by"
+        f" `{card['command']}`. The figures below are of pictures from one further source."
+    )
+
+
+def _summed_up(slices: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Returns the slices with only the worst of the turned ones."""
+    turned = {name: value for name, value in slices.items() if name.startswith("turned by")}
+    worst = min(turned, key=lambda name: turned[name]["count"])
+    kept = {name: value for name, value in slices.items() if name not in turned}
+    return {f"{worst} degrees, the worst of {len(turned)} turns": turned[worst], **kept}
+
+
+def put_into(document: Path, text: str) -> None:
+    """Replaces what stands between the card's two markers in a Markdown file.
+
+    Raises:
+        ValueError: It has no such markers.
+    """
+    whole = document.read_text(encoding="utf-8")
+    before, begin, rest = whole.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"{document} has no place for the card. Expected {BEGIN} and {END}.")
+    document.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")

@@ -1,0 +1,100 @@
+"""Which photos the training never sees: the ones that calibrate and judge it."""
+
+import hashlib
+from collections.abc import Iterable
+
+import numpy as np
+
+from training.dataset import Photo, counts
+from training.duplicates import Hash, difference_hash, groups_of
+from webapp.preprocessing import BadImage
+
+Groups = list[list[Photo]]
+
+
+def split(
+    photos: list[Photo], seed: int, source: str = "", held_out: float = 0.2
+) -> tuple[list[Photo], list[Photo]]:
+    """Returns (training, held-out) photos; near-duplicates stay on one side.
+
+    Args:
+        photos: All of them.
+        seed: Decides, with each file's bytes, what is held out: a new name or place changes
+            nothing.
+        source: Hold out everything of this source, and only that; empty: `held_out` of each class.
+        held_out: The share of each class to hold out.
+
+    Raises:
+        ValueError: There is nothing to hold out, or nothing else.
+    """
+    groups = near_duplicates(photos)
+    training, reserved = _by_source(groups, source) if source else _share(groups, seed, held_out)
+    if not (training and reserved):
+        raise ValueError(
+            f"Nothing, or nothing but photos of {source!r}, can be held out."
+            f" Sources: {sorted({photo.source for photo in photos})}."
+            if source
+            else "Nothing can be held out: the photos are all copies of each other."
+        )
+    return [p for group in training for p in group], [p for group in reserved for p in group]
+
+
+def _by_source(groups: Groups, source: str) -> tuple[Groups, Groups]:
+    """Holds out the source and what looks like a copy of it."""
+    reserved = [group for group in groups if any(photo.source == source for photo in group)]
+    return [group for group in groups if group not in reserved], reserved
+
+
+def _share(groups: Groups, seed: int, held_out: float) -> tuple[Groups, Groups]:
+    """Holds out whole groups, in a seeded order, until each class has given its share."""
+    number = counts(photo for group in groups for photo in group)
+    wanted = {label: max(1, round(held_out * n)) for label, n in number.items()}
+    training: Groups = []
+    reserved: Groups = []
+    for group in sorted(groups, key=lambda group: min(_rank(photo, seed) for photo in group)):
+        size = counts(group)
+        fits = all(wanted[label] >= n for label, n in size.items())
+        (reserved if fits else training).append(group)
+        if fits:
+            wanted = {label: n - size.get(label, 0) for label, n in wanted.items()}
+    _represent_every_class(training, reserved)
+    return training, reserved
+
+
+def _represent_every_class(training: Groups, reserved: Groups) -> None:
+    """Holds out the smallest group of a class whose groups were all too large for its fifth."""
+    held_out = {photo.label for group in reserved for photo in group}
+    for label in sorted({photo.label for group in training for photo in group} - held_out):
+        own = [group for group in training if any(photo.label == label for photo in group)]
+        if len(own) > 1:
+            smallest = min(own, key=len)
+            training.remove(smallest)
+            reserved.append(smallest)
+
+
+def near_duplicates(photos: list[Photo]) -> Groups:
+    """Returns the photos in groups that show the same picture; an unreadable one stands alone."""
+    hashes = [_hash(photo) for photo in photos]
+    return [[photos[index] for index in group] for group in groups_of(hashes)]
+
+
+def _hash(photo: Photo) -> Hash:
+    try:
+        return difference_hash(photo.read())
+    except BadImage:
+        return np.frombuffer(hashlib.sha256(photo.path.read_bytes()).digest(), np.uint8)
+
+
+def fingerprint(photos: Iterable[Photo]) -> str:
+    """Returns a SHA-256 over labels and bytes: which data a model was trained on."""
+    digest = hashlib.sha256()
+    for photo in sorted(photos, key=lambda photo: (photo.label, photo.path.name)):
+        digest.update(f"{photo.label}/{photo.path.name}\n".encode())
+        digest.update(photo.path.read_bytes())
+    return digest.hexdigest()
+
+
+def _rank(photo: Photo, seed: int) -> bytes:
+    """A seeded order in which equal files stand together."""
+    content = hashlib.sha256(photo.path.read_bytes()).digest()
+    return hashlib.sha256(content + str(seed).encode()).digest()
