@@ -52,8 +52,10 @@ def export(
     with draft_beside(models) as draft:
         write_saved_model(draft, model, facts["classes"], calibration)
         write_warm_up(draft, models.name, pixels[0])
-        figures = _measure(draft, {"held_out": held_out, "other_source": measured_on})
-        found = {**calibration._asdict(), "risk": risk, "measures": figures}
+        measured = {"held_out": _measure(draft, held_out)}
+        if measured_on:
+            measured["other_source"] = _measure(draft, measured_on, slices=True)
+        found = {**calibration._asdict(), "risk": risk, "measures": measured}
         card.write(draft, {**facts, **found}, photos)
         return publish(draft, models)
 
@@ -69,14 +71,10 @@ def _unseen(facts: dict[str, Any], photos: list[Photo]) -> list[Photo]:
     return held_out
 
 
-def _measure(draft: Path, sets: dict[str, list[Photo]]) -> dict[str, Any]:
-    """Returns the figures of each set that has photos, without the long curve."""
-    measured = {}
-    for name, photos in sets.items():
-        if photos:
-            figures, _ = evaluate.evaluate(draft, photos, slices=True)
-            measured[name] = {key: figures[key] for key in figures if key != "risk_coverage"}
-    return measured
+def _measure(draft: Path, photos: list[Photo], *, slices: bool = False) -> dict[str, Any]:
+    """Returns the figures without the long curve."""
+    figures, _ = evaluate.evaluate(draft, photos, slices=slices)
+    return {name: value for name, value in figures.items() if name != "risk_coverage"}
 
 
 @contextmanager
