@@ -62,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
     export.add_argument(
         "--risk",
         type=float,
-        default=0.005,
+        default=0.01,
         help="share of wrong answers tolerated among accepted ones (default: %(default)s)",
     )
     export.set_defaults(run=_export)

@@ -81,8 +81,8 @@ def markdown(card: dict[str, Any]) -> str:
         _data(card),
         report.table({says: measured[name] for name, says in report.MEASURES.items()}, "measure"),
         f"Expected calibration error {measured['expected_calibration_error']:.3f}. An answer counts"
-        f" as sure from a probability of {card['threshold']:.2f}: on hard views of the photos that"
-        f" were held out, {100 * card['risk']:g} % of the answers given are then wrong.",
+        f" as sure from a probability of {card['threshold']:.2f}: on the photos that were held"
+        f" out, as they are and in hard views, {100 * card['risk']:g} % of such answers are wrong.",
     ]
     if slices := measured.get("slices"):
         parts += [

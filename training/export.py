@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from serving.wire.messages_pb2 import PredictionLog
 from serving.wire.tensors import to_proto
-from training import card, evaluate, fit
+from training import card, dataset, evaluate, fit
 from training.calibrate import calibrate
+from training.camera import Pixels
 from training.dataset import Photo
 from training.signatures import write_saved_model
 from training.split import fingerprint, split
-from training.views import hard_views
+from training.views import hard_views, one_hot
 
 # The most pictures that the front end sends in one request.
 LARGEST_BATCH = 16
@@ -47,7 +48,7 @@ def export(
     """
     model, facts = fit.load(run)
     held_out = _unseen(facts, photos)
-    pixels, labels = hard_views(held_out, facts["classes"], facts["recipe"]["seed"], each=3)
+    pixels, labels = _calibration_set(held_out, facts["classes"], facts["recipe"]["seed"])
     calibration = calibrate(model.predict(pixels, verbose=2), labels.argmax(1), risk)
     with draft_beside(models) as draft:
         write_saved_model(draft, model, facts["classes"], calibration)
@@ -58,6 +59,19 @@ def export(
         found = {**calibration._asdict(), "risk": risk, "measures": measured}
         card.write(draft, {**facts, **found}, photos)
         return publish(draft, models)
+
+
+def _calibration_set(
+    photos: list[Photo], classes: list[str], seed: int
+) -> tuple[Pixels, NDArray[np.float32]]:
+    """Returns each photo as it is and once turned, dark, covered or far away, with its class.
+
+    Held-out photos come from the sources that the training saw, so they are easier than a
+    stranger's; hard views are harder. Half of each lies between, as a stranger's photos do.
+    """
+    readable, plain = dataset.tensors(photos)
+    views, labels = hard_views(photos, classes, seed, each=1)
+    return np.concatenate([plain, views]), np.concatenate([one_hot(readable, classes), labels])
 
 
 def _unseen(facts: dict[str, Any], photos: list[Photo]) -> list[Photo]:
