@@ -116,7 +116,7 @@ class RestHandler(BaseHTTPRequestHandler):
     def _answer(self) -> Reply:
         path = self._path()
         body = self._body()
-        if not RestApi.serves(path):
+        if not self.server.api.serves(path):
             return _page(404)
         return self.server.answer(self.command, path, body, self.headers.get("Origin", ""))
 

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
 
-from serving.local import quiet
+from serving.local import files, quiet
+from serving.local.errors import StatusError, invalid_argument
 from serving.local.ports import PortError, require_free
 from serving.local.settings import FlagError, Settings, help_text, parse
 
@@ -34,10 +35,18 @@ def main(arguments: Sequence[str]) -> int:
     try:
         settings = _settings(arguments)
         require_free(settings)
+        files.check(settings)
     except (FlagError, PortError) as error:
         log.error("%s", error)
         return REFUSED
+    except StatusError as error:
+        return _refuse(error)
     return _run(settings)
+
+
+def _refuse(error: Exception) -> int:
+    log.error("Failed to start server. Error: %s", error)
+    return REFUSED
 
 
 def _settings(arguments: Sequence[str]) -> Settings:
@@ -45,7 +54,15 @@ def _settings(arguments: Sequence[str]) -> Settings:
     for argument in unknown:
         log.warning("Unknown flag %s is ignored; --help lists those that are known.", argument)
     if not settings.model_config_file and not settings.model_base_path:
-        raise FlagError("Nothing to serve: set --model_config_file or --model_base_path.")
+        raise invalid_argument(
+            "Both server_options.model_base_path and server_options.model_config_file are empty! "
+            "Set --model_config_file or --model_base_path."
+        )
+    if settings.port == settings.rest_api_port != 0:
+        log.error(
+            "server_options.http_port cannot be same as grpc_port. Please use a different port for "
+            "HTTP/REST API. Skipped exporting HTTP/REST API."
+        )
     return settings
 
 
@@ -57,14 +74,11 @@ def _run(settings: Settings) -> int:
         from serving.local.server import ModelServer, start_runtime
 
         start_runtime()
-    from serving.local.errors import StatusError
-
-    server = ModelServer(settings)
     try:
+        server = ModelServer(settings)
         server.start()
     except (StatusError, OSError, RuntimeError) as error:
-        log.error("%s", getattr(error, "message", error))
-        return REFUSED
+        return _refuse(error)
     _wait_for_signal()
     if not server.stop():
         log.warning("Requests were still running and are given up.")
