@@ -50,10 +50,15 @@ class Strings(tf.Module):  # type: ignore[misc]
 
 
 def save(module: Any, path: Path) -> Path:
+    """Writes a version with one signature."""
+    return save_signatures(path, module, {"serving_default": module.call})
+
+
+def save_signatures(path: Path, module: Any, signatures: Mapping[str, Any]) -> Path:
     """Writes a version elsewhere and puts it in place at once, as training does."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.parent / f"draft-{path.name}"
-    tf.saved_model.save(module, str(draft), signatures=module.call)
+    tf.saved_model.save(module or tf.Module(), str(draft), signatures=dict(signatures))
     return draft.rename(path)
 
 
