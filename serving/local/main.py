@@ -78,18 +78,26 @@ def _run(settings: Settings) -> int:
         server = ModelServer(settings)
         server.start()
     except (StatusError, OSError, RuntimeError) as error:
-        return _refuse(error)
+        _end(_refuse(error))
     _wait_for_signal()
     if not server.stop():
         log.warning("Requests were still running and are given up.")
-        # The interpreter would wait for their threads.
-        os._exit(0)
-    return 0
+    _end(0)
 
 
 def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
     """While starting there is nothing to finish."""
-    sys.exit(0)
+    _end(0)
+
+
+def _end(status: int) -> NoReturn:
+    """Ends the process at once.
+
+    The interpreter's own end would wait for threads that still answer, and threads that are inside
+    TensorFlow would abort it.
+    """
+    logging.shutdown()
+    os._exit(status)
 
 
 def _wait_for_signal() -> None:

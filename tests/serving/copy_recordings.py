@@ -16,7 +16,9 @@ RECORDED = Path(__file__).parent / "recorded"
 SERVER = ("flags", "model_config", "other_files")
 DROPPED = {"server_log", "log", "log_since", "curl_timing", "protocol", "initial_metadata",
            "trailing_metadata", "reason", "t", "took_s", "took", *SERVER}  # fmt: skip
-METRICS = re.compile(r"(# TYPE )?:tensorflow:(serving:re|serving:run|cc:saved_model:load)(?!.*stage)")
+METRICS = re.compile(
+    r"(# TYPE )?:tensorflow:(serving:re|serving:run|cc:saved_model:load)(?!.*stage)"
+)
 
 
 def main(source: Path) -> None:

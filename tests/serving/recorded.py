@@ -52,8 +52,8 @@ class Case:
 
 def cases(chosen: Callable[[Case], bool]) -> list[Case]:
     """The cases that are chosen, in the order of their recording."""
-    lines = [line for f in sorted(RECORDED.glob("*.jsonl")) for line in f.open(encoding="utf-8")]
-    records = [json.loads(line) for line in lines]
+    texts = [file.read_text("utf-8") for file in sorted(RECORDED.glob("*.jsonl"))]
+    records = [json.loads(line) for text in texts for line in text.rstrip("\n").split("\n")]
     made = [Case(record["name"], record["server"], record) for record in records]
     return [case for case in made if chosen(case)]
 
@@ -63,7 +63,7 @@ class Stage:
 
     def __init__(self, case: Case, folder: Path, models: Path) -> None:
         self.folder = folder
-        self._models = models
+        self.models = models
         self._setup = SERVERS[case.server] or SERVERS[1]
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in (self._setup["other_files"] or {}).items():
@@ -76,14 +76,14 @@ class Stage:
         ports = {"8500": str(made.grpc_port), "8501": str(made.rest_port)}
         flags = [f for f in self._setup["flags"][2:] if not f.endswith("/models.config")]
         flags = [re.sub("850[01]$", lambda match: ports[match[0]], flag) for flag in flags]
-        made.flags = [*map(self.own_paths, flags), f"--models_root={self._models}"]
+        made.flags = [*map(self.own_paths, flags), f"--models_root={self.models}"]
         if self._setup["model_config"] is not None:
             made.config = self.own_config(self._setup["model_config"])
         return made
 
     def own_config(self, text: str) -> str:
         """A recorded configuration for this folder, without `hp2` where that is not at hand."""
-        if not (self._models / "hp2").exists():
+        if not (self.models / "hp2").exists():
             text = HP2_CONFIG.sub("", text)
         return self.own_paths(text)
 
@@ -94,7 +94,7 @@ class Stage:
     def recorded_paths(self, text: bytes) -> bytes:
         """Our paths to the recorded ones."""
         text = text.replace(f"{self.folder}/".encode(), b"/config/")
-        return text.replace(f"{self._models}/".encode(), b"/models/")
+        return text.replace(f"{self.models}/".encode(), b"/models/")
 
 
 def rebuilt_body(name: str) -> bytes | None:
