@@ -20,7 +20,7 @@ def wait(
     stopping: threading.Event,
     seconds: float | None = None,
 ) -> None:
-    """Waits until a version of each model is AVAILABLE, or one has failed for good.
+    """Waits until a version of each model is AVAILABLE and no other is yet to be tried.
 
     Args:
         versions: all that is known.
@@ -37,7 +37,7 @@ def wait(
     deadline = None if seconds is None else time.monotonic() + seconds
 
     def settled(known: Mapping[Key, Version]) -> bool:
-        return all(_arrived(known, wanted(m)) or _failed(known, wanted(m)) for m in models)
+        return all(_settled(known, wanted(model)) for model in models)
 
     while not versions.wait_for(settled, _GLANCE_SECONDS):
         if stopping.is_set():
@@ -63,6 +63,12 @@ def _raise_for(
         text = f"{len(texts)} {what} did not become available: {{{''.join(texts)}}}"
         raise StatusError(Code.UNKNOWN, text)
     return True
+
+
+def _settled(known: Mapping[Key, Version], keys: Set[Key]) -> bool:
+    """Whether nothing more will come soon: all were tried, or the newest has failed for good."""
+    tried = all(k in known and (known[k].serves or known[k].failures) for k in keys)
+    return bool(_failed(known, keys)) or (tried and _arrived(known, keys))
 
 
 def _arrived(known: Mapping[Key, Version], keys: Set[Key]) -> bool:

@@ -209,10 +209,18 @@ def _status_error(error: Exception) -> StatusError:
     if isinstance(error, StatusError):
         return error
     if isinstance(error, tf.errors.OpError):
-        return StatusError(Code(error.error_code), _without_caller_traceback(error.message))
+        original = _first_cause(error)
+        return StatusError(Code(original.error_code), _without_caller_traceback(original.message))
     if isinstance(error, (TypeError, ValueError)):
         return StatusError(Code.INVALID_ARGUMENT, str(error))
     return StatusError(Code.INTERNAL, f"{type(error).__name__}: {error}")
+
+
+def _first_cause(error: Any) -> Any:
+    """The error as C++ gave it; Python's TensorFlow raises another with more words in its text."""
+    while isinstance(error.__context__, tf.errors.OpError):
+        error = error.__context__
+    return error
 
 
 def _without_caller_traceback(message: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from serving.wire import messages_pb2 as pb
 
 INT64 = range(-(2**63), 2**63)
-_INTEGER = re.compile(r"\s*[-+]?[0-9]+\s*", re.ASCII)
+_INTEGER = re.compile(r"\s*-?[0-9]+\s*", re.ASCII)
 
 Fingerprint = frozenset[tuple[str, int, int]]
 

@@ -124,7 +124,7 @@ def _look_while_it_loads(case: Case, scene: Scene) -> None:
         for look in rest[:-1]:
             assert replay.difference(look, scene.stage) == "", look.name
         scene.wait_for(_statuses(case.record["events"])[-1])
-        _play(scene, rest[-1].record["events"][1:])
+        _play(scene, rest[-1].record["events"])
     assert replies == _recorded_replies(case.record["events"])
     _require_in_order(_recorded_snapshots(rest[-1].record["events"]), scene.snapshots())
 
