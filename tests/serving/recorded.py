@@ -54,8 +54,16 @@ def cases(chosen: Callable[[Case], bool]) -> list[Case]:
     """The cases that are chosen, in the order of their recording."""
     texts = [file.read_text("utf-8") for file in sorted(RECORDED.glob("*.jsonl"))]
     records = [json.loads(line) for text in texts for line in text.rstrip("\n").split("\n")]
-    made = [Case(record["name"], record["server"], record) for record in records]
+    made = [Case(record["name"], _server(records, at), record) for at, record in enumerate(records)]
     return [case for case in made if chosen(case)]
+
+
+def _server(records: list[dict[str, Any]], at: int) -> int:
+    """The server of a recording; one that does not say had its neighbour's."""
+    hundred = records[at]["name"][0]
+    near = [*records[at:], *reversed(records[:at])]
+    known = (r["server"] for r in near if r["name"][0] == hundred and SERVERS[r["server"]])
+    return int(next(known))
 
 
 class Stage:
@@ -64,7 +72,7 @@ class Stage:
     def __init__(self, case: Case, folder: Path, models: Path) -> None:
         self.folder = folder
         self.models = models
-        self._setup = SERVERS[case.server] or SERVERS[1]
+        self._setup = SERVERS[case.server]
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in (self._setup["other_files"] or {}).items():
             (folder / name).write_text(text)

@@ -44,6 +44,8 @@ def difference(case: Case, stage: Stage) -> str:
 
 
 def _rest_difference(case: Case, reply: HttpReply) -> str:
+    if "connection" in case.record["reply"]:
+        return f"{reply} where the original died"
     expected = recorded_rest(case)
     ours, theirs = (reply.status, reply.content_type), (expected.status, expected.content_type)
     if ours != theirs:

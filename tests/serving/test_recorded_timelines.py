@@ -194,3 +194,23 @@ def test_a_running_request_holds_back_what_follows_as_recorded(stages: Stages) -
     expected = reply.record["r"]["body"].replace("25000", str(SLOW_ROUNDS))
     assert answers[0].text == expected
     _require_in_order(_recorded_snapshots(case.record["events"]), scene.snapshots())
+
+
+def test_a_polled_configuration_is_followed_as_recorded(stages: Stages) -> None:
+    (case,) = cases(lambda c: c.number == 850)
+    stage = stages.prepare(case)
+    stage.server.start()
+    for event in case.record["events"]:
+        if event["action"] == "file deleted and put back":
+            stage.server.config_file.unlink()
+        stage.server.config_file.write_text(stage.own_config(event["config_file"]))
+        for path, expected in event["replies"].items():
+            _wait_for_reply(stage, path, expected)
+
+
+def _wait_for_reply(stage: Stage, path: str, expected: dict[str, Any]) -> None:
+    for _ in wait_until(f"{path} as recorded", time.monotonic() + 20):
+        reply = requests.get(stage.server.rest_url + path, timeout=30)
+        same = replay.close_json(reply.content, expected["body"].encode())
+        if reply.status_code == expected["status"] and same:
+            return
