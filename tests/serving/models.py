@@ -39,6 +39,21 @@ class Slow(tf.Module):  # type: ignore[misc]
         return {"trace": tf.linalg.trace(matrix)}
 
 
+class Big(tf.Module):  # type: ignore[misc]
+    """Holds 200 MB of variables."""
+
+    BYTES = 200_000_000
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weights = tf.Variable(tf.zeros([self.BYTES // 4]))
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "x")])  # type: ignore[untyped-decorator]
+    def call(self, x: Any) -> dict[str, Any]:
+        """The serving signature."""
+        return {"y": x + self.weights[0]}
+
+
 class Strings(tf.Module):  # type: ignore[misc]
     """Strings in, strings, lengths and a flag out."""
 

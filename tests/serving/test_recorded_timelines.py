@@ -204,6 +204,8 @@ def test_a_polled_configuration_is_followed_as_recorded(stages: Stages) -> None:
         if event["action"] == "file deleted and put back":
             stage.server.config_file.unlink()
         stage.server.config_file.write_text(stage.own_config(event["config_file"]))
+        # Some edits change nothing that can be seen at once: let the file be polled.
+        time.sleep(1.5)
         for path, expected in event["replies"].items():
             _wait_for_reply(stage, path, expected)
 

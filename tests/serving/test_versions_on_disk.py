@@ -220,7 +220,7 @@ def test_a_label_moves_when_the_configuration_is_edited(
         ("model_config_list { config {", "Invalid protobuf file"),
         ("", "models.config; Invalid argument"),
         (
-            'model_config_list { config { name: "half" base_path: "x" model_platform: "tensorflow" } }',
+            RELATIVE,
             "to have an absolute path or URI",
         ),
     ],
