@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
 
-from serving.local import files, quiet
+from serving.local import quiet
 from serving.local.errors import StatusError, invalid_argument
 from serving.local.ports import PortError, require_free
 from serving.local.settings import FlagError, Settings, help_text, parse
@@ -28,6 +28,8 @@ def main(arguments: Sequence[str]) -> int:
     Returns:
         The exit status: 0 after a stop that was asked for, 255 where the start was refused.
     """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)
     if "--help" in arguments or "-h" in arguments:
         sys.stdout.write(help_text() + "\n")
         return 0
@@ -35,6 +37,9 @@ def main(arguments: Sequence[str]) -> int:
     try:
         settings = _settings(arguments)
         require_free(settings)
+        # Not sooner: a signal during this import is to find its handler.
+        from serving.local import files
+
         files.check(settings)
     except (FlagError, PortError) as error:
         log.error("%s", error)
@@ -67,8 +72,6 @@ def _settings(arguments: Sequence[str]) -> Settings:
 
 
 def _run(settings: Settings) -> int:
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _leave)
     quiet.prepare_environment()
     with quiet.native_stderr_silenced():
         from serving.local.server import ModelServer, start_runtime

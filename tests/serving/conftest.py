@@ -66,9 +66,19 @@ def recorded_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def stages(recorded_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stages]:
-    """Servers for the recorded cases of a test module."""
+    """Servers for one test."""
+    made = Stages(recorded_models, tmp_path_factory)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def shared_stages(
+    recorded_models: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stages]:
+    """Servers for all tests of a module."""
     made = Stages(recorded_models, tmp_path_factory)
     yield made
     made.close()

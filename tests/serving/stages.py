@@ -12,6 +12,8 @@ from tests.serving import replay
 from tests.serving.recorded import Case, Stage, cases
 
 PATIENCE_SECONDS = 5.0
+MOST_SHARED = 3
+"""Servers kept for further cases; each holds half a gigabyte."""
 
 
 class Stages:
@@ -26,18 +28,20 @@ class Stages:
 
     def prepare(self, case: Case) -> Stage:
         """A stage of its own, whose server is not started yet."""
-        if case.needs_hp2 and not (self.models / "hp2").exists():
-            pytest.skip("the model hp2 is only where the original recordings are")
         stage = Stage(case, self._folders.mktemp("recorded"), self.models)
         self._all.append(stage)
         return stage
 
     def shared(self, case: Case) -> Stage:
         """The stage of all cases with the same flags and models."""
-        stage = self.prepare(case)
         if case.server not in self._started:
+            if len(self._started) == MOST_SHARED:
+                oldest = next(iter(self._started))
+                self._started.pop(oldest).server.kill()
+            stage = self.prepare(case)
             stage.server.start()
             self._started[case.server] = stage
+        self.skip_without_hp2(case)
         return self._started[case.server]
 
     def of_reloads(self, case: Case) -> dict[str, str]:
@@ -49,9 +53,14 @@ class Stages:
             stage.server.start()
             sequence = cases(lambda c: 500 <= c.number < 553 and c.server == case.server)
             self._reloads[case.server] = {c.name: _eventually(c, stage) for c in sequence}
+            stage.server.kill()
+        self.skip_without_hp2(case)
+        return self._reloads[case.server]
+
+    def skip_without_hp2(self, case: Case) -> None:
+        """Skips the test of a case whose model is not at hand."""
         if case.needs_hp2 and not (self.models / "hp2").exists():
             pytest.skip("the model hp2 is only where the original recordings are")
-        return self._reloads[case.server]
 
     def close(self) -> None:
         """Ends all servers."""

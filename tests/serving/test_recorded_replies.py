@@ -37,27 +37,27 @@ def is_reload(case: Case) -> bool:
 
 
 @of(lambda case: is_single(case) and case.name not in KNOWN_DIFFERENCES)
-def test_a_request_is_answered_as_recorded(case: Case, stages: Stages) -> None:
-    assert replay.difference(case, stages.shared(case)) == ""
+def test_a_request_is_answered_as_recorded(case: Case, shared_stages: Stages) -> None:
+    assert replay.difference(case, shared_stages.shared(case)) == ""
 
 
 @of(lambda case: is_reload(case) and case.name not in KNOWN_DIFFERENCES)
-def test_reloads_and_what_follows_are_answered_as_recorded(case: Case, stages: Stages) -> None:
-    assert stages.of_reloads(case)[case.name] == ""
+def test_reloads_and_what_follows_go_as_recorded(case: Case, shared_stages: Stages) -> None:
+    assert shared_stages.of_reloads(case)[case.name] == ""
 
 
 @of(lambda case: "instead" in KNOWN_DIFFERENCES.get(case.name, {}))
-def test_a_listed_case_is_answered_as_the_list_says(case: Case, stages: Stages) -> None:
+def test_a_listed_case_is_answered_as_the_list_says(case: Case, shared_stages: Stages) -> None:
     if is_reload(case):
-        difference = stages.of_reloads(case)[case.name]
+        difference = shared_stages.of_reloads(case)[case.name]
     else:
-        difference = replay.difference(case, stages.shared(case))
+        difference = replay.difference(case, shared_stages.shared(case))
     assert KNOWN_DIFFERENCES[case.name]["instead"] in difference
 
 
 @of(lambda case: "requests_and_replies" in case.record)
-def test_requests_that_come_at_once_are_answered_as_recorded(case: Case, stages: Stages) -> None:
-    url = f"{stages.shared(case).server.rest_url}{case.record['path']}"
+def test_requests_at_once_are_answered_as_recorded(case: Case, shared_stages: Stages) -> None:
+    url = f"{shared_stages.shared(case).server.rest_url}{case.record['path']}"
     recorded = case.record["requests_and_replies"]
     bodies = [entry["request"] for entry in recorded]
     if "..." in bodies:
@@ -95,8 +95,8 @@ def _in_any_order(reply: tuple[int, str]) -> tuple[int, str]:
 
 
 @of(lambda case: "request_raw" in case.record)
-def test_requests_in_one_write_are_answered_in_turn(case: Case, stages: Stages) -> None:
-    replies = _pipelined(stages.shared(case).server.rest_port, case.record["request_raw"], 3)
+def test_requests_in_one_write_are_answered_in_turn(case: Case, shared_stages: Stages) -> None:
+    replies = _pipelined(shared_stages.shared(case).server.rest_port, case.record["request_raw"], 3)
     statuses = [line for line in case.record["reply_raw"].split("\r\n") if "HTTP/1.1" in line]
     assert len(replies) == case.record["replies_seen"] == len(statuses)
     for reply, status in zip(replies, statuses, strict=True):
@@ -114,8 +114,8 @@ def _pipelined(port: int, text: str, count: int) -> list[str]:
 
 
 @of(lambda case: "seen" in case.record)
-def test_idle_connections_stay_open(case: Case, stages: Stages) -> None:
-    port = stages.shared(case).server.rest_port
+def test_idle_connections_stay_open(case: Case, shared_stages: Stages) -> None:
+    port = shared_stages.shared(case).server.rest_port
     heads = [b"", b"POST /v1/models/half:predict HTTP/1.1\r\nHo",
              b"POST /v1/models/half:predict HTTP/1.1\r\nContent-Length: 17\r\n\r\n{"]  # fmt: skip
     assert len(case.record["seen"]) == len(heads) + 1

@@ -163,13 +163,12 @@ def _require_in_order(recorded: list[Snapshot], ours: list[Snapshot]) -> None:
         assert any(snapshot == other for other in left), (snapshot, ours)
 
 
-NAMES = cases(lambda c: 620 <= c.number < 628 and c.is_exchange)
-
-
-@pytest.mark.parametrize("case", NAMES, ids=lambda case: case.name)
-def test_names_of_versions_are_read_as_recorded(case: Case, stages: Stages) -> None:
-    scene = Scene(case, stages.prepare(case))
-    assert replay.difference(case, scene.stage) == ""
+@pytest.mark.parametrize("numbers", [[620], [622, 623], [624, 625], [626, 627]])
+def test_names_of_versions_are_read_as_recorded(numbers: list[int], stages: Stages) -> None:
+    looks = cases(lambda c: c.number in numbers)
+    scene = Scene(looks[0], stages.prepare(looks[0]))
+    for case in looks:
+        assert replay.difference(case, scene.stage) == "", case.name
 
 
 def test_a_running_request_holds_back_what_follows_as_recorded(stages: Stages) -> None:
