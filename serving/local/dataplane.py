@@ -7,11 +7,16 @@ from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 from serving.local.errors import invalid_argument
+from serving.local.inference import Result, Task, infer
+from serving.local.metrics import Metrics
 from serving.local.predict import predict
 from serving.local.servable import Servable
 from serving.local.versions import Choice, Versions
 from serving.wire import messages_pb2 as pb
+from serving.wire.methods import CLASSIFY_METHOD, REGRESS_METHOD
 from serving.wire.tensors import Array
+
+_API = {CLASSIFY_METHOD: "Classify", REGRESS_METHOD: "Regress"}
 
 Signatures = Mapping[str, pb.SignatureDef]
 
@@ -35,8 +40,9 @@ class Answer(NamedTuple):
 class DataPlane:
     """Predictions, metadata and states of the models in memory."""
 
-    def __init__(self, versions: Versions) -> None:
+    def __init__(self, versions: Versions, metrics: Metrics) -> None:
         self._versions = versions
+        self._metrics = metrics
 
     def predict(
         self, choice: Choice, prepare: Callable[[Signatures], Call], timeout_ms: int = 0
@@ -53,8 +59,25 @@ class DataPlane:
         """
         with self._lease(choice) as (version, servable):
             call = prepare(servable.signatures)
-            outputs = predict(servable, *call, timeout_ms)
+            with self._metrics.runtime(choice.model, "Predict"):
+                outputs = predict(servable, *call, timeout_ms)
         return Answer(version, call.signature_name, outputs)
+
+    def infer(
+        self, choice: Choice, tasks: Sequence[Task], examples: pb.Input, timeout_ms: int = 0
+    ) -> tuple[int, list[Result]]:
+        """Classifies or regresses examples.
+
+        Returns:
+            The version that answered, and one result for each task.
+
+        Raises:
+            StatusError: not served, or the request does not fit the model.
+        """
+        with self._lease(choice) as (version, servable):
+            api = _API.get(tasks[0].method, "") if len(tasks) == 1 else "MultiInference"
+            with self._metrics.runtime(choice.model, api):
+                return version, infer(servable, tasks, examples, timeout_ms)
 
     def metadata(self, choice: Choice) -> tuple[int, pb.SignatureDefMap]:
         """The signatures of a version, and its number.

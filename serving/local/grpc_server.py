@@ -1,4 +1,4 @@
-"""The gRPC skin: PredictionService and ModelService over the data plane.
+"""The gRPC skin's listening half: which method is which answer, errors to codes, deadlines.
 
 Handlers are registered under TensorFlow Serving's method names by hand, since our messages live in
 a proto package of our own.
@@ -8,39 +8,52 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
 from concurrent import futures
 from typing import Any
 
 import grpc
 from google.protobuf.message import DecodeError, Message
 
-from serving.local.dataplane import Call, DataPlane
-from serving.local.errors import Code, StatusError, invalid_argument
-from serving.local.predict import RequestTensors
-from serving.local.versions import Choice
-from serving.wire import messages_pb2 as pb
+from serving.local.errors import Code, StatusError
+from serving.local.grpc_answers import Answer
+from serving.local.grpc_health import Health
 from serving.wire import methods
-from serving.wire.tensors import to_proto
+from serving.wire import operations_pb2 as operations
 
 log = logging.getLogger(__name__)
 
-MAX_WORKERS = 64
 MAX_SECONDS = 24 * 3600
 
 
 class GrpcServer:
     """Listens for gRPC calls."""
 
-    def __init__(self, host: str, port: int, plane: DataPlane) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        answers: Mapping[str, Answer],
+        *,
+        threads: int,
+        health: Health | None = None,
+    ) -> None:
         """Binds the port.
+
+        Args:
+            host: address to listen on.
+            port: where to listen.
+            answers: how to answer each method.
+            threads: calls at once.
+            health: answers the health service, where that is wanted.
 
         Raises:
             RuntimeError: the port is taken.
         """
-        pool = futures.ThreadPoolExecutor(MAX_WORKERS, thread_name_prefix="gRPC")
+        pool = futures.ThreadPoolExecutor(threads, thread_name_prefix="gRPC")
         options = [*methods.UNLIMITED_MESSAGES, ("grpc.so_reuseport", 0)]
-        self._server = grpc.server(pool, [_Services(plane)], options=options)
+        self._health = health
+        self._server = grpc.server(pool, [_Methods(answers, health)], options=options)
         self._server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
 
     def start(self) -> None:
@@ -49,80 +62,33 @@ class GrpcServer:
 
     def stop(self, grace_seconds: float) -> None:
         """Refuses new calls and waits for those under way."""
+        if self._health is not None:
+            self._health.leave()
         self._server.stop(grace_seconds).wait(grace_seconds + 1)
 
 
-class _Services(grpc.GenericRpcHandler):
-    def __init__(self, plane: DataPlane) -> None:
-        self._methods: dict[str, Callable[[bytes, grpc.ServicerContext], Message]] = {
-            methods.PREDICT: _method(pb.PredictRequest, _Predict(plane)),
-            methods.GET_MODEL_METADATA: _method(pb.GetModelMetadataRequest, _Metadata(plane)),
-            methods.GET_MODEL_STATUS: _method(pb.GetModelStatusRequest, _Status(plane)),
-        }
+class _Methods(grpc.GenericRpcHandler):
+    def __init__(self, answers: Mapping[str, Answer], health: Health | None) -> None:
+        self._answers = answers
+        self._health = health
 
-    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any]:
-        behaviour = self._methods.get(details.method, _unimplemented)
-        return grpc.unary_unary_rpc_method_handler(
-            behaviour, response_serializer=lambda reply: reply.SerializeToString()
-        )
-
-
-class _Predict:
-    def __init__(self, plane: DataPlane) -> None:
-        self._plane = plane
-
-    def __call__(self, request: pb.PredictRequest, timeout_ms: int) -> pb.PredictResponse:
-        choice = _choice(request)
-        name = request.model_spec.signature_name or methods.DEFAULT_SIGNATURE
-        call = Call(name, RequestTensors(request.inputs), request.output_filter)
-        answer = self._plane.predict(choice, lambda _: call, timeout_ms)
-        reply = pb.PredictResponse(model_spec=_spec(choice.model, answer.version))
-        reply.model_spec.signature_name = answer.signature_name
-        for output, array in answer.outputs.items():
-            reply.outputs[output].CopyFrom(to_proto(array, as_values=True))
-        return reply
+    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any] | None:
+        if details.method in self._answers:
+            return _unary(self._answers[details.method])
+        if self._health is not None and details.method == methods.HEALTH_CHECK:
+            check = self._health.check
+            return _unary(Answer(operations.HealthCheckRequest, lambda request, _: check(request)))
+        if self._health is not None and details.method == methods.HEALTH_WATCH:
+            return _stream(self._health)
+        return grpc.unary_unary_rpc_method_handler(_unimplemented)
 
 
-class _Metadata:
-    def __init__(self, plane: DataPlane) -> None:
-        self._plane = plane
-
-    def __call__(
-        self, request: pb.GetModelMetadataRequest, _timeout_ms: int
-    ) -> pb.GetModelMetadataResponse:
-        _require_signature_field(request)
-        choice = _choice(request)
-        version, signatures = self._plane.metadata(choice)
-        reply = pb.GetModelMetadataResponse(model_spec=_spec(choice.model, version))
-        field = reply.metadata[methods.SIGNATURE_FIELD]
-        field.type_url = methods.SIGNATURE_DEF_MAP_URL
-        field.value = signatures.SerializeToString()
-        return reply
-
-
-class _Status:
-    def __init__(self, plane: DataPlane) -> None:
-        self._plane = plane
-
-    def __call__(
-        self, request: pb.GetModelStatusRequest, _timeout_ms: int
-    ) -> pb.GetModelStatusResponse:
-        if not request.HasField("model_spec"):
-            raise invalid_argument("Missing ModelSpec")
-        spec = request.model_spec
-        version = spec.version.value if spec.HasField("version") else None
-        statuses = self._plane.status(spec.name, version)
-        return pb.GetModelStatusResponse(model_version_status=statuses)
-
-
-def _method(
-    request_type: Any, answer: Callable[[Any, int], Message]
-) -> Callable[[bytes, grpc.ServicerContext], Message]:
+def _unary(answer: Answer) -> grpc.RpcMethodHandler[Any, Any]:
     """Wraps an answer: decodes the request and maps errors, once for all methods."""
 
     def behaviour(data: bytes, context: grpc.ServicerContext) -> Message:
         try:
-            return answer(request_type.FromString(data), _timeout_ms(context))
+            return answer.give(answer.request_type.FromString(data), _timeout_ms(context))
         except StatusError as error:
             context.abort(grpc.StatusCode[error.code.name], error.message)
         except DecodeError:
@@ -131,7 +97,19 @@ def _method(
             log.exception("A gRPC call failed")
             context.abort(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}")
 
-    return behaviour
+    return grpc.unary_unary_rpc_method_handler(behaviour, response_serializer=_serialize)
+
+
+def _stream(health: Health) -> grpc.RpcMethodHandler[Any, Any]:
+    def behaviour(data: bytes, context: grpc.ServicerContext) -> Iterator[Message]:
+        request = operations.HealthCheckRequest.FromString(data)
+        return health.watch(request, context.is_active)
+
+    return grpc.unary_stream_rpc_method_handler(behaviour, response_serializer=_serialize)
+
+
+def _serialize(reply: Message) -> bytes:
+    return reply.SerializeToString()
 
 
 def _unimplemented(_data: bytes, context: grpc.ServicerContext) -> Message:
@@ -145,31 +123,3 @@ def _timeout_ms(context: grpc.ServicerContext) -> int:
     if remaining <= 0:
         raise StatusError(Code.DEADLINE_EXCEEDED, "Deadline Exceeded")
     return math.ceil(1000 * min(remaining, MAX_SECONDS))
-
-
-def _require_signature_field(request: pb.GetModelMetadataRequest) -> None:
-    if not request.metadata_field:
-        text = "GetModelMetadataRequest must specify at least one metadata_field"
-        raise invalid_argument(text)
-    for field in request.metadata_field:
-        if field != methods.SIGNATURE_FIELD:
-            raise invalid_argument(f"Metadata field {field} is not supported")
-
-
-def _choice(request: pb.PredictRequest | pb.GetModelMetadataRequest) -> Choice:
-    if not request.HasField("model_spec"):
-        raise invalid_argument("Missing ModelSpec")
-    spec = request.model_spec
-    match spec.WhichOneof("version_choice"):
-        case "version":
-            return Choice(spec.name, version=spec.version.value)
-        case "version_label":
-            return Choice(spec.name, label=spec.version_label)
-        case _:
-            return Choice(spec.name)
-
-
-def _spec(model: str, version: int) -> pb.ModelSpec:
-    spec = pb.ModelSpec(name=model)
-    spec.version.value = version
-    return spec

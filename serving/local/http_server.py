@@ -7,6 +7,8 @@ One thread for each connection.
 
 from __future__ import annotations
 
+import http.client
+import io
 import logging
 import re
 import socket
@@ -14,6 +16,7 @@ import socketserver
 import sys
 import threading
 import zlib
+from email.message import Message
 from http.client import responses
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -27,6 +30,11 @@ METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS")
 MAX_BODY_BYTES = 2**30
 MAX_OPENED_BYTES = 100 * 2**20
 """What a gzip body may open to; beyond it, it counts as empty (recorded case 866)."""
+
+MAX_HEAD_BYTES = 2**24
+"""Of the request line and the headers together; the original knows no limit."""
+# The standard library's own limit is for one line.
+http.client._MAXLINE = MAX_HEAD_BYTES  # type: ignore[attr-defined]
 
 _HTML = "<HTML><HEAD>\n<TITLE>{0} {1}</TITLE>\n</HEAD><BODY>\n<H1>{1}</H1>\n</BODY></HTML>\n"
 _AUTHORITY = re.compile(r"https?://[^/]*", re.IGNORECASE)
@@ -96,6 +104,41 @@ class RestHandler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     wbufsize = -1
 
+    def handle_one_request(self) -> None:
+        """Reads the head of a request, long lines included (recorded cases 861 to 863)."""
+        self.raw_requestline = self.rfile.readline(MAX_HEAD_BYTES)
+        if not self.raw_requestline:
+            self.close_connection = True
+            return
+        if self._parse_head():
+            getattr(self, f"do_{self.command}", self._unknown_method)()
+
+    def _parse_head(self) -> bool:
+        self.command, self.requestline, self.headers = "", "", Message()
+        lines = self._head_lines()
+        if lines is None:
+            self.send_error(400)
+            return False
+        rest, self.rfile = self.rfile, io.BytesIO(lines)
+        try:
+            return self.parse_request()
+        finally:
+            self.rfile = rest
+
+    def _head_lines(self) -> bytes | None:
+        """The header lines to the empty one, or None where they are too long."""
+        left = MAX_HEAD_BYTES - len(self.raw_requestline)
+        lines: list[bytes] = []
+        while left > 0:
+            lines.append(self.rfile.readline(left))
+            left -= len(lines[-1])
+            if lines[-1] in (b"\r\n", b"\n", b""):
+                return b"".join(lines)
+        return None
+
+    def _unknown_method(self) -> None:
+        self.send_error(501)
+
     def serve(self) -> None:
         """Answers one request."""
         self.server.count(+1)
@@ -116,7 +159,7 @@ class RestHandler(BaseHTTPRequestHandler):
     def _answer(self) -> Reply:
         path = self._path()
         body = self._body()
-        if not RestApi.serves(path):
+        if not self.server.api.serves(path):
             return _page(404)
         return self.server.answer(self.command, path, body, self.headers.get("Origin", ""))
 

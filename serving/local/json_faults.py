@@ -13,6 +13,7 @@ import numpy as np
 from serving.local.errors import Code, StatusError, invalid_argument
 from serving.local.json_arrays import NUMPY_TYPES, convert, is_base64, is_named, string_bytes
 from serving.local.json_numbers import value_text
+from serving.local.json_text import parse
 from serving.local.predict import type_name
 from serving.wire import messages_pb2 as pb
 from serving.wire.tensors import MAX_RANK
@@ -20,6 +21,25 @@ from serving.wire.tensors import MAX_RANK
 Infos = Mapping[str, pb.TensorInfo]
 
 _OF = " of 'instances' list. Error: "
+
+
+def parse_request(text: bytes) -> tuple[str, dict[str, Any]]:
+    """Parses what the bodies of all calls have in common.
+
+    Returns:
+        The signature's name, empty where the body gives none, and the whole document.
+
+    Raises:
+        StatusError: it is not JSON, not an object, or `signature_name` is not a string.
+    """
+    document = parse(text)
+    if not isinstance(document, dict):
+        raise format_error(document, "Is not object")
+    signature_name = document.get("signature_name", "")
+    if not isinstance(signature_name, str):
+        reason = "not formatted correctly. 'signature_name' key must be a string value."
+        raise format_error(document, reason)
+    return signature_name, document
 
 
 def fault_in_rows(instances: list[Any], infos: Infos, named: bool) -> StatusError:
@@ -125,7 +145,7 @@ def _check_object(value: dict[str, Any], dtype: int) -> None:
 
 
 def _type_error(value: Any, dtype: int) -> StatusError:
-    text = f"Type: {_json_type(value)} is not of expected type: {type_name(dtype)}"
+    text = f"Type: {json_type(value)} is not of expected type: {type_name(dtype)}"
     return format_error(value, text)
 
 
@@ -134,7 +154,8 @@ def format_error(value: Any, text: str) -> StatusError:
     return invalid_argument(f"JSON Value: {value_text(value)} {text}")
 
 
-def _json_type(value: Any) -> str:
+def json_type(value: Any) -> str:
+    """RapidJSON's name of a value's type."""
     if value is None or isinstance(value, bool):
         return {None: "Null", True: "True", False: "False"}[value]
     names = {dict: "Object", list: "Array", str: "String", int: "Number", float: "Number"}

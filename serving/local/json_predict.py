@@ -16,10 +16,10 @@ from serving.local.json_faults import (
     check,
     fault_in_rows,
     format_error,
+    parse_request,
     require_rank,
     shape_of,
 )
-from serving.local.json_text import parse
 from serving.wire.methods import DEFAULT_SIGNATURE
 from serving.wire.tensors import Array
 
@@ -37,13 +37,7 @@ class PredictBody:
         Raises:
             StatusError: it is not JSON, not an object, or `signature_name` is not a string.
         """
-        self._document = parse(text)
-        if not isinstance(self._document, dict):
-            raise format_error(self._document, "Is not object")
-        self._signature_name = self._document.get("signature_name", DEFAULT_SIGNATURE)
-        if not isinstance(self._signature_name, str):
-            text_ = "not formatted correctly. 'signature_name' key must be a string value."
-            raise format_error(self._document, text_)
+        self._signature_name, self._document = parse_request(text)
         self.row_form = "instances" in self._document
 
     def call(self, signatures: Signatures) -> Call:

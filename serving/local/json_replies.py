@@ -7,6 +7,7 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from google.protobuf.json_format import MessageToDict
 
 from serving.local.errors import Code, StatusError, invalid_argument
@@ -17,6 +18,8 @@ from serving.wire.methods import BYTES_SUFFIX, SIGNATURE_FIELD
 from serving.wire.tensors import Array, data_type
 
 INDENT = "    "
+MANY = 10_000
+"""Values from which on it pays to look for those that repeat."""
 
 _TEXTS: dict[int, Callable[[Any], str]] = {
     pb.DT_FLOAT: float32_text, pb.DT_DOUBLE: float64_text, pb.DT_STRING: string_text,
@@ -169,7 +172,17 @@ def _leaf_texts(name: str, array: Array, level: int) -> list[str]:
     if number == pb.DT_STRING and name.endswith(BYTES_SUFFIX):
         outer = INDENT * level
         return [_base64(value, outer) for value in array.ravel().tolist()]
+    if array.dtype.kind == "f" and array.size > MANY:
+        return _repeated(array, write)
     return [write(value) for value in array.ravel().tolist()]
+
+
+def _repeated(array: Array, write: Callable[[Any], str]) -> list[str]:
+    """Writes each value once; by its bits, since zero has two signs."""
+    bits = np.ascontiguousarray(array).ravel().view(f"u{array.dtype.itemsize}")
+    distinct, places = np.unique(bits, return_inverse=True)
+    texts = [write(value) for value in distinct.view(array.dtype).tolist()]
+    return list(map(texts.__getitem__, places.tolist()))
 
 
 def _base64(value: bytes, outer: str) -> str:

@@ -12,6 +12,7 @@ from types import FrameType
 from typing import NoReturn
 
 from serving.local import quiet
+from serving.local.errors import StatusError, invalid_argument
 from serving.local.ports import PortError, require_free
 from serving.local.settings import FlagError, Settings, help_text, parse
 
@@ -27,6 +28,8 @@ def main(arguments: Sequence[str]) -> int:
     Returns:
         The exit status: 0 after a stop that was asked for, 255 where the start was refused.
     """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)
     if "--help" in arguments or "-h" in arguments:
         sys.stdout.write(help_text() + "\n")
         return 0
@@ -34,10 +37,21 @@ def main(arguments: Sequence[str]) -> int:
     try:
         settings = _settings(arguments)
         require_free(settings)
+        # Not sooner: a signal during this import is to find its handler.
+        from serving.local import files
+
+        files.check(settings)
     except (FlagError, PortError) as error:
         log.error("%s", error)
         return REFUSED
+    except StatusError as error:
+        return _refuse(error)
     return _run(settings)
+
+
+def _refuse(error: Exception) -> int:
+    log.error("Failed to start server. Error: %s", error)
+    return REFUSED
 
 
 def _settings(arguments: Sequence[str]) -> Settings:
@@ -45,37 +59,48 @@ def _settings(arguments: Sequence[str]) -> Settings:
     for argument in unknown:
         log.warning("Unknown flag %s is ignored; --help lists those that are known.", argument)
     if not settings.model_config_file and not settings.model_base_path:
-        raise FlagError("Nothing to serve: set --model_config_file or --model_base_path.")
+        raise invalid_argument(
+            "Both server_options.model_base_path and server_options.model_config_file are empty! "
+            "Set --model_config_file or --model_base_path."
+        )
+    if settings.port == settings.rest_api_port != 0:
+        log.error(
+            "server_options.http_port cannot be same as grpc_port. Please use a different port for "
+            "HTTP/REST API. Skipped exporting HTTP/REST API."
+        )
     return settings
 
 
 def _run(settings: Settings) -> int:
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _leave)
     quiet.prepare_environment()
     with quiet.native_stderr_silenced():
         from serving.local.server import ModelServer, start_runtime
 
         start_runtime()
-    from serving.local.errors import StatusError
-
-    server = ModelServer(settings)
     try:
+        server = ModelServer(settings)
         server.start()
     except (StatusError, OSError, RuntimeError) as error:
-        log.error("%s", getattr(error, "message", error))
-        return REFUSED
+        _end(_refuse(error))
     _wait_for_signal()
     if not server.stop():
         log.warning("Requests were still running and are given up.")
-        # The interpreter would wait for their threads.
-        os._exit(0)
-    return 0
+    _end(0)
 
 
 def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
     """While starting there is nothing to finish."""
-    sys.exit(0)
+    _end(0)
+
+
+def _end(status: int) -> NoReturn:
+    """Ends the process at once.
+
+    The interpreter's own end would wait for threads that still answer, and threads that are inside
+    TensorFlow would abort it.
+    """
+    logging.shutdown()
+    os._exit(status)
 
 
 def _wait_for_signal() -> None:

@@ -1,8 +1,9 @@
 """Keeps memory in step with the disk and the configuration.
 
-One thread looks at the base paths and at the configuration file at their intervals, loads what is
-asked for and unloads what is not. A new version is loaded before the old one goes; where another
-wanted version serves already, the surplus one goes first (recorded cases 600 and 603).
+One thread looks at the base paths and at the configuration file at their intervals, and ten times
+a second takes the next step towards what they ask for. A new version is loaded before the old one
+goes; where another wanted version serves already, the surplus one goes first (recorded cases 600
+and 603).
 """
 
 from __future__ import annotations
@@ -11,19 +12,21 @@ import dataclasses
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from pathlib import Path
 
-from serving.local.config import ModelConfig
+from serving.local import arrivals
+from serving.local.config import ModelConfig, ModelConfigs, require_platforms
 from serving.local.errors import Code, StatusError, failed_precondition
-from serving.local.servable import Servable
+from serving.local.loader import Loader
+from serving.local.metrics import Metrics
 from serving.local.storage import fingerprint, version_paths, wanted_versions
-from serving.local.versions import Key, Version, Versions
-from serving.local.warmup import warm_up
-from serving.wire import messages_pb2 as pb
+from serving.local.versions import Key, Status, Version, Versions
 
 log = logging.getLogger(__name__)
-Status = pb.ModelVersionStatus
+
+STEP_SECONDS = 0.1
+"""The original's `manage_state_interval`: how long a version is seen in its START state."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +37,6 @@ class ManagerOptions:
     config_poll_seconds: float = 0.0
     max_load_retries: int = 5
     retry_seconds: float = 60.0
-    warmup: bool = True
     labels_for_unavailable: bool = False
 
 
@@ -44,33 +46,40 @@ class Manager:
     def __init__(
         self,
         versions: Versions,
-        read_config: Callable[[], Mapping[str, ModelConfig]],
+        read_config: Callable[[], ModelConfigs],
+        load: Loader,
         options: ManagerOptions,
+        metrics: Metrics,
     ) -> None:
         self.versions = versions
         self._read_config = read_config
+        self._load = load
         self._options = options
-        self._models: Mapping[str, ModelConfig] = {}
+        self._metrics = metrics
+        self._models: ModelConfigs = {}
+        self._wanted: dict[str, Set[Key]] = {}
         self._refused = ""
-        self._empty: set[str] = set()
+        self._told: dict[str, str] = {}
+        self._config_lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="model manager", daemon=True)
 
     def start(self) -> None:
-        """Reads the configuration, loads what is there, then watches in its own thread.
+        """Reads the configuration, then watches in its own thread.
+
+        Returns once every model has a version that serves, however long that takes.
 
         Raises:
-            StatusError: the configuration cannot be used (recorded cases 812 to 821).
+            StatusError: the configuration cannot be used, or no version of a model can be loaded
+                (recorded cases 807 to 821, 831).
         """
         models = self._read_config()
-        if any(m.labels for m in models.values()) and not self._options.labels_for_unavailable:
-            raise failed_precondition(
-                "Labels in the first configuration need "
-                "--allow_version_labels_for_unavailable_models=true."
-            )
+        require_platforms({}, models)
+        self._require_labels(models)
         self._apply(models)
-        self.converge()
+        self._look(models)
         self._thread.start()
+        arrivals.wait(self.versions, models, self._wanted_of, "servable(s)", self._stopping)
 
     def stop(self) -> None:
         """Ends the watch; loaded versions stay until `close`."""
@@ -83,111 +92,39 @@ class Manager:
         for key in sorted(self.versions.loaded()):
             self.versions.unload(key)
 
-    def reconfigure(self) -> None:
-        """Takes the configuration anew.
+    def reload(self, models: ModelConfigs, timeout_seconds: float | None = None) -> None:
+        """Takes another configuration, as `HandleReloadConfigRequest` asks for.
+
+        Models that stay are looked at in their usual time. The call returns once those that are new
+        serve. One without any version is refused, where the original would wait for ever and
+        every later reload behind it (recorded cases 520, 548 to 552).
 
         Raises:
-            StatusError: it cannot be used; the last good one stays in force.
+            StatusError: it cannot be used, and the old one stays; or a new model cannot be loaded.
         """
-        models = self._read_config()
-        if models != self._models:
+        with self._config_lock:
+            require_platforms(self._models, models)
             self._require_labels(models)
+            new = {name: model for name, model in models.items() if name not in self._models}
+            for model in new.values():
+                _require_versions(model)
             self._apply(models)
+            self._look(new)
+        arrivals.wait(
+            self.versions, new, self._wanted_of, "model(s)", self._stopping, timeout_seconds
+        )
 
-    def converge(self) -> None:
-        """Loads and unloads until every model has the versions that it should have."""
-        for model in self._models.values():
-            paths = version_paths(model.base_path)
-            self._tell_if_empty(model, paths)
-            if paths is not None:
-                self._converge(model, paths)
-        for key in self.versions.loaded():
-            if key.model not in self._models:
-                self.versions.unload(key)
+    def _wanted_of(self, name: str) -> Set[Key]:
+        return self._wanted.get(name, frozenset())
 
-    def _converge(self, model: ModelConfig, paths: Mapping[int, Path]) -> None:
-        wanted = {Key(model.name, version) for version in wanted_versions(model.policy, paths)}
-        for key in sorted(wanted):
-            if self._is_new(key):
-                self.versions.add(key, paths[key.version])
-        self._unload_surplus(model, wanted)
-        for key in sorted(wanted, reverse=True):
-            self._load_if_due(key)
-        self._unload_surplus(model, wanted)
-
-    def _tell_if_empty(self, model: ModelConfig, paths: Mapping[int, Path] | None) -> None:
-        """Says once that a model has nothing to load; the original says it at every look."""
-        if paths:
-            self._empty.discard(model.name)
-        elif model.name not in self._empty:
-            self._empty.add(model.name)
-            what = "cannot be read" if paths is None else "has no version"
-            log.warning("%s: its base path %s %s", model.name, model.base_path, what)
-
-    def _is_new(self, key: Key) -> bool:
-        version = self.versions.known(key)
-        return version is None or (version.state == Status.END and version.error is None)
-
-    def _unload_surplus(self, model: ModelConfig, wanted: set[Key]) -> None:
-        loaded = self.versions.loaded(model.name)
-        specific = model.policy.WhichOneof("policy_choice") == "specific"
-        if loaded & wanted or (not wanted and not specific):
-            for key in sorted(loaded - wanted):
-                self.versions.unload(key)
-
-    def _load_if_due(self, key: Key) -> None:
-        version = self.versions.known(key)
-        if version is None or version.state in (Status.AVAILABLE, Status.UNLOADING):
-            return
-        files = fingerprint(version.path)
-        if files != version.tried:
-            version.failures = 0
-        elif not self._may_retry(version):
-            return
-        version.tried = files
-        self._load(key, version)
-
-    def _may_retry(self, version: Version) -> bool:
-        exhausted = version.failures > self._options.max_load_retries
-        return not exhausted and time.monotonic() >= version.retry_at
-
-    def _load(self, key: Key, version: Version) -> None:
-        self.versions.set_state(key, Status.LOADING)
-        try:
-            servable = Servable(version.path)
-            self._warm_up(servable, version)
-        except StatusError as error:
-            self._note_failure(key, version, error)
-        else:
-            self.versions.set_state(key, Status.AVAILABLE, servable=servable)
-
-    def _warm_up(self, servable: Servable, version: Version) -> None:
-        if not self._options.warmup:
-            return
-        try:
-            warm_up(servable, version.path)
-        except Exception:
-            servable.close()
-            raise
-
-    def _note_failure(self, key: Key, version: Version, error: StatusError) -> None:
-        version.failures += 1
-        version.retry_at = time.monotonic() + self._options.retry_seconds
-        if version.failures > self._options.max_load_retries:
-            self.versions.set_state(key, Status.END, error=error)
-        else:
-            log.warning(
-                "%s version %s: cannot be loaded, %s; next try in %g s or when its files change",
-                key.model, key.version, error, self._options.retry_seconds,
-            )  # fmt: skip
-
-    def _apply(self, models: Mapping[str, ModelConfig]) -> None:
+    def _apply(self, models: ModelConfigs) -> None:
         for name in {*self._models, *models}:
             labels = models[name].labels if name in models else {}
             self.versions.set_labels(name, labels)
         self._models = models
+        self._wanted = {name: keys for name, keys in self._wanted.items() if name in models}
 
-    def _require_labels(self, models: Mapping[str, ModelConfig]) -> None:
+    def _require_labels(self, models: ModelConfigs) -> None:
         """A label goes to a version that serves; the flag frees labels that are new (515, 516)."""
         for model in models.values():
             serving = {key.version for key in self.versions.loaded(model.name)}
@@ -200,41 +137,150 @@ class Manager:
                         "which is not currently available for inference"
                     )
 
+    # ---- what is asked for ----
+
+    def _look(self, models: ModelConfigs) -> None:
+        """Finds out which versions the base paths and the policies ask for."""
+        for model in models.values():
+            paths = version_paths(model.base_path)
+            if paths is None:
+                self._tell(model, f"its base path {model.base_path} cannot be read")
+                continue
+            wanted = {Key(model.name, version) for version in wanted_versions(model.policy, paths)}
+            self._tell(model, "" if wanted else _nothing_there(model))
+            self._want(model.name, wanted, paths)
+
+    def _want(self, name: str, wanted: Set[Key], paths: Mapping[int, Path]) -> None:
+        before = self._wanted_of(name)
+        for key in sorted(wanted):
+            version = self.versions.known(key)
+            ended = version is not None and version.state == Status.END
+            if version is None or (ended and (key not in before or version.error is None)):
+                self.versions.add(key, paths[key.version])
+            elif version.failures and fingerprint(version.path) != version.tried:
+                version.tried, version.failures = None, 0
+        self._wanted[name] = wanted
+
+    def _tell(self, model: ModelConfig, text: str) -> None:
+        """Says once what a model lacks; the original says it at every look."""
+        if text and self._told.get(model.name) != text:
+            log.warning("%s: %s", model.name, text)
+        self._told[model.name] = text
+
+    # ---- steps towards it ----
+
+    def _step(self) -> None:
+        for key in self.versions.loaded():
+            if key.model not in self._models:
+                self.versions.unload(key)
+        self.versions.give_up(lambda key: key not in self._wanted_of(key.model))
+        for model in list(self._models.values()):
+            if self._unload_surplus(model.name):
+                continue
+            for key in sorted(self._wanted_of(model.name), reverse=True):
+                self._load_if_due(key)
+            self._unload_surplus(model.name)
+
+    def _unload_surplus(self, name: str) -> bool:
+        loaded, wanted = self.versions.loaded(name), self._wanted.get(name)
+        if wanted is None or (wanted and not loaded & wanted):
+            return False
+        for key in sorted(loaded - wanted):
+            self.versions.unload(key)
+        return bool(loaded - wanted)
+
+    def _load_if_due(self, key: Key) -> None:
+        """Loads a version that was never tried, whose time has come, or whose files changed.
+
+        The last makes a slow copy serve once it is complete.
+        """
+        version = self.versions.known(key)
+        if version is None or version.servable is not None or not self._is_due(version):
+            return
+        version.tried = fingerprint(version.path)
+        self.versions.set_state(key, Status.LOADING)
+        try:
+            with self._metrics.load(version.path):
+                servable = self._load(version.path)
+        except StatusError as error:
+            self._note_failure(key, version, error)
+        else:
+            self.versions.publish(key, servable, self._stopping)
+
+    def _is_due(self, version: Version) -> bool:
+        if version.tried is None:
+            return True
+        exhausted = version.failures > self._options.max_load_retries
+        return not exhausted and time.monotonic() >= version.retry_at
+
+    def _note_failure(self, key: Key, version: Version, error: StatusError) -> None:
+        version.failures += 1
+        version.retry_at = time.monotonic() + self._options.retry_seconds
+        if version.failures > self._options.max_load_retries:
+            self.versions.set_state(key, Status.END, error=error)
+        else:
+            log.warning(
+                "%s version %s: cannot be loaded, %s; next try in %g s or when its files change",
+                key.model, key.version, error, self._options.retry_seconds,
+            )  # fmt: skip
+
+    # ---- the thread ----
+
     def _watch(self) -> None:
         disk, config = self._options.poll_seconds, self._options.config_poll_seconds
-        next_disk = time.monotonic() + disk
-        next_config = time.monotonic() + config
-        while not self._stopping.wait(_pause(disk, config)):
+        next_disk, next_config = time.monotonic() + disk, time.monotonic() + config
+        while not self._stopping.is_set():
+            self._guarded(self._step)
+            self._stopping.wait(STEP_SECONDS)
             now = time.monotonic()
-            changed = config > 0 and now >= next_config and self._poll_config()
             if config > 0 and now >= next_config:
                 next_config = now + config
-            if changed or (disk > 0 and now >= next_disk):
-                self._poll_disk()
-                next_disk = time.monotonic() + disk
+                self._guarded(self._poll_config)
+            if disk > 0 and now >= next_disk:
+                next_disk = now + disk
+                self._guarded(self._poll_disk)
 
-    def _poll_config(self) -> bool:
+    def _poll_disk(self) -> None:
+        with self._config_lock:
+            self._look(self._models)
+
+    def _poll_config(self) -> None:
         try:
-            before = self._models
-            self.reconfigure()
+            models = self._read_config()
+            with self._config_lock:
+                if models == self._models:
+                    self._refused = ""
+                    return
+                require_platforms(self._models, models)
+                self._require_labels(models)
+                self._apply(models)
+                self._look(models)
         except StatusError as error:
             self._log_refusal(error)
-            return False
-        self._refused = ""
-        return self._models is not before
 
     def _log_refusal(self, error: StatusError) -> None:
         if error.message != self._refused:
             self._refused = error.message
             log.error("The new configuration is refused, the last good one stays: %s", error)
 
-    def _poll_disk(self) -> None:
+    def _guarded(self, work: Callable[[], None]) -> None:
         try:
-            self.converge()
+            work()
         except Exception:
             log.exception("%s: looking after the models failed; it goes on", Code.INTERNAL.name)
 
 
-def _pause(disk: float, config: float) -> float:
-    """Seconds between two looks at the clock."""
-    return min([interval for interval in (disk, config) if interval > 0] or [3600.0])
+def _require_versions(model: ModelConfig) -> None:
+    paths = version_paths(model.base_path)
+    if paths is None:
+        text = f"Could not find base path {model.base_path} for servable {model.name}"
+        raise failed_precondition(text)
+    if not wanted_versions(model.policy, paths):
+        raise failed_precondition(_nothing_there(model))
+
+
+def _nothing_there(model: ModelConfig) -> str:
+    return (
+        f"No versions of servable {model.name} found under base path {model.base_path}. Did you "
+        "forget to name your leaf directory as a number (eg. '/1/')?"
+    )

@@ -21,11 +21,10 @@ def require_free(settings: Settings) -> None:
         PortError: it is taken or not allowed; the text names the port, its purpose, the flag and
             the environment variable.
     """
-    if settings.port == settings.rest_api_port != 0:
-        raise PortError(f"gRPC and REST cannot share port {settings.port}: set --rest_api_port.")
     for field in dataclasses.fields(Settings):
         port = getattr(settings, field.name)
-        if field.name in PURPOSES and port:
+        wanted = port and (field.name == "port" or settings.serves_rest)
+        if field.name in PURPOSES and wanted:
             _try(settings.host, port, PURPOSES[field.name], field.name, field.metadata["env"])
 
 

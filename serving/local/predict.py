@@ -10,11 +10,15 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from serving.local.errors import StatusError, failed_precondition, invalid_argument
 from serving.local.servable import Servable
 from serving.wire import messages_pb2 as pb
-from serving.wire.methods import DEFAULT_SIGNATURE
+from serving.wire.methods import (
+    CLASSIFY_METHOD,
+    DEFAULT_SIGNATURE,
+    PREDICT_METHOD,
+    REGRESS_METHOD,
+)
 from serving.wire.tensors import Array, data_type, from_proto
 
-PREDICT_METHODS = ("tensorflow/serving/predict", "", "tensorflow/serving/classify",
-                   "tensorflow/serving/regress")  # fmt: skip
+PREDICT_METHODS = (PREDICT_METHOD, "", CLASSIFY_METHOD, REGRESS_METHOD)
 
 
 class RequestTensors(Mapping[str, Array]):
@@ -110,7 +114,7 @@ def _feeds(signature: pb.SignatureDef, inputs: Mapping[str, Array]) -> dict[str,
         feeds[info.name] = inputs[alias]
     expected = {info.name: info.dtype for info in signature.inputs.values()}
     for position, name in enumerate(sorted(feeds)):
-        _require_type(position, feeds[name], expected[name])
+        require_type(position, feeds[name], expected[name])
     return feeds
 
 
@@ -132,7 +136,8 @@ def _missing(alias: str, info: pb.TensorInfo, inputs: Collection[str]) -> Status
     )
 
 
-def _require_type(position: int, array: Array, expected: pb.DataType) -> None:
+def require_type(position: int, array: Array, expected: pb.DataType) -> None:
+    """Refuses an array of another type than the graph's input, in TensorFlow's words."""
     provided = data_type(array)
     if provided != expected:
         raise invalid_argument(

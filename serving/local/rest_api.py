@@ -14,9 +14,13 @@ from urllib.parse import unquote
 from serving.local import json_replies
 from serving.local.dataplane import DataPlane
 from serving.local.errors import Code, StatusError, invalid_argument
+from serving.local.inference import Task
+from serving.local.json_examples import read_examples, results
 from serving.local.json_predict import PredictBody
+from serving.local.metrics import CONTENT_TYPE, Metrics
 from serving.local.storage import INT64
 from serving.local.versions import Choice
+from serving.wire.methods import DEFAULT_SIGNATURE
 
 log = logging.getLogger(__name__)
 
@@ -57,15 +61,33 @@ class Reply(NamedTuple):
 class RestApi:
     """Answers requests below `/v1/`."""
 
-    def __init__(self, plane: DataPlane, *, timeout_ms: int, cors: bool) -> None:
+    def __init__(
+        self,
+        plane: DataPlane,
+        metrics: Metrics,
+        *,
+        timeout_ms: int,
+        cors: bool = False,
+        metrics_path: str = "",
+    ) -> None:
+        """Binds the API to what it asks.
+
+        Args:
+            plane: answers requests.
+            metrics: counts them.
+            timeout_ms: milliseconds for a run; 0 for no limit.
+            cors: whether every reply has CORS headers.
+            metrics_path: where the metrics are; empty for nowhere.
+        """
         self._plane = plane
+        self._metrics = metrics
         self._timeout_ms = timeout_ms
         self._headers = CORS_HEADERS if cors else ()
+        self._metrics_path = metrics_path
 
-    @staticmethod
-    def serves(path: str) -> bool:
+    def serves(self, path: str) -> bool:
         """Whether a path is an API path at all; others get a plain 404 page."""
-        return path[:4].lower() == "/v1/"
+        return path[:4].lower() == "/v1/" or self._is_metrics(path)
 
     def handle(self, method: str, path: str, body: bytes, origin: str = "") -> Reply:
         """Answers one request; never raises.
@@ -76,6 +98,8 @@ class RestApi:
             body: opened, where it came compressed.
             origin: the `Origin` header.
         """
+        if self._is_metrics(path):
+            return self._page(path)
         try:
             reply = self._dispatch(method, unquote(path, errors="surrogateescape"), body, origin)
         except StatusError as error:
@@ -86,6 +110,16 @@ class RestApi:
             log.exception("Answering %s %s failed", method, path)
             reply = _refusal(StatusError(Code.INTERNAL, f"{type(error).__name__}: {error}"))
         return reply._replace(headers=self._headers)
+
+    def _is_metrics(self, path: str) -> bool:
+        return bool(self._metrics_path) and path.partition("?")[0] == self._metrics_path
+
+    def _page(self, path: str) -> Reply:
+        """The metrics, for any method, but not with a query (recorded cases 720 to 729)."""
+        if path == self._metrics_path:
+            return Reply(200, self._metrics.page(), CONTENT_TYPE)
+        text = f"Unexpected path: {path}. Should be {self._metrics_path}"
+        return Reply(400, text.encode("utf-8", "surrogateescape"), CONTENT_TYPE)
 
     def _dispatch(self, method: str, path: str, body: bytes, origin: str) -> Reply:
         if method == "OPTIONS":
@@ -101,18 +135,30 @@ class RestApi:
     def _post(self, match: re.Match[str], body: bytes) -> Reply:
         if not _fits_int64(match["version"]):
             return Reply(400, b"")
-        if match["verb"] != "predict":
-            text = f"{match['verb']} is not provided by the local model server."
-            raise StatusError(Code.UNIMPLEMENTED, text)
+        with self._metrics.request(match["model"], match["verb"], "REST"):
+            run = self._predict if match["verb"] == "predict" else self._infer
+            return run(match, body)
+
+    def _predict(self, match: re.Match[str], body: bytes) -> Reply:
         request = PredictBody(body)
         answer = self._plane.predict(_choice(match), request.call, self._timeout_ms)
         return Reply(200, json_replies.predictions(answer.outputs, row_form=request.row_form))
+
+    def _infer(self, match: re.Match[str], body: bytes) -> Reply:
+        signature_name, examples = read_examples(body)
+        task = Task(f"tensorflow/serving/{match['verb']}", signature_name or DEFAULT_SIGNATURE)
+        _, (result,) = self._plane.infer(_choice(match), [task], examples, self._timeout_ms)
+        return Reply(200, results(result))
 
     def _get(self, match: re.Match[str]) -> Reply:
         if not _fits_int64(match["version"]):
             return Reply(400, b"")
         if match["model"] is None:
             raise invalid_argument("Missing model name in request.")
+        with self._metrics.request(match["model"], "", "REST"):
+            return self._describe(match)
+
+    def _describe(self, match: re.Match[str]) -> Reply:
         if match["metadata"]:
             version, signatures = self._plane.metadata(_choice(match))
             return Reply(200, json_replies.metadata(match["model"], version, signatures))

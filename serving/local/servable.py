@@ -7,11 +7,13 @@ not have, are not in the way (recorded cases 056, 113, 115).
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -19,6 +21,7 @@ from tensorflow.core.protobuf import config_pb2, saved_model_pb2
 from tensorflow.python.client import pywrap_tf_session
 
 from serving.local.errors import Code, StatusError, not_found
+from serving.local.storage import is_truncated
 from serving.wire import messages_pb2 as pb
 from serving.wire.tensors import Array
 
@@ -33,26 +36,56 @@ def start_runtime() -> None:
     """Runs an empty graph once, so that what TensorFlow prints on its first run is printed now."""
     with tf.compat.v1.Session(graph=tf.Graph()) as session, session.graph.as_default():
         session.run(tf.constant(0))
+    # What is imported by now stays; later collections need not look at it.
+    gc.freeze()
 
 
-class Servable:
+class Servable(Protocol):
     """A version in memory. Safe to run from many threads at once."""
 
-    def __init__(self, path: Path) -> None:
+    signatures: Mapping[str, pb.SignatureDef]
+
+    def run(
+        self, feeds: Mapping[str, Array], fetches: Sequence[str], timeout_ms: int = 0
+    ) -> list[Array]:
+        """Runs the graph once; see `SavedModel.run`."""
+
+    def close(self) -> None:
+        """Frees what the version holds. No run may be under way or follow."""
+
+
+class Parallelism(NamedTuple):
+    """Threads inside one operation, and operations at once; 0 for as many as there are cores."""
+
+    intra_op: int = 0
+    inter_op: int = 0
+
+
+DEFAULT_PARALLELISM = Parallelism()
+
+
+class SavedModel:
+    """A SavedModel of TensorFlow."""
+
+    def __init__(self, path: Path, parallelism: Parallelism = DEFAULT_PARALLELISM) -> None:
         """Loads the SavedModel at `path`.
 
         Raises:
             StatusError: the directory is no SavedModel, or an incomplete or damaged one.
         """
         _require_complete(path)
-        self._session = tf.compat.v1.Session(graph=tf.Graph())
+        config = config_pb2.ConfigProto(
+            intra_op_parallelism_threads=parallelism.intra_op,
+            inter_op_parallelism_threads=parallelism.inter_op,
+        )
+        self._session = tf.compat.v1.Session(graph=tf.Graph(), config=config)
         try:
             with self._session.graph.as_default():
                 loaded = tf.compat.v1.saved_model.loader.load(self._session, [SERVE], str(path))
         except Exception as error:
             self._session.close()
             raise _status_error(error) from error
-        self.signatures = _signatures(loaded)
+        self.signatures: Mapping[str, pb.SignatureDef] = _signatures(loaded)
 
     def run(
         self, feeds: Mapping[str, Array], fetches: Sequence[str], timeout_ms: int = 0
@@ -81,8 +114,17 @@ class Servable:
         return [_as_array(value) for value in values]
 
     def close(self) -> None:
-        """Frees variables and graph. No run may be under way or follow."""
+        """Frees variables and graph, and hands their memory back to the system."""
         self._session.close()
+        del self._session
+        gc.collect()
+        _return_free_memory()
+
+
+def _return_free_memory() -> None:
+    """The C library keeps freed memory for itself unless it is told to let go."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 @contextmanager
@@ -141,11 +183,13 @@ def _not_a_saved_model(path: Path) -> str:
 
 def _read(file: Path) -> Any:
     saved_model = saved_model_pb2.SavedModel()
+    data = file.read_bytes()
     try:
-        saved_model.ParseFromString(file.read_bytes())
+        saved_model.ParseFromString(data)
     except Exception as error:
-        text = f"Can't parse {file} as binary proto"
-        raise StatusError(Code.DATA_LOSS, text) from error
+        if is_truncated(data):
+            raise StatusError(Code.OUT_OF_RANGE, "Read less bytes than requested") from error
+        raise StatusError(Code.DATA_LOSS, f"Can't parse {file} as binary proto") from error
     for meta_graph in saved_model.meta_graphs:
         if SERVE in meta_graph.meta_info_def.tags:
             return meta_graph
@@ -165,10 +209,18 @@ def _status_error(error: Exception) -> StatusError:
     if isinstance(error, StatusError):
         return error
     if isinstance(error, tf.errors.OpError):
-        return StatusError(Code(error.error_code), _without_caller_traceback(error.message))
+        original = _first_cause(error)
+        return StatusError(Code(original.error_code), _without_caller_traceback(original.message))
     if isinstance(error, (TypeError, ValueError)):
         return StatusError(Code.INVALID_ARGUMENT, str(error))
     return StatusError(Code.INTERNAL, f"{type(error).__name__}: {error}")
+
+
+def _first_cause(error: Any) -> Any:
+    """The error as C++ gave it; Python's TensorFlow raises another with more words in its text."""
+    while isinstance(error.__context__, tf.errors.OpError):
+        error = error.__context__
+    return error
 
 
 def _without_caller_traceback(message: str) -> str:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
-from pathlib import Path
 
-from serving.local.config import ConfigReader, ModelConfig
+from serving.local import files
+from serving.local.config import ModelConfigs
 from serving.local.dataplane import DataPlane
+from serving.local.grpc_answers import ModelService, PredictionService
+from serving.local.grpc_health import Health
 from serving.local.grpc_server import GrpcServer
 from serving.local.http_server import RestServer
+from serving.local.loader import SavedModelLoader
 from serving.local.manager import Manager, ManagerOptions
+from serving.local.metrics import Metrics
 from serving.local.rest_api import RestApi
-from serving.local.servable import start_runtime
+from serving.local.servable import Parallelism, start_runtime
 from serving.local.settings import Settings
 from serving.local.versions import Versions
 
@@ -28,15 +31,25 @@ class ModelServer:
     """A model server in this process."""
 
     def __init__(self, settings: Settings) -> None:
+        """Reads the files that flags name.
+
+        Raises:
+            StatusError: one of them cannot be used.
+        """
         self._settings = settings
-        self._manager = Manager(Versions(), self._read_config, _options(settings))
+        self._metrics = Metrics()
+        self._reader = files.config_reader(settings)
+        self._metrics_path = files.metrics_path(settings)
+        self._manager = Manager(
+            Versions(), self._read_config, _loader(settings), _options(settings), self._metrics
+        )
         self._skins: list[GrpcServer | RestServer] = []
 
     def start(self) -> None:
         """Loads the models, then opens the ports.
 
         Raises:
-            StatusError: the configuration cannot be used.
+            StatusError: the configuration cannot be used, or a model has no version that loads.
             OSError: the REST port was taken in the meantime.
             RuntimeError: the gRPC port was taken in the meantime.
         """
@@ -64,31 +77,48 @@ class ModelServer:
 
     def _open_ports(self) -> list[GrpcServer | RestServer]:
         settings = self._settings
-        plane = DataPlane(self._manager.versions)
+        plane = DataPlane(self._manager.versions, self._metrics)
         skins: list[GrpcServer | RestServer] = []
         if settings.port:
-            skins.append(GrpcServer(settings.host, settings.port, plane))
-        if settings.rest_api_port:
+            skins.append(self._grpc(plane))
+        if settings.serves_rest:
             api = RestApi(
                 plane,
+                self._metrics,
                 timeout_ms=settings.rest_api_timeout_in_ms,
                 cors=settings.rest_api_enable_cors_support,
+                metrics_path=self._metrics_path,
             )
             skins.append(RestServer(settings.host, settings.rest_api_port, api))
         return skins
 
+    def _grpc(self, plane: DataPlane) -> GrpcServer:
+        settings = self._settings
+        prediction = PredictionService(plane, self._metrics)
+        model = ModelService(plane, self._manager, self._reader, self._metrics)
+        return GrpcServer(
+            settings.host,
+            settings.port,
+            prediction.answers() | model.answers(),
+            threads=settings.grpc_max_threads,
+            health=Health() if settings.enable_grpc_healthcheck_service else None,
+        )
+
     def _addresses(self) -> str:
         settings = self._settings
-        ports = {"gRPC": settings.port, "REST": settings.rest_api_port}
+        ports = {"gRPC": settings.port, "REST": settings.serves_rest and settings.rest_api_port}
         return ", ".join(f"{name} {settings.host}:{port}" for name, port in ports.items() if port)
 
-    def _read_config(self) -> Mapping[str, ModelConfig]:
-        settings = self._settings
-        root = Path(settings.models_root).absolute() if settings.models_root else None
-        reader = ConfigReader(root)
-        if settings.model_config_file:
-            return reader.read(Path(settings.model_config_file))
-        return reader.single(settings.model_name, settings.model_base_path)
+    def _read_config(self) -> ModelConfigs:
+        return files.read_models(self._settings)
+
+
+def _loader(settings: Settings) -> SavedModelLoader:
+    parallelism = Parallelism(
+        settings.tensorflow_intra_op_parallelism or settings.tensorflow_session_parallelism,
+        settings.tensorflow_inter_op_parallelism or settings.tensorflow_session_parallelism,
+    )
+    return SavedModelLoader(settings.enable_model_warmup, files.batching(settings), parallelism)
 
 
 def _options(settings: Settings) -> ManagerOptions:
@@ -97,6 +127,5 @@ def _options(settings: Settings) -> ManagerOptions:
         config_poll_seconds=settings.model_config_file_poll_wait_seconds,
         max_load_retries=settings.max_num_load_retries,
         retry_seconds=settings.load_retry_interval_micros / 1e6,
-        warmup=settings.enable_model_warmup,
         labels_for_unavailable=settings.allow_version_labels_for_unavailable_models,
     )

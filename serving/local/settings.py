@@ -50,7 +50,21 @@ class Settings:
     load_retry_interval_micros: int = _flag(60_000_000, "microseconds between such tries")
     rest_api_timeout_in_ms: int = _flag(30_000, "milliseconds for a REST prediction")
     rest_api_enable_cors_support: bool = _flag(False, "send CORS headers with REST replies")
-    monitoring_config_file: str = _flag("", "accepted; there are no metrics yet")
+    monitoring_config_file: str = _flag("", "metrics on the REST port, as protobuf text")
+    enable_batching: bool = _flag(False, "run requests that arrive together at once")
+    batching_parameters_file: str = _flag("", "how to batch, as protobuf text")
+    enable_grpc_healthcheck_service: bool = _flag(False, "answer gRPC's health service")
+    grpc_max_threads: int = _flag(64, "gRPC calls at once (TensorFlow Serving: 4 a core)")
+    tensorflow_session_parallelism: int = _flag(
+        0, "threads of either kind below; 0: as many as cores"
+    )
+    tensorflow_intra_op_parallelism: int = _flag(0, "threads in one operation; 0: as many as cores")
+    tensorflow_inter_op_parallelism: int = _flag(0, "operations at once; 0: as many as cores")
+
+    @property
+    def serves_rest(self) -> bool:
+        """Whether there is a REST port; one that equals the gRPC port is left out (case 825)."""
+        return self.rest_api_port not in (0, self.port)
 
 
 class FlagError(ValueError):

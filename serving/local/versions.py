@@ -9,7 +9,8 @@ import contextlib
 import dataclasses
 import logging
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,9 +20,10 @@ from serving.local.storage import Fingerprint
 from serving.wire import messages_pb2 as pb
 
 log = logging.getLogger(__name__)
-State = pb.ModelVersionStatus.State
+Status = pb.ModelVersionStatus
 
-_SERVING = (pb.ModelVersionStatus.AVAILABLE,)
+_PATIENCE_SECONDS = 0.1
+_GONE = (Status.UNLOADING, Status.END)
 
 
 class Key(NamedTuple):
@@ -41,16 +43,28 @@ class Choice(NamedTuple):
 
 @dataclasses.dataclass
 class Version:
-    """What is known of one version."""
+    """What is known of one version.
+
+    Attributes:
+        users: requests that hold it right now.
+        failures: loads that failed since its files last changed.
+        retry_at: monotonic seconds before which it is not tried again.
+        tried: its files at the last load.
+    """
 
     path: Path
-    state: State = pb.ModelVersionStatus.START
+    state: Status.State = Status.START
     error: StatusError | None = None
     servable: Servable | None = None
     users: int = 0
     failures: int = 0
     retry_at: float = 0.0
     tried: Fingerprint | None = None
+
+    @property
+    def serves(self) -> bool:
+        """Whether requests may take it, which is so shortly before it is AVAILABLE."""
+        return self.servable is not None and self.state not in _GONE
 
 
 class Versions:
@@ -59,6 +73,7 @@ class Versions:
     def __init__(self) -> None:
         self._versions: dict[Key, Version] = {}
         self._labels: dict[str, Mapping[str, int]] = {}
+        self._leases: set[object] = set()
         self._changed = threading.Condition()
 
     @contextlib.contextmanager
@@ -71,11 +86,12 @@ class Versions:
         Raises:
             StatusError: with the text of recorded cases 220 to 229 and 420 to 427.
         """
-        key, servable = self._take(choice)
+        lease = object()
+        key, servable = self._take(choice, lease)
         try:
             yield key.version, servable
         finally:
-            self._give_back(key)
+            self._give_back(key, lease)
 
     def statuses(self, model: str, version: int | None = None) -> list[pb.ModelVersionStatus]:
         """All versions ever seen of a model, newest first, or the one asked for.
@@ -93,8 +109,10 @@ class Versions:
         return found
 
     def loaded(self, model: str | None = None) -> set[Key]:
-        """The versions that serve, of one model or of all."""
-        return {key for key in self._in_state(*_SERVING) if model in (None, key.model)}
+        """The versions that are AVAILABLE, of one model or of all."""
+        with self._changed:
+            available = [k for k, v in self._versions.items() if v.state == Status.AVAILABLE]
+        return {key for key in available if model in (None, key.model)}
 
     def in_use(self) -> int:
         """The number of requests that hold a version."""
@@ -111,13 +129,13 @@ class Versions:
         version = Version(path)
         with self._changed:
             self._versions[key] = version
-        self.set_state(key, pb.ModelVersionStatus.START)
+        self.set_state(key, Status.START)
         return version
 
     def set_state(
         self,
         key: Key,
-        state: State,
+        state: Status.State,
         *,
         servable: Servable | None = None,
         error: StatusError | None = None,
@@ -129,13 +147,49 @@ class Versions:
             self._changed.notify_all()
         _log_state(key, state, error)
 
+    def publish(self, key: Key, servable: Servable, stopping: threading.Event) -> None:
+        """Lets a loaded version serve, and calls it AVAILABLE once older requests are done.
+
+        So does the original: while any request of before runs, on whatever model, the new version
+        answers but its state stays LOADING (recorded cases 647 to 649).
+
+        Args:
+            key: the version.
+            servable: what was loaded.
+            stopping: ends the wait.
+        """
+        with self._changed:
+            self._versions[key].servable = servable
+            older = set(self._leases)
+            while older & self._leases and not stopping.is_set():
+                self._changed.wait(_PATIENCE_SECONDS)
+        self.set_state(key, Status.AVAILABLE, servable=servable)
+
+    def wait_for(self, settled: Callable[[Mapping[Key, Version]], bool], seconds: float) -> bool:
+        """Waits until a condition on all versions holds; False where the time is over."""
+        with self._changed:
+            return self._changed.wait_for(lambda: settled(self._versions), seconds)
+
+    def give_up(self, unwanted: Callable[[Key], bool]) -> None:
+        """Ends versions that still wait for a load that nobody wants any more (case 616)."""
+        now = time.monotonic()
+        with self._changed:
+            waiting = [
+                key
+                for key, version in self._versions.items()
+                if version.state in (Status.START, Status.LOADING) and now >= version.retry_at
+            ]
+        for key in waiting:
+            if unwanted(key):
+                self.set_state(key, Status.END)
+
     def unload(self, key: Key) -> None:
         """Stops serving a version; it is freed by its last user, or at once where it has none."""
         with self._changed:
             version = self._versions[key]
-            version.state = pb.ModelVersionStatus.UNLOADING
+            version.state = Status.UNLOADING
             idle = version.users == 0
-        _log_state(key, pb.ModelVersionStatus.UNLOADING, None)
+        _log_state(key, Status.UNLOADING, None)
         if idle:
             self._free(key, version)
 
@@ -149,21 +203,23 @@ class Versions:
         with self._changed:
             return self._labels.get(model, {})
 
-    def _take(self, choice: Choice) -> tuple[Key, Servable]:
+    def _take(self, choice: Choice, lease: object) -> tuple[Key, Servable]:
         with self._changed:
             key = self._resolve(choice)
             version = self._versions.get(key)
-            if version is None or version.state not in _SERVING or version.servable is None:
+            if version is None or version.servable is None or not version.serves:
                 raise not_found(f"Servable not found for request: {_request(choice, key)}")
             version.users += 1
+            self._leases.add(lease)
             return key, version.servable
 
-    def _give_back(self, key: Key) -> None:
+    def _give_back(self, key: Key, lease: object) -> None:
         with self._changed:
             version = self._versions[key]
             version.users -= 1
+            self._leases.discard(lease)
             unused = version.users == 0
-            last = unused and version.state == pb.ModelVersionStatus.UNLOADING
+            last = unused and version.state == Status.UNLOADING
             self._changed.notify_all()
         if last:
             self._free(key, version)
@@ -176,18 +232,14 @@ class Versions:
                 raise invalid_argument(f"Unrecognized servable version label: {choice.label}")
         if number is not None:
             return Key(choice.model, number)
-        serving = [k for k, v in self._versions.items() if v.state in _SERVING]
+        serving = [k for k, v in self._versions.items() if v.serves]
         newest = max((k.version for k in serving if k.model == choice.model), default=0)
         return Key(choice.model, newest)
-
-    def _in_state(self, *states: State) -> set[Key]:
-        with self._changed:
-            return {key for key, version in self._versions.items() if version.state in states}
 
     def _free(self, key: Key, version: Version) -> None:
         if version.servable is not None:
             version.servable.close()
-        self.set_state(key, pb.ModelVersionStatus.END)
+        self.set_state(key, Status.END)
 
 
 def _request(choice: Choice, key: Key) -> str:
@@ -202,8 +254,8 @@ def _status(key: Key, version: Version) -> pb.ModelVersionStatus:
     return pb.ModelVersionStatus(version=key.version, state=version.state, status=status)
 
 
-def _log_state(key: Key, state: State, error: StatusError | None) -> None:
-    name = pb.ModelVersionStatus.State.Name(state)
+def _log_state(key: Key, state: Status.State, error: StatusError | None) -> None:
+    name = Status.State.Name(state)
     if error is None:
         log.info("%s version %s: %s", key.model, key.version, name)
     else:

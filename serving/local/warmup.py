@@ -1,7 +1,7 @@
 """Replays `assets.extra/tf_serving_warmup_requests` before a version serves.
 
-The file is a TFRecord of `PredictionLog`s; like the original, the logs of other calls than
-Predict would be replayed too, but no model of this project has any and they are skipped.
+The file is a TFRecord of `PredictionLog`s; their calls are Predict, Classify, Regress or
+MultiInference.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from pathlib import Path
 from google.protobuf.message import DecodeError
 
 from serving.local.errors import Code, StatusError
+from serving.local.inference import infer, infer_request, task_of
 from serving.local.predict import predict_request
 from serving.local.servable import Servable
 from serving.wire import messages_pb2 as pb
+from serving.wire.methods import CLASSIFY_METHOD, REGRESS_METHOD
 
 WARMUP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 MAX_RECORDS = 1000
@@ -41,24 +43,35 @@ def warm_up(servable: Servable, path: Path) -> int:
     file = path / WARMUP_FILE
     if not file.is_file():
         return 0
-    requests = list(_requests(file.read_bytes()))
-    for request in requests:
-        predict_request(servable, request)
-    return len(requests)
+    entries = list(_entries(file.read_bytes()))
+    for entry in entries:
+        _replay(servable, entry)
+    return len(entries)
 
 
-def _requests(data: bytes) -> Iterator[pb.PredictRequest]:
+def _replay(servable: Servable, entry: pb.PredictionLog) -> None:
+    match entry.WhichOneof("log_type"):
+        case "predict_log":
+            predict_request(servable, entry.predict_log.request)
+        case "classify_log":
+            infer_request(servable, CLASSIFY_METHOD, entry.classify_log.request)
+        case "regress_log":
+            infer_request(servable, REGRESS_METHOD, entry.regress_log.request)
+        case "multi_inference_log":
+            request = entry.multi_inference_log.request
+            infer(servable, [task_of(task) for task in request.tasks], request.input)
+
+
+def _entries(data: bytes) -> Iterator[pb.PredictionLog]:
     for number, record in enumerate(_records(data)):
         if number >= MAX_RECORDS:
             text = f"Number of warmup records exceeds the maximum ({MAX_RECORDS})"
             raise StatusError(Code.INVALID_ARGUMENT, text)
         try:
-            entry = pb.PredictionLog.FromString(record)
+            yield pb.PredictionLog.FromString(record)
         except DecodeError as error:
             text = f"Failed to parse warmup record: {error}"
             raise StatusError(Code.INVALID_ARGUMENT, text) from error
-        if entry.HasField("predict_log"):
-            yield entry.predict_log.request
 
 
 def _records(data: bytes) -> Iterator[bytes]:

@@ -9,6 +9,9 @@ import pytest
 
 from serving.client import Client, connect
 from tests.serving import models
+from tests.serving import recorded_models as recorded_models_module
+from tests.serving.recorded import ORIGINALS
+from tests.serving.stages import Stages
 from tests.support.servers import ModelServer
 
 CONFIG = """model_config_list {{
@@ -49,5 +52,33 @@ def small_server(
 def client(request: pytest.FixtureRequest, small_server: ModelServer) -> Iterator[Client]:
     """A client of `small_server`, once for each protocol."""
     made = connect(getattr(small_server, request.param))
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def recorded_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The models of the recorded cases; `hp2` only where the original recordings are."""
+    root = recorded_models_module.build(tmp_path_factory.mktemp("recorded_models"))
+    original = ORIGINALS / "models" / "hp2"
+    if original.exists():
+        (root / "hp2").symlink_to(original)
+    return root
+
+
+@pytest.fixture
+def stages(recorded_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stages]:
+    """Servers for one test."""
+    made = Stages(recorded_models, tmp_path_factory)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def shared_stages(
+    recorded_models: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stages]:
+    """Servers for all tests of a module."""
+    made = Stages(recorded_models, tmp_path_factory)
     yield made
     made.close()

@@ -39,6 +39,21 @@ class Slow(tf.Module):  # type: ignore[misc]
         return {"trace": tf.linalg.trace(matrix)}
 
 
+class Big(tf.Module):  # type: ignore[misc]
+    """Holds 200 MB of variables."""
+
+    BYTES = 200_000_000
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weights = tf.Variable(tf.zeros([self.BYTES // 4]))
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "x")])  # type: ignore[untyped-decorator]
+    def call(self, x: Any) -> dict[str, Any]:
+        """The serving signature."""
+        return {"y": x + self.weights[0]}
+
+
 class Strings(tf.Module):  # type: ignore[misc]
     """Strings in, strings, lengths and a flag out."""
 
@@ -50,10 +65,15 @@ class Strings(tf.Module):  # type: ignore[misc]
 
 
 def save(module: Any, path: Path) -> Path:
+    """Writes a version with one signature."""
+    return save_signatures(path, module, {"serving_default": module.call})
+
+
+def save_signatures(path: Path, module: Any, signatures: Mapping[str, Any]) -> Path:
     """Writes a version elsewhere and puts it in place at once, as training does."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.parent / f"draft-{path.name}"
-    tf.saved_model.save(module, str(draft), signatures=module.call)
+    tf.saved_model.save(module or tf.Module(), str(draft), signatures=dict(signatures))
     return draft.rename(path)
 
 

@@ -62,12 +62,12 @@ def test_nothing_to_serve_is_refused() -> None:
     ("config", "reason"),
     [
         ('model_config_list { config { name: "half" ', "Invalid protobuf file"),
-        ('model_config_list { config { base_path: "/x" model_platform: "tensorflow" } }', "name"),
+        ('model_config_list { config { name: "half" base_path: "/x" } }', "model name is half"),
         (
             'model_config_list { config { name: "half" base_path: "/x" model_platform: "torch" } }',
-            "unknown model_platform 'torch'",
+            "Model half requests unsupported platform torch",
         ),
-        (CONFIG.format("/x"), "--allow_version_labels_for_unavailable_models=true"),
+        (CONFIG.format("/x"), "which is not currently available"),
     ],
 )
 def test_a_configuration_that_cannot_be_used_ends_the_start(

@@ -21,6 +21,7 @@ CONFIG = """model_config_list {{
     model_version_policy {{ {policy} }} {labels} }}
 }}
 """
+RELATIVE = 'model_config_list { config { name: "m" base_path: "x" model_platform: "tensorflow" } }'
 LATEST = "latest { num_versions: 1 }"
 X = {"x": np.array([0], np.float32)}
 
@@ -217,8 +218,11 @@ def test_a_label_moves_when_the_configuration_is_edited(
     ("edit", "reason"),
     [
         ("model_config_list { config {", "Invalid protobuf file"),
-        ("", "Expected a model_config_list"),
-        ('model_config_list { config { name: "half" base_path: "x" } }', "absolute path"),
+        ("", "models.config; Invalid argument"),
+        (
+            RELATIVE,
+            "to have an absolute path or URI",
+        ),
     ],
 )
 def test_a_broken_edit_keeps_the_last_good_configuration(

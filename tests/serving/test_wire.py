@@ -10,16 +10,17 @@ from pathlib import Path
 import pytest
 
 from serving.wire import messages_pb2 as pb
-from serving.wire.generate import compile_proto
+from serving.wire.generate import PROTOS, compile_proto
 from tests.support.servers import ROOT
 
 
-def test_the_generated_code_is_that_of_the_proto_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", PROTOS)
+def test_the_generated_code_is_that_of_the_proto_file(tmp_path: Path, name: str) -> None:
     if importlib.util.find_spec("grpc_tools") is None:
         pytest.skip("grpcio-tools is not installed")
     compile_proto(f"--python_out={tmp_path}")
-    generated = tmp_path / "serving" / "wire" / "messages_pb2.py"
-    committed = ROOT / "serving" / "wire" / "messages_pb2.py"
+    generated = tmp_path / "serving" / "wire" / f"{name}_pb2.py"
+    committed = ROOT / "serving" / "wire" / f"{name}_pb2.py"
     assert _descriptor(generated) == _descriptor(committed)
 
 

@@ -132,8 +132,13 @@ class ModelServer:
 
     def wait_for_output(self, text: str, seconds: float = 30) -> None:
         """Waits until the server has printed a text."""
-        for _ in wait_until(f"output {text!r}", time.monotonic() + seconds):
-            if text in self.output():
+        self.wait_for_any_output([text], seconds)
+
+    def wait_for_any_output(self, texts: Sequence[str], seconds: float = 30) -> None:
+        """Waits until the server has printed one of several texts."""
+        for _ in wait_until(f"output {texts!r}", time.monotonic() + seconds):
+            output = self.output()
+            if any(text in output for text in texts):
                 return
 
     def __enter__(self) -> Self:

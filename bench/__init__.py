@@ -1,0 +1,1 @@
+"""Measures; they report ratios and assert nothing."""

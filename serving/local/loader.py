@@ -1,0 +1,46 @@
+"""Loads a version from disk and warms it up, so that it can serve at once."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+from serving.local.batching import BatchedServable
+from serving.local.batching_options import BatchingOptions
+from serving.local.servable import DEFAULT_PARALLELISM, Parallelism, SavedModel, Servable
+from serving.local.warmup import warm_up
+
+Loader = Callable[[Path], Servable]
+
+
+@dataclasses.dataclass(frozen=True)
+class SavedModelLoader:
+    """Turns a version's directory into something that runs.
+
+    Attributes:
+        warmup: whether to replay the version's warm-up requests.
+        batching: how to put requests together, or None to run each alone.
+        parallelism: how many threads TensorFlow uses.
+    """
+
+    warmup: bool = True
+    batching: BatchingOptions | None = None
+    parallelism: Parallelism = DEFAULT_PARALLELISM
+
+    def __call__(self, path: Path) -> Servable:
+        """Loads a version.
+
+        Raises:
+            StatusError: it cannot be loaded, or a warm-up request fails.
+        """
+        servable: Servable = SavedModel(path, self.parallelism)
+        try:
+            if self.batching is not None:
+                servable = BatchedServable(servable, self.batching)
+            if self.warmup:
+                warm_up(servable, path)
+        except Exception:
+            servable.close()
+            raise
+        return servable

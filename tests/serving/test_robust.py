@@ -1,0 +1,150 @@
+"""Hostile and unlucky clients: clear errors, bounded memory, and everybody else is served."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import pytest
+import requests
+
+from serving.client import connect
+from tests.serving import models
+from tests.serving.conftest import CONFIG, LABELS
+from tests.support.servers import HOST, ModelServer
+
+MEGABYTE = 2**20
+PREDICT = "/v1/models/half:predict"
+
+
+def resident(server: ModelServer) -> int:
+    """Bytes of memory that the server holds."""
+    assert server.process is not None
+    status = Path(f"/proc/{server.process.pid}/status").read_text()
+    (line,) = [line for line in status.splitlines() if line.startswith("VmRSS:")]
+    return int(line.split()[1]) * 1024
+
+
+@pytest.fixture
+def still_serves(small_server: ModelServer) -> Iterator[None]:
+    """After whatever happens in the test, a plain request is answered."""
+    yield
+    reply = requests.post(small_server.rest_url + PREDICT, '{"instances": [1]}', timeout=10)
+    assert reply.json() == {"predictions": [4.5]}
+
+
+HOSTILE = {
+    "arrays": (
+        b'{"instances": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        "tensor parsing error: x",
+    ),
+    "brackets": (b"[" * 1_000_000, "JSON Parse error: Nested deeper than 200000 levels"),
+    "garbage": (b"\xff" * MEGABYTE, "JSON Parse error: Invalid value. at offset: 0"),
+}
+
+
+@pytest.mark.usefixtures("still_serves")
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_body_is_refused_with_its_reason(small_server: ModelServer, name: str) -> None:
+    body, reason = HOSTILE[name]
+    reply = requests.post(small_server.rest_url + PREDICT, body, timeout=60)
+    assert reply.status_code == 400
+    assert reply.json()["error"].startswith(reason)
+
+
+@pytest.mark.usefixtures("still_serves")
+def test_a_gzip_bomb_takes_no_more_memory_than_it_may(small_server: ModelServer) -> None:
+    bomb = gzip.compress(bytes(1000 * MEGABYTE), compresslevel=1)
+    before = resident(small_server)
+    headers = {"Content-Encoding": "gzip"}
+    reply = requests.post(small_server.rest_url + PREDICT, bomb, headers=headers, timeout=60)
+    assert reply.json()["error"] == "JSON Parse error: The document is empty"
+    assert resident(small_server) - before < 300 * MEGABYTE
+
+
+@pytest.mark.usefixtures("still_serves")
+def test_a_head_without_end_is_refused(small_server: ModelServer) -> None:
+    with socket.create_connection((HOST, small_server.rest_port), timeout=60) as connection:
+        connection.sendall(b"GET /v1/models/half HTTP/1.1\r\n")
+        with contextlib.suppress(ConnectionError):
+            for _ in range(20):
+                connection.sendall(b"X: " + b"a" * MEGABYTE + b"\r\n")
+        with contextlib.suppress(ConnectionError):
+            assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.usefixtures("still_serves")
+def test_500_idle_connections_do_not_keep_others_out(small_server: ModelServer) -> None:
+    with ExitStack() as stack:
+        for _ in range(500):
+            stack.enter_context(socket.create_connection((HOST, small_server.rest_port), 10))
+        reply = requests.get(f"{small_server.rest_url}/v1/models/half", timeout=10)
+        assert reply.status_code == 200
+
+
+@pytest.mark.usefixtures("still_serves")
+def test_slow_clients_do_not_keep_others_waiting(small_server: ModelServer) -> None:
+    body = b'{"instances": [1]}'
+    head = b"POST %s HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % (PREDICT.encode(), len(body))
+    with socket.create_connection((HOST, small_server.rest_port), timeout=30) as slow:
+        for byte in head:
+            slow.sendall(bytes([byte]))
+        reply = requests.get(f"{small_server.rest_url}/v1/models/half", timeout=10)
+        assert reply.status_code == 200
+        slow.sendall(body)
+        assert slow.recv(1000).startswith(b"HTTP/1.1 200 OK")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_it_loads_ends_it_with_0(
+    small_models: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    slow = models.publish(small_models / "slow" / "1", tmp_path / "slow", 1)
+    models.write_warmup(slow, {"n": np.array(1_000_000, np.int32)})
+    server = ModelServer(tmp_path / "s", ["--model_name=slow", f"--model_base_path={slow.parent}"])
+    process = server.launch()
+    server.wait_for_output("slow version 1: LOADING")
+    process.send_signal(number)
+    assert process.wait(30) == 0
+    assert "Traceback" not in server.output()
+
+
+def test_every_request_before_a_sigterm_is_answered(small_models: Path, tmp_path: Path) -> None:
+    answers: list[int] = []
+    with ModelServer(tmp_path, [LABELS], CONFIG.format(small_models)) as server:
+        url = f"{server.rest_url}/v1/models/slow:predict"
+
+        def ask() -> None:
+            answers.append(requests.post(url, json.dumps({"inputs": 150}), timeout=60).status_code)
+
+        asking = [threading.Thread(target=ask) for _ in range(4)]
+        for thread in asking:
+            thread.start()
+        time.sleep(0.3)
+        assert server.stop() == 0
+        for thread in asking:
+            thread.join()
+    assert answers == [200] * 4
+
+
+def test_the_memory_of_an_unloaded_version_is_returned(tmp_path: Path) -> None:
+    base = tmp_path / "big"
+    models.save(models.Big(), base / "1")
+    flags = ["--model_name=big", f"--model_base_path={base}"]
+    with ModelServer(tmp_path / "server", flags) as server:
+        client = connect(server.grpc_url)
+        client.predict("big", {"x": np.array([1], np.float32)})
+        loaded = resident(server)
+        (base / "1").rename(tmp_path / "gone")
+        server.wait_for_state("big", 1, "END")
+        client.close()
+        assert loaded - resident(server) > 0.8 * models.Big.BYTES
