@@ -1,59 +1,75 @@
-"""`POST /predict`: photos in, one answer for each out."""
+"""`POST /predict`: photos in, one answer for each out. `GET /openapi.json` describes all of it."""
 
+import json
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-from flask import Blueprint, abort, current_app, jsonify, render_template, request
+from flask import Blueprint, Flask, abort, current_app, g, jsonify, request
 from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import TooManyRequests
 
-from serving.client import Client
-from webapp.answers import read_answers
-from webapp.preprocessing import BadImage, open_upright, to_tensor
-from webapp.problems import prefers_html
+from webapp.classifier import Classifier, Question
+from webapp.pages import PICTURE_SIZE, answer_page, prefers_html
 from webapp.settings import Settings
-from webapp.uploads import Photo, read_photos
+from webapp.uploads import read_photos
 
 blueprint = Blueprint("api", __name__)
 
 _LARGEST_VERSION = 2**63 - 1
-# A picture of 50 megapixels takes up to half a gigabyte while it is decoded, so few are at once.
-_decoding = threading.BoundedSemaphore(2)
+_DESCRIPTION: dict[str, Any] = json.loads(
+    Path(__file__).with_name("openapi.json").read_text(encoding="utf-8")
+)
+
+
+def init_app(app: Flask) -> None:
+    """Give `app` its places: whoever comes when all are taken is turned away, never queued."""
+    settings: Settings = app.extensions["settings"]
+    app.extensions["places"] = threading.BoundedSemaphore(settings.at_once)
+
+
+@blueprint.get("/openapi.json")
+def openapi() -> ResponseReturnValue:
+    """Describe the API to machines."""
+    return _DESCRIPTION
 
 
 @blueprint.post("/predict")
 def predict() -> ResponseReturnValue:
     """Read the value of the bill on each photo of the request, all in one batch."""
     settings: Settings = current_app.extensions["settings"]
-    model_server: Client = current_app.extensions["model_server"]
-    asked = _asked_version(settings)
-    signature = _asked_signature()
+    classifier: Classifier = current_app.extensions["classifier"]
+    question = _read_question(settings)
+    # A body that is slow to come holds no place.
     photos = read_photos(settings)
-    batch = np.stack([_tensor(photo) for photo in photos])
-    prediction = model_server.predict(
-        settings.model_name,
-        {"image": batch},
-        signature=signature,
-        timeout=settings.timeout,
-        **asked,
-    )
-    model = {"name": settings.model_name, **asked}
-    if prediction.version is not None:
-        model["version"] = prediction.version
-    answers = read_answers(prediction.outputs, [photo.filename for photo in photos])
-    reply = {"model": model, "predictions": answers}
-    return render_template("page.html", reply=reply) if prefers_html() else jsonify(reply)
+    with _place():
+        g.reply = classifier.ask(photos, question, g.stages)
+    return answer_page(g.reply) if prefers_html() else jsonify(g.reply.to_json())
 
 
-def _asked_version(settings: Settings) -> dict[str, Any]:
+@contextmanager
+def _place() -> Iterator[None]:
+    places: threading.BoundedSemaphore = current_app.extensions["places"]
+    if not places.acquire(blocking=False):
+        raise TooManyRequests("Too many photos at this moment. Please try again.", retry_after=1)
+    try:
+        yield
+    finally:
+        places.release()
+
+
+def _read_question(settings: Settings) -> Question:
     version, label = request.args.get("version"), request.args.get("label")
+    explain, small = _asked_to_explain(), PICTURE_SIZE if prefers_html() else 0
     if version is not None and label is not None:
         abort(400, "Ask for a version or for a label, not for both.")
     if version is not None:
-        return {"version": _whole_number(version), "label": None}
+        return Question(_whole_number(version), None, explain, small)
     if label == "":
         abort(400, "`label` is empty. Expected the name of a version label.")
-    return {"version": None, "label": label or settings.model_label or None}
+    return Question(None, label or settings.model_label or None, explain, small)
 
 
 def _whole_number(text: str) -> int:
@@ -64,19 +80,8 @@ def _whole_number(text: str) -> int:
     return int(text)
 
 
-def _asked_signature() -> str:
-    signatures = {"0": "serving_default", "1": "explain"}
+def _asked_to_explain() -> bool:
     explain = request.args.get("explain", "0")
-    if explain not in signatures:
+    if explain not in ("0", "1"):
         abort(400, f"Unrecognized explain: {explain!r}. Expected 0 or 1.")
-    return signatures[explain]
-
-
-def _tensor(photo: Photo) -> np.ndarray:
-    try:
-        with _decoding:
-            return to_tensor(open_upright(photo.data))
-    except BadImage as error:
-        if photo.filename is None:
-            raise
-        raise type(error)(f"{photo.filename}: {error}") from error
+    return explain == "1"

@@ -6,7 +6,8 @@ from typing import IO
 from flask import Flask, Request
 
 from serving.client import connect
-from webapp import access_log, api, headers, health, pages, problems
+from webapp import api, headers, health, metrics, observe, pages, problems
+from webapp.classifier import Classifier
 from webapp.settings import Settings
 
 
@@ -26,7 +27,8 @@ def create_app(settings: Settings) -> Flask:
         settings: Usually `Settings.from_env()`.
 
     Returns:
-        A WSGI application. Its `extensions` hold `settings` and `model_server`, the client.
+        A WSGI application. Its `extensions` hold `settings`, `model_server` (the client),
+        `classifier`, `metrics` and `places` (how many more photo requests may come in).
     """
     app = Flask(__name__)
     app.request_class = _InMemoryRequest
@@ -36,8 +38,9 @@ def create_app(settings: Settings) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["settings"] = settings
     app.extensions["model_server"] = connect(settings.model_server)
-    for blueprint in (pages.blueprint, api.blueprint, health.blueprint):
-        app.register_blueprint(blueprint)
-    for part in (problems, headers, access_log):
+    app.extensions["classifier"] = Classifier(settings, app.extensions["model_server"])
+    for module in (pages, api, health, metrics):
+        app.register_blueprint(module.blueprint)
+    for part in (problems, headers, api, metrics, observe):
         part.init_app(app)
     return app

@@ -1,7 +1,21 @@
-"""The page for people. It is one template: empty, with an answer, or with a problem."""
+"""The page for people. It is one template: empty, with answers, or with a problem."""
 
-from flask import Blueprint, render_template
+import base64
+import io
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
+from PIL import Image
+
+from webapp.classifier import Reply
+from webapp.phrases import LANGUAGES, language
+
+PICTURE_SIZE = 480
+"""Longest side in pixels of the small copy of a photo that comes back beside its answer."""
+
+SAMPLES = ("five.webp", "fifty.webp")
 
 blueprint = Blueprint("pages", __name__)
 
@@ -9,4 +23,40 @@ blueprint = Blueprint("pages", __name__)
 @blueprint.get("/")
 def index() -> ResponseReturnValue:
     """Show the page where a photo can be given."""
-    return render_template("page.html")
+    return _page()
+
+
+def prefers_html() -> bool:
+    """Tell whether the caller is a browser's form post rather than a program."""
+    accepted = request.accept_mimetypes
+    return accepted["text/html"] > accepted["application/json"]
+
+
+def answer_page(reply: Reply) -> str:
+    """The page with the answers of a reply, each beside a small copy of its photo."""
+    pictures = [_data_url(picture) if picture else None for picture in reply.pictures]
+    answers = list(zip(reply.predictions, pictures, strict=True))
+    return _page(answers=answers, model=reply.model)
+
+
+def problem_page(problem: Mapping[str, Any]) -> str:
+    """The page with what went wrong."""
+    return _page(problem=problem)
+
+
+def _page(**parts: Any) -> str:
+    lang = language()
+    return render_template(
+        "page.html",
+        samples=SAMPLES,
+        lang=lang,
+        phrases=LANGUAGES[lang],
+        languages=LANGUAGES,
+        **parts,
+    )
+
+
+def _data_url(picture: Image.Image) -> str:
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=80)
+    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()

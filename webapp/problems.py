@@ -4,12 +4,15 @@ import logging
 from collections.abc import Mapping
 from typing import TypeVar
 
-from flask import Flask, Response, jsonify, render_template, request
+from flask import Flask, Response, current_app, g, jsonify, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
 from serving.client import DeadlineExceeded, NotServed, ServingError, Unavailable
+from webapp.classifier import Busy
+from webapp.metrics import Metrics
+from webapp.pages import prefers_html, problem_page
 from webapp.preprocessing import BadImage, TooManyPixels, UnsupportedImage
 
 _log = logging.getLogger("webapp")
@@ -33,19 +36,18 @@ _T = TypeVar("_T")
 def init_app(app: Flask) -> None:
     """Give every error of `app` the same shape, also those that nobody foresaw."""
     app.register_error_handler(BadImage, _bad_image)
+    app.register_error_handler(Busy, _busy)
     app.register_error_handler(ServingError, _serving_error)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected)
 
 
-def prefers_html() -> bool:
-    """Tell whether the caller is a browser's form post rather than a program."""
-    accepted = request.accept_mimetypes
-    return accepted["text/html"] > accepted["application/json"]
-
-
 def _bad_image(error: BadImage) -> ResponseReturnValue:
-    return _problem(_nearest(_BAD_IMAGE, error), str(error))
+    return _problem(error, _nearest(_BAD_IMAGE, error), str(error))
+
+
+def _busy(error: Busy) -> ResponseReturnValue:
+    return _problem(error, 503, f"{error} Please try again in a moment.", RETRY_AFTER)
 
 
 def _serving_error(error: ServingError) -> ResponseReturnValue:
@@ -54,9 +56,9 @@ def _serving_error(error: ServingError) -> ResponseReturnValue:
         f"{name} {request.args[name]}" for name in ("version", "label") if name in request.args
     ]
     if isinstance(error, NotServed) and asked:
-        return _problem(404, f"The model is not served as {asked[0]}.")
+        return _problem(error, 404, f"The model is not served as {asked[0]}.")
     status, detail = _nearest(_SERVING_ERROR, error)
-    return _problem(status, detail, RETRY_AFTER if status == 503 else {})
+    return _problem(error, status, detail, RETRY_AFTER if status == 503 else {})
 
 
 def _http_error(error: HTTPException) -> ResponseReturnValue:
@@ -64,15 +66,20 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
     if status < 400:
         return error
     kept = {name: value for name, value in error.get_headers() if name != "Content-Type"}
-    return _problem(status, error.description or "", kept)
+    return _problem(error, status, error.description or "", kept)
 
 
 def _unexpected(error: Exception) -> ResponseReturnValue:
     _log.error("unexpected error", exc_info=error)
-    return _problem(500, "Something went wrong here; it is not your picture's fault.")
+    return _problem(error, 500, "Something went wrong here; it is not your picture's fault.")
 
 
-def _problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
+def _problem(
+    error: Exception, status: int, detail: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    metrics: Metrics = current_app.extensions["metrics"]
+    g.problem = type(error).__name__
+    metrics.rejections.labels(g.problem).inc()
     problem = {
         "type": "about:blank",
         "title": HTTP_STATUS_CODES[status],
@@ -80,7 +87,7 @@ def _problem(status: int, detail: str, headers: Mapping[str, str] | None = None)
         "detail": detail,
     }
     if prefers_html():
-        return Response(render_template("page.html", problem=problem), status, headers)
+        return Response(problem_page(problem), status, headers)
     return Response(jsonify(problem).data, status, headers, content_type="application/problem+json")
 
 

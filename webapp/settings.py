@@ -1,6 +1,7 @@
 """Everything about the front end that can be set, each by one environment variable."""
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -43,6 +44,13 @@ def _seconds(value: str) -> float:
     return seconds
 
 
+def _origins(value: str) -> str:
+    for origin in value.split():
+        if not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+", origin) and origin != "*":
+            raise ValueError("origins such as https://shop.example, separated by spaces, or *")
+    return value
+
+
 def _server_url(value: str) -> str:
     scheme, _, address = value.partition("://")
     if scheme not in ("grpc", "http") or not address:
@@ -67,15 +75,27 @@ class Settings:
     model_label: str = _setting(
         "stable", _text, "version label to ask for; empty asks for the newest version"
     )
-    timeout: float = _setting(5.0, _seconds, "seconds the model server may take to answer")
+    timeout: float = _setting(
+        5.0, _seconds, "seconds from a photo's last byte to its answer, the model server's included"
+    )
     silence: float = _setting(
         10.0, _seconds, "seconds a client may pause within a request before it is given up"
     )
-    threads: int = _setting(64, _whole_number(1, 256), "requests served at the same time")
+    patience: float = _setting(
+        30.0, _seconds, "seconds a whole request may take to arrive, however steadily it comes"
+    )
+    workers: int = _setting(1, _whole_number(1, 64), "processes that share the port")
+    threads: int = _setting(64, _whole_number(1, 256), "requests served at once by a process")
+    at_once: int = _setting(
+        32, _whole_number(1, 256), "photo requests answered at once by a process; more get 429"
+    )
     max_bytes: int = _setting(
         20_000_000, _whole_number(1, 10**9), "largest request in bytes, all pictures together"
     )
     max_pictures: int = _setting(16, _whole_number(1, 256), "most pictures in one request")
+    cors_origins: str = _setting(
+        "", _origins, "other sites whose pages may ask, such as https://a.example https://b.example"
+    )
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Settings":

@@ -3,26 +3,18 @@
 import base64
 import json
 import re
-from dataclasses import dataclass
 from typing import Any
 
 from flask import abort, request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
+from webapp.classifier import Photo
 from webapp.settings import Settings
 
 _DATA_URL = re.compile(r"data:[^,]*;base64,", re.IGNORECASE)
 # Werkzeug turns a read that fails into the first; a chunked body's reads fail as they are.
 _STOPPED = (ClientDisconnected, BlockingIOError, TimeoutError)
 _WAYS = "multipart/form-data, image/*, application/octet-stream or application/json"
-
-
-@dataclass(frozen=True)
-class Photo:
-    """The bytes of one picture and, where it came with one, the name of its file."""
-
-    data: bytes
-    filename: str | None = None
 
 
 def read_photos(settings: Settings) -> list[Photo]:

@@ -1,5 +1,6 @@
 """Starts the front end the way people do, as a process of its own."""
 
+import json
 import os
 import signal
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import tempfile
 import time
 from types import TracebackType
+from typing import Any
 
 import requests
 
@@ -71,6 +73,14 @@ class FrontEnd:
         """All that the process has printed so far."""
         self._output.seek(0)
         return self._output.read()
+
+    def lines_about(self, request_id: str, seconds: float = 5) -> list[dict[str, Any]]:
+        """The log lines of one request, once there is one."""
+        deadline, found = time.monotonic() + seconds, list[dict[str, Any]]()
+        while not found and time.monotonic() < deadline:
+            lines = [line for line in self.output().splitlines() if line.startswith("{")]
+            found = [x for x in map(json.loads, lines) if x.get("request_id") == request_id]
+        return found
 
     def _status(self, path: str) -> int | None:
         try:

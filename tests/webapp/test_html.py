@@ -12,6 +12,7 @@ import requests
 from flask.testing import FlaskClient
 
 from tests import specimen
+from webapp.phrases import ENGLISH, LANGUAGES, SPANISH
 
 FORM = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 BILL = specimen.encode(specimen.bill("20"), "JPEG")
@@ -37,6 +38,15 @@ def fetch(client: FlaskClient, url: str) -> bytes:
         return bytes(reply.data)
 
 
+def addresses(page: Tags) -> list[str]:
+    """The page's own files, its scripts' modules included; the sample pictures are for later."""
+    found = {
+        str(a.get("src") or a.get("href")) for _, a in page.found if {"src", "href"} & a.keys()
+    }
+    modules = {"/static/tell.js", "/static/camera.js"}
+    return sorted(url for url in found | modules if "/samples/" not in url)
+
+
 @pytest.fixture
 def page(client: FlaskClient) -> Tags:
     return Tags(client.get("/").text)
@@ -44,11 +54,15 @@ def page(client: FlaskClient) -> Tags:
 
 def test_the_form_works_without_a_script(page: Tags) -> None:
     [form] = page.of("form")
-    assert form == {"action": "/predict", "method": "post", "enctype": "multipart/form-data"}
-    camera, picker = page.of("input")
+    assert form == {
+        "action": "/predict?explain=1&lang=en",
+        "method": "post",
+        "enctype": "multipart/form-data",
+    }
+    camera, picker = (each for each in page.of("input") if each["type"] == "file")
     assert camera["name"] == picker["name"] == "image"
     assert camera["capture"] == "environment"
-    assert page.of("button") == [{"class": "way", "type": "submit"}]
+    assert [each for each in page.of("button") if each.get("type") == "submit"]
 
 
 def test_posting_the_form_gives_a_page_with_the_answer_of_the_api(client: FlaskClient) -> None:
@@ -56,7 +70,7 @@ def test_posting_the_form_gives_a_page_with_the_answer_of_the_api(client: FlaskC
     html = client.post("/predict", data=photo, headers=FORM)
     api = client.post("/predict", data=BILL, content_type="image/jpeg").get_json()["predictions"][0]
     assert html.mimetype == "text/html"
-    headline = re.search(r'<p class="headline">(.*?)</p>', html.text)
+    headline = re.search(r'<p class="headline" aria-hidden="true">(.*?)</p>', html.text)
     assert headline
     assert headline[1] == phrase(api)
 
@@ -80,17 +94,44 @@ def test_it_says_what_it_does_not_do(client: FlaskClient) -> None:
 
 
 def test_nothing_comes_from_elsewhere(client: FlaskClient, page: Tags) -> None:
-    own = [a.get("src") or a.get("href") for _, a in page.found if "src" in a or "href" in a]
+    own = addresses(page)
     assert own
-    assert all(url and url.startswith("/") for url in own)
+    assert all(url.startswith("/") for url in own)
     for url in own:
-        text = fetch(client, str(url)).decode().replace("http://www.w3.org/2000/svg", "")
+        text = fetch(client, url).decode("latin-1").replace("http://www.w3.org/2000/svg", "")
         assert "://" not in text
 
 
 def test_the_page_is_small(client: FlaskClient, page: Tags) -> None:
-    parts = {a.get("src") or a.get("href") for _, a in page.found if "src" in a or "href" in a}
-    assert sum(len(fetch(client, str(url))) for url in parts) < 30_000
+    assert sum(len(fetch(client, url)) for url in addresses(page)) < 60_000
+
+
+@pytest.mark.parametrize("lang", ["en", "es"])
+def test_the_page_speaks_the_language_that_was_asked_for(client: FlaskClient, lang: str) -> None:
+    title = LANGUAGES[lang]["title"]
+    assert title in client.get(f"/?lang={lang}").text
+    assert title in client.get("/", headers={"Accept-Language": lang}).text
+    assert f'<html lang="{lang}">' in client.get(f"/?lang={lang}").text
+
+
+def test_both_languages_say_the_same_things() -> None:
+    assert ENGLISH.keys() == SPANISH.keys()
+    for name, phrase in ENGLISH.items():
+        if isinstance(phrase, str):
+            assert re.findall(r"{\w+}", phrase) == re.findall(r"{\w+}", SPANISH[name])
+
+
+def test_a_problem_is_told_in_spanish_too(client: FlaskClient) -> None:
+    photo = {"image": (io.BytesIO(b"text"), "a.jpg")}
+    reply = client.post("/predict?lang=es", data=photo, headers=FORM)
+    assert SPANISH["problems"][400] in reply.text
+
+
+def test_an_answer_page_shows_the_photo_and_what_the_model_looked_at(client: FlaskClient) -> None:
+    photo = {"image": (io.BytesIO(BILL), "a.jpg")}
+    page = Tags(client.post("/predict?explain=1", data=photo, headers=FORM).text)
+    assert any(str(a.get("src", "")).startswith("data:image/jpeg;base64,") for a in page.of("img"))
+    assert [a for a in page.of("svg") if a.get("class") == "heat"]
 
 
 @pytest.mark.parametrize("path", ["/", "/livez", "/predict", "/static/page.js", "/nowhere"])

@@ -1,13 +1,14 @@
 """The front end as a process: how it starts, what it prints, how it ends, what it never loads."""
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 import requests
@@ -101,12 +102,58 @@ def test_it_says_once_where_it_can_be_opened(front_end: FrontEnd) -> None:
     assert lines == [f"us-bills is ready: open {front_end.url}"]
 
 
-def test_it_logs_a_line_for_each_request_without_the_picture(front_end: FrontEnd) -> None:
-    requests.post(f"{front_end.url}/predict?x=1", files={"image": BILL}, timeout=10)
-    time.sleep(0.2)
-    last = front_end.output().splitlines()[-1]
-    assert last.startswith("POST /predict 200 ")
-    assert last.endswith(" bytes")
+def test_it_logs_a_json_line_for_each_request_without_the_picture(front_end: FrontEnd) -> None:
+    reply = requests.post(
+        f"{front_end.url}/predict?x=1",
+        files={"image": BILL},
+        headers={"X-Request-ID": "the-one"},
+        timeout=10,
+    )
+    [line] = front_end.lines_about("the-one")
+    assert (line["method"], line["path"], line["status"]) == ("POST", "/predict", 200)
+    assert (line["version"], line["label"]) == (1, "stable")
+    assert line["top"] == [next(iter(reply.json()["predictions"][0]["probabilities"]))]
+    assert line["stages"].keys() == {"queue", "decode", "preprocess", "model"}
+    assert len(json.dumps(line)) < 600
+
+
+def test_several_workers_count_together(model_server: ModelServer) -> None:
+    with FrontEnd(model_server.grpc_url, US_BILLS_WORKERS="3") as running:
+        running.wait_for("/readyz", 200)
+        for _ in range(12):
+            assert running.predict(BILL).status_code == 200
+        told = [requests.get(f"{running.url}/metrics", timeout=10).text for _ in range(6)]
+    count = 'us_bills_requests_total{endpoint="api.predict",method="POST",status="200"} 12.0'
+    assert all(count in text for text in told)
+
+
+def test_a_request_that_trickles_gives_its_thread_back(model_server: ModelServer) -> None:
+    settings = {"US_BILLS_THREADS": "1", "US_BILLS_PATIENCE": "1"}
+    with FrontEnd(model_server.grpc_url, **settings) as running, trickle(running.port):
+        assert requests.get(f"{running.url}/livez", timeout=30).status_code == 200
+
+
+@contextmanager
+def trickle(port: int) -> Iterator[None]:
+    """Sends the head of a request byte by byte, each soon enough to seem alive."""
+    stop = threading.Event()
+    connection = socket.create_connection((HOST, port))
+
+    def send() -> None:
+        with suppress(OSError):
+            for byte in PART_OF_A_REQUEST * 100:
+                connection.sendall(bytes([byte]))
+                if stop.wait(0.2):
+                    break
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        sender.join()
+        connection.close()
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])

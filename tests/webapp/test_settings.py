@@ -20,12 +20,31 @@ def test_each_setting_is_read_from_its_variable() -> None:
         "US_BILLS_MODEL_LABEL": "",
         "US_BILLS_TIMEOUT": "2.5",
         "US_BILLS_SILENCE": "3",
+        "US_BILLS_PATIENCE": "20",
+        "US_BILLS_WORKERS": "3",
         "US_BILLS_THREADS": "2",
+        "US_BILLS_AT_ONCE": "5",
         "US_BILLS_MAX_BYTES": "1000",
         "US_BILLS_MAX_PICTURES": "4",
+        "US_BILLS_CORS_ORIGINS": "https://shop.example",
     }
-    expected = ("0.0.0.0", 8080, "http://models:8501", "bills", "", 2.5, 3.0, 2, 1000, 4)
-    assert Settings.from_env(environ) == Settings(*expected)
+    assert environ.keys() == {variable(field.name) for field in fields(Settings)}
+    assert Settings.from_env(environ) == Settings(
+        host="0.0.0.0",
+        web_port=8080,
+        model_server="http://models:8501",
+        model_name="bills",
+        model_label="",
+        timeout=2.5,
+        silence=3.0,
+        patience=20.0,
+        workers=3,
+        threads=2,
+        at_once=5,
+        max_bytes=1000,
+        max_pictures=4,
+        cors_origins="https://shop.example",
+    )
 
 
 @pytest.mark.parametrize(
@@ -38,6 +57,7 @@ def test_each_setting_is_read_from_its_variable() -> None:
         ("US_BILLS_TIMEOUT", "soon", "a number of seconds"),
         ("US_BILLS_TIMEOUT", "nan", "a number of seconds"),
         ("US_BILLS_MODEL_SERVER", "localhost:8500", "an address such as grpc://"),
+        ("US_BILLS_CORS_ORIGINS", "shop.example", "origins such as https://"),
     ],
 )
 def test_a_bad_value_is_named_with_what_was_expected(name: str, value: str, expected: str) -> None:

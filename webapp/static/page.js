@@ -1,71 +1,176 @@
-"use strict";
+// The server phrases every answer and problem; this script spares the reload of the page, tells
+// the answer in further ways and reads the camera.
+import { again, tell } from "./tell.js";
+import { watch } from "./camera.js";
 
-// The server phrases every answer and problem; this script only spares the reload of the page.
-const form = document.querySelector("form");
-const preview = document.getElementById("preview");
-const verdict = document.getElementById("verdict");
-const details = document.getElementById("details");
+const $ = (id) => document.getElementById(id);
+const phrases = JSON.parse($("phrases").textContent);
+const [form, preview, camera, progress] = ["preview", "camera", "progress"]
+  .reduce((found, id) => [...found, $(id)], [document.querySelector("form")]);
+const [verdict, details, live] = [$("verdict"), $("details"), $("live")];
 
-let asking = new AbortController();
+let current = 0;
+let stopCamera = null;
 
-async function read(file) {
-  asking.abort();
-  asking = new AbortController();
-  const { signal } = asking;
-  showPreview(file);
-  showNotice("busy");
-  try {
-    const page = await ask(file, signal);
-    if (!signal.aborted) showAnswer(page);
-  } catch {
-    if (!signal.aborted) showNotice("unreachable", "problem");
+async function read(files) {
+  endCamera();
+  const mine = ++current;
+  const said = [];
+  details.replaceChildren();
+  for (const [n, file] of files.entries()) {
+    const several = files.length > 1;
+    showPreview(file);
+    notice("busy", several ? fill(phrases.busy_with, { n: n + 1, of: files.length }) : phrases.busy);
+    const page = await send(file);
+    if (mine !== current) return;
+    said.push(page ? show(page, file, several) : unreachable());
+    if (!page) break;
   }
+  endProgress();
+  if (said.length > 1) showAll(said);
+  tell(verdict);
 }
 
-async function ask(file, signal) {
-  const body = new FormData();
-  body.append("image", file);
-  const headers = { Accept: "text/html" };
-  const response = await fetch(form.action, { method: "POST", body, headers, signal });
-  return new DOMParser().parseFromString(await response.text(), "text/html");
+// XMLHttpRequest, since fetch does not tell how far an upload is.
+function send(file) {
+  return new Promise((resolve) => {
+    const request = new XMLHttpRequest();
+    const body = new FormData();
+    body.append("image", file);
+    request.open("POST", form.action);
+    request.setRequestHeader("Accept", "text/html");
+    request.responseType = "document";
+    request.timeout = 60_000;
+    request.upload.onprogress = ({ loaded, total }) => { progress.value = loaded / total; };
+    request.onloadend = () => resolve(request.response);
+    progress.value = 0;
+    progress.hidden = false;
+    request.send(body);
+  });
+}
+
+function show(page, file, several) {
+  const answer = page.getElementById("verdict");
+  const cards = [...page.getElementById("details").children];
+  const said = answer.innerText || answer.textContent;
+  if (several && !cards.length) cards.push(problemCard(file, answer));
+  details.append(...cards);
+  if (!several) {
+    verdict.replaceChildren(...answer.children);
+    verdict.dataset.state = answer.dataset.state;
+    verdict.dataset.denomination = answer.dataset.denomination ?? "";
+    document.title = page.title;
+  }
+  return (answer.querySelector(".said") ?? { textContent: said }).textContent.trim();
+}
+
+function problemCard(file, answer) {
+  const card = document.createElement("article");
+  const name = document.createElement("h2");
+  name.textContent = file.name;
+  card.className = "card";
+  card.append(name, ...answer.children);
+  return card;
+}
+
+function showAll(said) {
+  notice("several", fill(phrases.pictures, { n: said.length }), said.join(". "));
+}
+
+function unreachable() {
+  details.replaceChildren();
+  notice("problem", phrases.failed, navigator.onLine ? phrases.unreachable : phrases.offline);
+  return phrases.failed;
+}
+
+// An old answer never stays beside a new photo.
+function notice(state, shown, more = "") {
+  const lines = [shown, more].filter(Boolean).map((text, n) => {
+    const line = document.createElement("p");
+    line.textContent = text;
+    line.className = ["headline", state === "several" ? "said" : ""][n];
+    return line;
+  });
+  verdict.replaceChildren(...lines);
+  verdict.dataset.state = state;
+  verdict.dataset.denomination = "";
 }
 
 function showPreview(file) {
   URL.revokeObjectURL(preview.src);
   preview.src = URL.createObjectURL(file);
   preview.hidden = false;
-  document.getElementById("emblem").hidden = true;
+  $("emblem").hidden = true;
 }
 
-function showAnswer(page) {
-  const answer = page.getElementById("verdict");
-  verdict.replaceChildren(...answer.children);
-  verdict.dataset.state = answer.dataset.state;
-  details.replaceChildren(...page.getElementById("details").children);
-  document.title = page.title;
+function endProgress() {
+  progress.hidden = true;
+  preview.hidden = details.querySelector("figure") !== null;
+  $("emblem").hidden = !preview.hidden;
 }
 
-// An old answer never stays beside a new photo.
-function showNotice(id, state = id) {
-  verdict.replaceChildren(document.getElementById(id).content.cloneNode(true));
-  verdict.dataset.state = state;
+function fill(phrase, values) {
+  return phrase.replace(/\{(\w+)\}/g, (_, name) => values[name]);
+}
+
+async function startCamera() {
+  current++;
   details.replaceChildren();
+  notice("busy", phrases.busy);
+  try {
+    stopCamera = await watch(camera, new URL("/predict", form.action), { guide, answer });
+  } catch {
+    return notice("problem", phrases.failed, phrases.no_camera);
+  }
+  camera.hidden = false;
+  preview.hidden = $("emblem").hidden = true;
+  live.textContent = phrases.stop;
+}
+
+function endCamera() {
+  if (!stopCamera) return;
+  stopCamera();
+  stopCamera = null;
+  camera.hidden = true;
+  $("emblem").hidden = false;
+  live.textContent = phrases.live;
+}
+
+function guide(hint) {
+  notice("guide", phrases[hint]);
+}
+
+function answer(denomination) {
+  const dollars = denomination === "1" ? phrases.one_dollar : fill(phrases.dollars, { n: denomination });
+  notice("sure", dollars);
+  verdict.dataset.denomination = denomination;
+  tell(verdict);
 }
 
 // Not every browser can draw every format that the server reads.
 preview.addEventListener("error", () => { preview.hidden = true; });
+live.addEventListener("click", () => (stopCamera ? endCamera() : startCamera()));
+document.addEventListener("visibilitychange", () => { if (document.hidden) endCamera(); });
+$("again").addEventListener("click", () => again());
+window.addEventListener("offline", () => notice("problem", phrases.failed, phrases.offline));
 
-for (const input of form.querySelectorAll("input")) {
+for (const input of form.querySelectorAll("input[type=file]")) {
   input.addEventListener("change", () => {
-    const [file] = input.files;
+    const files = [...input.files];
     input.value = "";
-    if (file) read(file);
+    if (files.length) read(files);
   });
 }
 
-document.addEventListener("paste", (event) => {
-  const [file] = event.clipboardData.files;
-  if (file) read(file);
+for (const button of $("samples").querySelectorAll("button")) {
+  button.addEventListener("click", async () => {
+    const blob = await (await fetch(button.firstElementChild.src)).blob();
+    read([new File([blob], "sample.webp", { type: blob.type })]);
+  });
+}
+
+document.addEventListener("paste", ({ clipboardData: { files } }) => {
+  if (files.length) read([...files]);
 });
 
 document.addEventListener("dragover", (event) => {
@@ -80,8 +185,7 @@ document.addEventListener("dragleave", (event) => {
 document.addEventListener("drop", (event) => {
   event.preventDefault();
   document.body.classList.remove("dragging");
-  const [file] = event.dataTransfer.files;
-  if (file) read(file);
+  if (event.dataTransfer.files.length) read([...event.dataTransfer.files]);
 });
 
 document.documentElement.classList.add("js");

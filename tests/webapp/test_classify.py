@@ -1,0 +1,61 @@
+"""`python -m webapp classify`: a table or JSON lines, by the same code as the page."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import specimen
+from tests.support.servers import ROOT, ModelServer, free_port
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "bill.jpg"
+    path.write_bytes(specimen.encode(specimen.bill("20", width=320), "JPEG"))
+    return path
+
+
+def classify(server: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "webapp", "classify", *map(str, arguments)],
+        cwd=ROOT,
+        env=os.environ | {"US_BILLS_MODEL_SERVER": server},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_each_photo_gets_a_line(model_server: ModelServer, photo: Path) -> None:
+    done = classify(model_server.grpc_url, photo, photo)
+    assert done.returncode == 0, done.stderr
+    assert [line.split()[-1] for line in done.stdout.splitlines()] == [str(photo)] * 2
+
+
+def test_json_lines_hold_the_answer_of_the_api(model_server: ModelServer, photo: Path) -> None:
+    line = json.loads(classify(model_server.grpc_url, "--json", photo).stdout)
+    assert line["filename"] == str(photo)
+    assert line["model"] == {"name": "us_bills", "version": 1, "label": "stable"}
+    assert line["denomination"] in {*line["probabilities"], None}
+
+
+def test_a_file_that_cannot_be_read_does_not_stop_the_others(
+    model_server: ModelServer, photo: Path
+) -> None:
+    done = classify(model_server.grpc_url, photo.with_name("missing.jpg"), photo)
+    assert done.returncode == 1
+    missing, answered = done.stdout.splitlines()
+    assert missing.endswith("missing.jpg: No such file or directory")
+    assert answered.endswith("bill.jpg")
+
+
+def test_without_a_model_server_it_says_so(photo: Path) -> None:
+    done = classify(f"grpc://127.0.0.1:{free_port()}", photo)
+    assert done.returncode == 2
+    assert done.stderr
+    assert "Traceback" not in done.stderr

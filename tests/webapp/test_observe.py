@@ -1,0 +1,98 @@
+"""Every reply says which request it answers and what took how long; the counters add up."""
+
+import io
+from collections.abc import Callable
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests import specimen
+from tests.support.servers import free_port
+from webapp.classifier import Busy, Classifier, Photo, Question, _decoders
+from webapp.settings import Settings
+
+BILL = specimen.encode(specimen.bill("20", width=320), "JPEG")
+
+
+def test_a_request_keeps_the_id_that_it_comes_with(client: FlaskClient) -> None:
+    assert client.get("/livez", headers={"X-Request-ID": "a-1"}).headers["X-Request-ID"] == "a-1"
+
+
+@pytest.mark.parametrize("given", ["", "two words", "x" * 129, "é"])
+def test_an_id_that_could_harm_a_log_is_replaced(client: FlaskClient, given: str) -> None:
+    new = client.get("/nowhere", headers={"X-Request-ID": given}).headers["X-Request-ID"]
+    assert len(new) == 32
+    assert new != given
+
+
+def test_the_stages_of_a_prediction_are_told(client: FlaskClient) -> None:
+    reply = client.post("/predict", data=BILL, content_type="image/jpeg")
+    stages = [part.split(";dur=")[0] for part in reply.headers["Server-Timing"].split(", ")]
+    assert stages == ["queue", "decode", "preprocess", "model"]
+
+
+def test_there_is_no_etag(client: FlaskClient) -> None:
+    with client.get("/static/page.css") as reply:
+        assert "ETag" not in reply.headers
+
+
+def test_answers_rejections_and_the_model_servers_state_are_counted(client: FlaskClient) -> None:
+    answer = client.post("/predict", data=BILL, content_type="image/jpeg").get_json()
+    said = answer["predictions"][0]["denomination"] or "unsure"
+    client.post("/predict", data=b"text", content_type="image/jpeg")
+    told = client.get("/metrics").text
+    assert f'us_bills_answers_total{{answer="{said}",version="1"}} 1.0' in told
+    assert 'us_bills_rejections_total{reason="NotAnImage"} 1.0' in told
+    assert 'us_bills_stage_seconds_count{stage="model"} 1.0' in told
+    assert "us_bills_model_server_ready 1.0" in told
+
+
+def test_a_model_server_that_is_away_is_counted_as_not_ready(
+    client_for: Callable[..., FlaskClient],
+) -> None:
+    away = client_for(model_server=f"grpc://127.0.0.1:{free_port()}")
+    assert "us_bills_model_server_ready 0.0" in away.get("/metrics").text
+
+
+def test_when_all_places_are_taken_the_next_is_asked_to_come_back(
+    client_for: Callable[..., FlaskClient],
+) -> None:
+    client = client_for(at_once=1)
+    with client.application.extensions["places"]:
+        refused = client.post("/predict", data={"image": (io.BytesIO(BILL), "a.jpg")})
+    assert refused.status_code == 429
+    assert refused.headers["Retry-After"] == "1"
+    assert refused.mimetype == "application/problem+json"
+    assert client.post("/predict", data=BILL, content_type="image/jpeg").status_code == 200
+
+
+def test_when_all_decoders_are_busy_until_the_deadline_it_is_503(
+    client_for: Callable[..., FlaskClient],
+) -> None:
+    client = client_for(timeout=0.1)
+    with _decoders, _decoders:
+        refused = client.post("/predict", data=BILL, content_type="image/jpeg")
+    assert refused.status_code == 503
+    assert refused.headers["Retry-After"] == "2"
+
+
+def test_a_busy_decoder_is_told_before_the_model_is_asked(client: FlaskClient) -> None:
+    model_server = client.application.extensions["model_server"]
+    classifier = Classifier(Settings(timeout=0.1), model_server)
+    with _decoders, _decoders, pytest.raises(Busy):
+        classifier.ask([Photo(BILL)], Question())
+
+
+@pytest.mark.parametrize(
+    ("origin", "allowed"), [("https://a.example", True), ("https://b.c", False)]
+)
+def test_only_the_sites_in_the_settings_may_ask(
+    client_for: Callable[..., FlaskClient], origin: str, allowed: bool
+) -> None:
+    reply = client_for(cors_origins="https://a.example").get("/livez", headers={"Origin": origin})
+    assert reply.headers.get("Access-Control-Allow-Origin") == (origin if allowed else None)
+
+
+def test_by_default_no_other_site_may_ask(client: FlaskClient) -> None:
+    reply = client.options("/predict", headers={"Origin": "https://a.example"})
+    assert "Access-Control-Allow-Origin" not in reply.headers

@@ -1,0 +1,69 @@
+"""The description of the API is complete and true: schemathesis asks what it allows and forbids."""
+
+import base64
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck, Phase, assume, settings
+from hypothesis import strategies as st
+from schemathesis import Case
+
+from tests import specimen
+from tests.support.servers import ROOT, ModelServer
+from tests.webapp.server import FrontEnd
+
+FORMATS = {"JPEG": "jpeg", "PNG": "png", "WEBP": "webp", "GIF": "gif", "BMP": "bmp"}
+DRAWN = {
+    kind: specimen.encode(specimen.bill("20", width=96), name) for name, kind in FORMATS.items()
+}
+PHOTOS = st.sampled_from(list(DRAWN.values()))
+DATA_URLS = st.sampled_from(
+    [f"data:image/{kind};base64,{base64.b64encode(data).decode()}" for kind, data in DRAWN.items()]
+)
+DOCUMENTED = {"/", "/livez", "/readyz", "/metrics", "/openapi.json", "/predict"}
+# The page's own files: nothing that a program would ask for.
+OWN_FILES = {"/static/<path:filename>"}
+
+
+DESCRIPTION = json.loads((ROOT / "webapp" / "openapi.json").read_text(encoding="utf-8"))
+schema = schemathesis.openapi.from_dict(DESCRIPTION)
+
+
+@pytest.fixture(scope="module")
+def front_end(model_server: ModelServer) -> Iterator[FrontEnd]:
+    with FrontEnd(model_server.grpc_url) as running:
+        running.wait_for("/readyz", 200)
+        yield running
+
+
+# What OpenAPI cannot say: what a photo is, and that version and label exclude each other.
+schemathesis.openapi.format("binary", PHOTOS)
+schemathesis.openapi.format("photo-data-url", DATA_URLS)
+for media_type in ("image/jpeg", "image/png", "image/webp", "image/heic"):
+    schemathesis.openapi.media_type(media_type, PHOTOS)
+schemathesis.openapi.media_type("application/octet-stream", PHOTOS)
+
+
+@schema.parametrize()
+@settings(
+    max_examples=40,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    phases=(Phase.explicit, Phase.generate),
+    suppress_health_check=list(HealthCheck),
+)
+def test_schemathesis_finds_nothing(case: Case[Any], front_end: FrontEnd) -> None:
+    assume(not {"version", "label"} <= (case.query or {}).keys())
+    case.call_and_validate(base_url=front_end.url)
+
+
+def test_every_address_is_described(client_for: Callable[..., FlaskClient]) -> None:
+    client = client_for()
+    rules = {rule.rule for rule in client.application.url_map.iter_rules()}
+    assert rules - OWN_FILES == DOCUMENTED
+    assert client.get("/openapi.json").get_json()["paths"].keys() == DOCUMENTED

@@ -1,0 +1,158 @@
+"""The front end behind gunicorn: threads, since the tier waits for the network most of the time."""
+
+import os
+import shutil
+import socket
+import struct
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
+from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
+
+from serving.client import ServingError
+from webapp.health import check_ready
+from webapp.settings import Settings
+
+_COUNTS = "PROMETHEUS_MULTIPROC_DIR"
+
+
+class Server(BaseApplication):  # type: ignore[misc]
+    """Gunicorn with our settings; `run()` serves until told to stop."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Hand our settings to gunicorn; called by its constructor."""
+        options = {
+            "bind": join(self.settings.host, self.settings.web_port),
+            "worker_class": _worker_class(self.settings),
+            "workers": self.settings.workers,
+            "threads": self.settings.threads,
+            "graceful_timeout": int(self.settings.timeout) + 5,
+            "loglevel": "warning",
+            "post_worker_init": lambda worker: _prepare(worker, self.settings),
+            "child_exit": lambda _arbiter, worker: _forget(worker.pid),
+            "worker_exit": lambda _arbiter, worker: _close(getattr(worker, "wsgi", None)),
+            "on_exit": lambda _arbiter: shutil.rmtree(os.environ[_COUNTS], ignore_errors=True),
+            # Gunicorn 25 and later would open a control socket in the home directory.
+            "control_socket_disable": True,
+        }
+        for name, value in options.items():
+            if name in self.cfg.settings:
+                self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        """Build the application; called in the worker, after the fork."""
+        # Imported no earlier: prometheus_client looks for its shared folder as it is imported.
+        from webapp.app import create_app
+
+        return create_app(self.settings)
+
+    def run(self) -> None:
+        """Serve, with a folder where the processes share their counts."""
+        os.environ[_COUNTS] = tempfile.mkdtemp(prefix="us-bills-counts-")
+        super().run()
+
+
+def join(host: str, port: int) -> str:
+    """Host and port as one address; IPv6 wants brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _worker_class(settings: Settings) -> type[ThreadWorker]:
+    class PatientWorker(ThreadWorker):  # type: ignore[misc]
+        """Gives a request only so long to arrive: one that trickles would keep its thread."""
+
+        arriving = _Deadlines(settings.patience)
+
+        def handle(self, connection: Any) -> Any:
+            with self.arriving.watch(connection.sock):
+                return super().handle(connection)
+
+    return PatientWorker
+
+
+class _Deadlines:
+    """Ends the reading side of connections whose request has taken too long to arrive.
+
+    A request that has arrived is not touched: its answer is written on the other side.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._started: dict[socket.socket, float] = {}
+
+    @contextmanager
+    def watch(self, connection: socket.socket) -> Iterator[None]:
+        self._started[connection] = time.monotonic()
+        try:
+            yield
+        finally:
+            del self._started[connection]
+
+    def enforce(self) -> None:
+        while True:
+            time.sleep(min(1.0, self._seconds / 4))
+            late = time.monotonic() - self._seconds
+            for connection, started in list(self._started.items()):
+                if started < late:
+                    with suppress(OSError):
+                        connection.shutdown(socket.SHUT_RD)
+
+
+def _prepare(worker: Any, settings: Settings) -> None:
+    # Gunicorn's threads would wait for ever for the rest of a request, or for a reader of the
+    # reply. Connections inherit this from the socket that accepts them; without it a few lost
+    # phones would take every thread.
+    seconds = int(settings.silence)
+    silence = struct.pack("ll", seconds, int(1e6 * (settings.silence - seconds)))
+    for listener in worker.sockets:
+        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            listener.sock.setsockopt(socket.SOL_SOCKET, option, silence)
+    _in_background(worker.arriving.enforce)
+    # One of several workers speaks for all.
+    if worker.age == 1:
+        _in_background(_announce, worker.wsgi, settings)
+
+
+def _in_background(target: Any, *arguments: Any) -> None:
+    threading.Thread(target=target, args=arguments, daemon=True).start()
+
+
+def _announce(app: Flask, settings: Settings) -> None:
+    while not _ready(app):
+        time.sleep(0.5)
+    everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
+    host = everywhere.get(settings.host, settings.host)
+    # One write: a log line of another thread must not come between the text and its line break.
+    sys.stdout.write(f"us-bills is ready: open http://{join(host, settings.web_port)}\n")
+    sys.stdout.flush()
+
+
+def _ready(app: Flask) -> bool:
+    try:
+        check_ready(app)
+    except ServingError:
+        return False
+    return True
+
+
+def _forget(pid: int) -> None:
+    # What a worker counted stays; what it was doing when it ended does not.
+    from prometheus_client.multiprocess import mark_process_dead
+
+    mark_process_dead(pid)  # type: ignore[no-untyped-call]
+
+
+def _close(app: Flask | None) -> None:
+    if app is not None:
+        app.extensions["model_server"].close()

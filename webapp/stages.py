@@ -1,0 +1,30 @@
+"""How long each step of a request took."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Stages:
+    """Seconds by stage of one request; a stage that is entered again adds up."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def time(self, stage: str) -> Iterator[None]:
+        """Add the time spent within the `with` block, also where it fails."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            elapsed = time.perf_counter() - started
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + elapsed
+
+    def milliseconds(self) -> dict[str, float]:
+        """Stage to milliseconds, for people and logs."""
+        return {stage: round(1000 * seconds, 1) for stage, seconds in self.seconds.items()}
+
+    def server_timing(self) -> str:
+        """The value of a `Server-Timing` header, which browsers show beside the request."""
+        return ", ".join(f"{stage};dur={ms}" for stage, ms in self.milliseconds().items())

@@ -1,0 +1,81 @@
+// Reads the camera again and again, one frame under way at a time, and says something only where
+// consecutive frames agree: a wrong answer costs somebody money.
+
+const AGREEING = 3;
+const PAUSE = 300; // milliseconds between frames
+const SIDE = 480; // longest side of a frame that is sent
+const HINT_AFTER = 3; // frames with the same hint before it is said
+
+export async function watch(video, address, { guide, answer }) {
+  const size = { width: { ideal: 1280 }, facingMode: "environment" };
+  const stream = await navigator.mediaDevices.getUserMedia({ video: size });
+  video.srcObject = stream;
+  await video.play();
+  const state = { running: true, hint: "", hints: 0, name: null, agreed: 0, said: "", before: null };
+  const loop = async () => {
+    while (state.running) {
+      const step = await look(video, address, state).catch(() => ({ hint: "overloaded" }));
+      if (state.running) decide(step, state, { guide, answer });
+      await new Promise((done) => setTimeout(done, PAUSE));
+    }
+  };
+  loop();
+  return () => {
+    state.running = false;
+    stream.getTracks().forEach((track) => track.stop());
+  };
+}
+
+async function look(video, address, state) {
+  const hint = light(video, state);
+  if (hint) return { hint };
+  const frame = await jpeg(video);
+  const headers = { "Content-Type": "image/jpeg", Accept: "application/json" };
+  const reply = await fetch(address, { method: "POST", headers, body: frame });
+  if (!reply.ok) return { hint: "overloaded" };
+  const [prediction] = (await reply.json()).predictions;
+  const money = /^\d+$/.test(prediction.denomination);
+  return money ? { name: prediction.denomination } : { hint: prediction.accepted ? "none" : "turn" };
+}
+
+// A hint for the hand, from a tiny copy of the frame: brightness, and what moved since the last.
+function light(video, state) {
+  const pixels = draw(video, 32).getImageData(0, 0, 32, 24).data;
+  const grey = Array.from({ length: 32 * 24 }, (_, n) => (pixels[4 * n] + pixels[4 * n + 1] + pixels[4 * n + 2]) / 3);
+  const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const moved = state.before ? mean(grey.map((value, n) => Math.abs(value - state.before[n]))) : 0;
+  state.before = grey;
+  if (mean(grey) < 35) return "dark";
+  if (mean(grey) > 245) return "bright";
+  return moved > 30 ? "still" : "";
+}
+
+function draw(video, side) {
+  const scale = side / Math.max(video.videoWidth, video.videoHeight);
+  const canvas = new OffscreenCanvas(
+    side === 32 ? 32 : Math.round(video.videoWidth * scale),
+    side === 32 ? 24 : Math.round(video.videoHeight * scale),
+  );
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  context.drawImage(video, 0, 0, canvas.width, canvas.height);
+  return context;
+}
+
+function jpeg(video) {
+  return draw(video, SIDE).canvas.convertToBlob({ type: "image/jpeg", quality: 0.85 });
+}
+
+function decide({ name = null, hint = "" }, state, { guide, answer }) {
+  state.agreed = name && name === state.name ? state.agreed + 1 : 1;
+  state.hints = hint && hint === state.hint ? state.hints + 1 : 1;
+  [state.name, state.hint] = [name, hint];
+  if (name && state.agreed === AGREEING && state.said !== name) {
+    state.said = name;
+    answer(name);
+  }
+  // Once the bill has left, the same value may be said again.
+  if (hint && state.hints === HINT_AFTER && state.said !== hint) {
+    state.said = hint;
+    guide(hint);
+  }
+}
