@@ -14,7 +14,7 @@ def test_the_card_says_what_the_version_is_for_and_what_it_was_made_of(
     facts = card.read(small_version)
     assert "counterfeits" in facts["not_for"]
     assert facts["data"] == {"drawn": {"1": 6, "5": 6, "20": 6, "Other": 6}}
-    assert facts["command"].startswith("python -m training ")
+    assert facts["command"].startswith("python -m training")
 
 
 def test_the_cards_text_holds_every_figure_with_its_interval_and_the_command(
