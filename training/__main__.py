@@ -156,11 +156,13 @@ def _export(given: argparse.Namespace) -> None:
 
 
 def _evaluate(given: argparse.Namespace) -> None:
-    from training import card, evaluate, report
+    from training import card, evaluate, tables
 
     figures, answers = evaluate.evaluate(given.model, _scan(given), slices=given.slices)
-    print(report.lines(figures))
+    print(tables.lines(figures))
     if given.report:
+        from training import report
+
         facts = card.read(given.model)
         report.write(given.report, given.model, facts, figures, answers, given.folder)
         print(f"report: {given.report / 'report.md'}")

@@ -31,7 +31,7 @@ class Strength(camera.Strength):
     composite: float = 0.5
     fan: float = 0.12
     turn: float = 0.75
-    part: float = 0.25
+    part: float = 0.35
     unstretch: float = 0.5
     crease: float = 0.2
     crumple: float = 0.15
@@ -79,10 +79,10 @@ def _paper(photo: Pixels, rng: Generator, odds: Strength) -> Pixels:
 
 
 def _part(photo: Pixels, rng: Generator) -> Pixels:
-    """What is left in sight of a note in a hand, a wallet or at the frame's edge: half or more."""
+    """What is in sight of a note in a hand, a wallet or at the frame's edge: about half or more."""
     axis = 1 if rng.random() < 0.75 else 0
     side = photo.shape[axis]
-    kept = max(1, round(side * rng.uniform(0.45, 0.85)))
+    kept = max(1, round(side * rng.uniform(0.4, 0.8)))
     start = int(rng.choice([0, side - kept, rng.integers(0, side - kept + 1)]))
     return photo[:, start : start + kept] if axis else photo[start : start + kept]
 
@@ -105,7 +105,7 @@ def _crease(photo: Pixels, rng: Generator) -> Pixels:
 
 def _on_table(photo: Pixels, background: Pixels, rng: Generator, odds: Strength) -> Pixels:
     """The photo lies on another one, alone or fanned: any turn, far or near, partly outside."""
-    size = math.exp(rng.uniform(math.log(0.33), math.log(1.25)))
+    size = math.exp(rng.uniform(math.log(0.25), math.log(1.25)))
     turn = rng.uniform(0, 2 * math.pi)
     quad = _quad(photo, rng, size, turn, drift=0.25 + 0.15 * size)
     canvas = np.asarray(
@@ -129,7 +129,7 @@ def _beside(quad: _Floats, number: int, rng: Generator) -> _Floats:
 def _reframed(photo: Pixels, rng: Generator, odds: Strength) -> Pixels:
     """The photo itself, turned and zoomed; what the camera did not see is a plain colour."""
     turn = rng.uniform(0, 2 * math.pi) if rng.random() < odds.turn else rng.normal(0, 0.1)
-    size = math.exp(rng.uniform(math.log(0.35), math.log(1.5)))
+    size = math.exp(rng.uniform(math.log(0.27), math.log(1.5)))
     quad = _quad(photo, rng, size, turn, drift=0.1 + 0.12 * size)
     plain = np.full((_SUPERSAMPLED, _SUPERSAMPLED, 3), rng.integers(0, 256, 3), np.uint8)
     return _shrunk(_paste(photo, quad, plain))

@@ -7,8 +7,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from training import report
 from training.dataset import Photo, classes_of
+from training.tables import MEASURES, table
 
 CARD = "model_card.json"
 BEGIN, END = (
@@ -79,7 +79,7 @@ def markdown(card: dict[str, Any]) -> str:
         f"**For:** {card['for']}",
         f"**Not for:** {card['not_for']}",
         _data(card),
-        report.table({says: measured[name] for name, says in report.MEASURES.items()}, "measure"),
+        table({says: measured[name] for name, says in MEASURES.items()}, "measure"),
         f"Expected calibration error {measured['expected_calibration_error']:.3f}. An answer counts"
         f" as sure from a probability of {card['threshold']:.2f}: on the photos that were held"
         f" out, as they are and in hard views, {100 * card['risk']:g} % of such answers are wrong.",
@@ -87,7 +87,7 @@ def markdown(card: dict[str, Any]) -> str:
     if slices := measured.get("slices"):
         parts += [
             "The same bills under worse conditions, right denomination first:",
-            report.table(_summed_up(slices), "condition"),
+            table(_summed_up(slices), "condition"),
         ]
     return "\n\n".join(parts)
 

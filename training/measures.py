@@ -45,6 +45,12 @@ class Answers:
         """Where the most likely class is the right one, bool [N]."""
         return np.asarray(self.labels == np.array(self.said))
 
+    @property
+    def mistakes(self) -> list[int]:
+        """The indices of the wrong answers, the surest first."""
+        surest_first = np.argsort(-self.confidence, kind="stable")
+        return [int(index) for index in surest_first[~self.right[surest_first]]]
+
 
 def measures(answers: Answers) -> dict[str, Any]:
     """Returns the figures of a set of answers, ready for JSON."""

@@ -131,7 +131,7 @@ def _stages(backbone: keras.Model) -> list[tuple[str, tuple[int, int], int]]:
 
 def mistakes(answers: Answers, most: int = 24, columns: int = 6) -> Image.Image | None:
     """Returns the surest wrong answers, each with what was said of it; None where all are right."""
-    wrong = [int(i) for i in np.argsort(-answers.confidence) if not answers.right[i]][:most]
+    wrong = answers.mistakes[:most]
     if not wrong:
         return None
     rows = -(-len(wrong) // columns)

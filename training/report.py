@@ -1,4 +1,4 @@
-"""The figures of a version for people: lines for a terminal, and a folder with tables and plots."""
+"""The figures of a version for people: a folder with tables and plots."""
 
 import json
 from pathlib import Path
@@ -6,50 +6,7 @@ from typing import Any
 
 from training import backbones, plots
 from training.measures import Answers
-
-MEASURES = {
-    "top_1_denominations": "right denomination first",
-    "bills_answered": "bills answered: right and sure",
-    "bills_wrong_and_accepted": "bills answered with a wrong denomination",
-    "bills_surely_called_other": "bills surely called something else",
-    "other_taken_for_money": "other things taken for money",
-    "top_1": "right class first, all pictures",
-}
-
-
-def lines(figures: dict[str, Any]) -> str:
-    """Returns the figures as lines for a terminal."""
-    text = [f"{'photos':<42}{figures['photos']:>8}"]
-    text += [_line(says, figures[name]) for name, says in MEASURES.items()]
-    text.append(f"{'expected calibration error':<42}{figures['expected_calibration_error']:>8.4f}")
-    text.append(f"{'pictures per second, batches of 32':<42}{figures['pictures_per_second']:>8.1f}")
-    if "slices" in figures:
-        text += ["", "right denomination first, photos"]
-        text += [_line(name, value) for name, value in figures["slices"].items()]
-    return "\n".join(text)
-
-
-def _line(says: str, value: dict[str, Any]) -> str:
-    if value["share"] is None:
-        return f"{says:<42}    none to judge"
-    low, high = value["interval"]
-    return (
-        f"{says:<42}{value['share']:>8.4f}  {value['count']} of {value['of']},"
-        f" 95 % interval {low:.3f} to {high:.3f}"
-    )
-
-
-def table(shares: dict[str, dict[str, Any]], first: str) -> str:
-    """Returns shares as a Markdown table, `first` heading its first column."""
-    rows = [f"| {first} | pictures | share | 95 % interval |", "|---|---|---|---|"]
-    for name, value in shares.items():
-        if value["share"] is not None:
-            low, high = (f"{100 * bound:.1f}" for bound in value["interval"])
-            counted = f"{value['count']} of {value['of']}"
-            rows.append(
-                f"| {name} | {counted} | {100 * value['share']:.1f} % | {low} to {high} % |"
-            )
-    return "\n".join(rows)
+from training.tables import MEASURES, table
 
 
 def write(
@@ -128,12 +85,10 @@ def _markdown(
 
 
 def _mistakes(answers: Answers) -> str:
-    order = sorted(range(len(answers.said)), key=lambda i: -answers.confidence[i])
     rows = [
         f"| {answers.photos[i].label}/{answers.photos[i].path.name} | {answers.said[i]}"
         f" | {answers.confidence[i]:.3f} | {'yes' if answers.accepted[i] else 'no'} |"
-        for i in order
-        if not answers.right[i]
+        for i in answers.mistakes
     ]
     head = ["| picture | was called | probability | accepted |", "|---|---|---|---|"]
     return "\n".join([*head, *rows]) if rows else "None."

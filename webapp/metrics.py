@@ -14,9 +14,7 @@ from prometheus_client.registry import Collector
 from serving.client import ServingError
 from webapp.classifier import Reply
 from webapp.health import check_ready
-
-FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-"""Variable that names the folder where worker processes share their counts."""
+from webapp.settings import COUNTS_FOLDER
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -71,7 +69,7 @@ class Metrics:
     def exposition(self, app: Flask) -> bytes:
         """All counters in Prometheus' text format, and whether the model server would answer."""
         registry = CollectorRegistry()
-        if FOLDER in os.environ:
+        if COUNTS_FOLDER in os.environ:
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         else:
             registry.register(self.registry)

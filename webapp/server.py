@@ -18,9 +18,7 @@ from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped
 
 from serving.client import ServingError
 from webapp.health import check_ready
-from webapp.settings import Settings
-
-_COUNTS = "PROMETHEUS_MULTIPROC_DIR"
+from webapp.settings import COUNTS_FOLDER, Settings
 
 
 class Server(BaseApplication):  # type: ignore[misc]
@@ -42,7 +40,9 @@ class Server(BaseApplication):  # type: ignore[misc]
             "post_worker_init": lambda worker: _prepare(worker, self.settings),
             "child_exit": lambda _arbiter, worker: _forget(worker.pid),
             "worker_exit": lambda _arbiter, worker: _close(getattr(worker, "wsgi", None)),
-            "on_exit": lambda _arbiter: shutil.rmtree(os.environ[_COUNTS], ignore_errors=True),
+            "on_exit": lambda _arbiter: shutil.rmtree(
+                os.environ[COUNTS_FOLDER], ignore_errors=True
+            ),
             # Gunicorn 25 and later would open a control socket in the home directory.
             "control_socket_disable": True,
         }
@@ -59,7 +59,7 @@ class Server(BaseApplication):  # type: ignore[misc]
 
     def run(self) -> None:
         """Serve, with a folder where the processes share their counts."""
-        os.environ[_COUNTS] = tempfile.mkdtemp(prefix="us-bills-counts-")
+        os.environ[COUNTS_FOLDER] = tempfile.mkdtemp(prefix="us-bills-counts-")
         super().run()
 
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 PREFIX = "US_BILLS_"
+# Prometheus's own variable, set by the server for its processes and read as its library is
+# imported: the folder where they share their counts. Named here, where nothing imports that.
+COUNTS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 
 class BadSetting(Exception):

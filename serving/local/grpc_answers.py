@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from serving.local.config import ConfigReader
 from serving.local.dataplane import Call, DataPlane
 from serving.local.errors import invalid_argument
-from serving.local.inference import Task, task_of
+from serving.local.inference import task_of
 from serving.local.manager import Manager
 from serving.local.metrics import Metrics
 from serving.local.predict import RequestTensors
@@ -87,10 +87,10 @@ class PredictionService:
         timeout_ms: int,
     ) -> tuple[pb.ModelSpec, Any]:
         choice = _choice(request)
-        name = request.model_spec.signature_name
-        task = Task(method, name or methods.DEFAULT_SIGNATURE)
-        version, (result,) = self._plane.infer(choice, [task], request.input, timeout_ms)
-        return _spec(choice.model, version, name), result
+        spec = request.model_spec
+        tasks = [task_of(method, spec)]
+        version, (result,) = self._plane.infer(choice, tasks, request.input, timeout_ms)
+        return _spec(choice.model, version, spec.signature_name), result
 
     def _multi_inference(
         self, request: pb.MultiInferenceRequest, timeout_ms: int
@@ -99,7 +99,7 @@ class PredictionService:
             raise invalid_argument("ModelSpec has no name specified.")
         choice = _choice(request.tasks[0])
         _require_one_model(request)
-        tasks = [task_of(task) for task in request.tasks]
+        tasks = [task_of(task.method_name, task.model_spec) for task in request.tasks]
         version, results = self._plane.infer(choice, tasks, request.input, timeout_ms)
         reply = pb.MultiInferenceResponse()
         for task, result in zip(request.tasks, results, strict=True):

@@ -110,8 +110,12 @@ class RestHandler(BaseHTTPRequestHandler):
         if not self.raw_requestline:
             self.close_connection = True
             return
-        if self._parse_head():
-            getattr(self, f"do_{self.command}", self._unknown_method)()
+        if not self._parse_head():
+            return
+        if self.command in METHODS:
+            self.serve()
+        else:
+            self.send_error(501)
 
     def _parse_head(self) -> bool:
         self.command, self.requestline, self.headers = "", "", Message()
@@ -136,9 +140,6 @@ class RestHandler(BaseHTTPRequestHandler):
                 return b"".join(lines)
         return None
 
-    def _unknown_method(self) -> None:
-        self.send_error(501)
-
     def serve(self) -> None:
         """Answers one request."""
         self.server.count(+1)
@@ -149,12 +150,6 @@ class RestHandler(BaseHTTPRequestHandler):
             self.send_error(400)
         finally:
             self.server.count(-1)
-
-    def __getattr__(self, name: str) -> Any:
-        """The base class looks for `do_GET` and the like; it answers 501 where there is none."""
-        if name.removeprefix("do_") in METHODS:
-            return self.serve
-        raise AttributeError(name)
 
     def _answer(self) -> Reply:
         path = self._path()

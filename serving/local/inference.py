@@ -39,17 +39,16 @@ class _Step(NamedTuple):
     fetches: Mapping[str, str]
 
 
-def task_of(task: pb.InferenceTask) -> Task:
-    """A gRPC task, its model and version aside."""
-    return Task(task.method_name, task.model_spec.signature_name or DEFAULT_SIGNATURE)
+def task_of(method: str, spec: pb.ModelSpec) -> Task:
+    """What a request's spec asks for, its model and version aside."""
+    return Task(method, spec.signature_name or DEFAULT_SIGNATURE)
 
 
 def infer_request(
     servable: Servable, method: str, request: pb.ClassificationRequest | pb.RegressionRequest
 ) -> Result:
     """Runs a classify or regress request; its model and version are not looked at."""
-    task = Task(method, request.model_spec.signature_name or DEFAULT_SIGNATURE)
-    (result,) = infer(servable, [task], request.input)
+    (result,) = infer(servable, [task_of(method, request.model_spec)], request.input)
     return result
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import sys
-import threading
 from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
@@ -104,7 +104,14 @@ def _end(status: int) -> NoReturn:
 
 
 def _wait_for_signal() -> None:
-    stopping = threading.Event()
+    """Waits for the byte that a signal writes, so that none is missed.
+
+    A lock would do only for a signal that comes while the main thread already waits for it: one
+    that comes a moment sooner, or to another thread, would be seen at the next one.
+    """
+    woken, waker = socket.socketpair()
+    waker.setblocking(False)
+    signal.set_wakeup_fd(waker.fileno())
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
-    stopping.wait()
+        signal.signal(number, lambda *_: None)
+    woken.recv(1)

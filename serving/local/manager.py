@@ -74,8 +74,7 @@ class Manager:
                 (recorded cases 807 to 821, 831).
         """
         models = self._read_config()
-        require_platforms({}, models)
-        self._require_labels(models)
+        self._require_usable(models)
         self._apply(models)
         self._look(models)
         self._thread.start()
@@ -103,8 +102,7 @@ class Manager:
             StatusError: it cannot be used, and the old one stays; or a new model cannot be loaded.
         """
         with self._config_lock:
-            require_platforms(self._models, models)
-            self._require_labels(models)
+            self._require_usable(models)
             new = {name: model for name, model in models.items() if name not in self._models}
             for model in new.values():
                 _require_versions(model)
@@ -124,8 +122,12 @@ class Manager:
         self._models = models
         self._wanted = {name: keys for name, keys in self._wanted.items() if name in models}
 
-    def _require_labels(self, models: ModelConfigs) -> None:
-        """A label goes to a version that serves; the flag frees labels that are new (515, 516)."""
+    def _require_usable(self, models: ModelConfigs) -> None:
+        """Refuses other platforms, and labels of versions that do not serve.
+
+        The flag frees labels that are new (515, 516).
+        """
+        require_platforms(self._models, models)
         for model in models.values():
             serving = {key.version for key in self.versions.loaded(model.name)}
             present = self.versions.labels(model.name)
@@ -251,8 +253,7 @@ class Manager:
                 if models == self._models:
                     self._refused = ""
                     return
-                require_platforms(self._models, models)
-                self._require_labels(models)
+                self._require_usable(models)
                 self._apply(models)
                 self._look(models)
         except StatusError as error:

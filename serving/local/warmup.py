@@ -59,7 +59,8 @@ def _replay(servable: Servable, entry: pb.PredictionLog) -> None:
             infer_request(servable, REGRESS_METHOD, entry.regress_log.request)
         case "multi_inference_log":
             request = entry.multi_inference_log.request
-            infer(servable, [task_of(task) for task in request.tasks], request.input)
+            tasks = [task_of(task.method_name, task.model_spec) for task in request.tasks]
+            infer(servable, tasks, request.input)
 
 
 def _entries(data: bytes) -> Iterator[pb.PredictionLog]:

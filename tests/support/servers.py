@@ -21,7 +21,7 @@ from typing import Self
 ROOT = Path(__file__).parents[2]
 HOST = "127.0.0.1"
 START_SECONDS = 120.0
-STOP_SECONDS = 60.0
+STOP_SECONDS = 30.0
 
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 

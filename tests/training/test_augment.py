@@ -82,7 +82,7 @@ def test_each_effect_changes_the_picture_but_leaves_most_of_it_recognisable(
     after = [happen(before, rng) for _ in range(20)]
     assert all(view.shape == before.shape and view.dtype == np.uint8 for view in after)
     assert not any(np.array_equal(before, view) for view in after)
-    assert np.median([alike(before, view) for view in after]) > 0.7
+    assert np.median([alike(before, view) for view in after]) > 0.6
 
 
 def test_a_part_keeps_about_half_of_the_note_or_more() -> None:

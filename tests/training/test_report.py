@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.training.test_measures import SIX
-from training import report
+from training import tables
 from training.__main__ import main
 from training.measures import measures
 
@@ -66,7 +66,7 @@ def test_a_plot_drawn_twice_is_the_same_file(written: Path, tmp_path: Path) -> N
 
 
 def test_the_terminal_names_every_share_with_its_interval() -> None:
-    line = next(line for line in report.lines(FIGURES).splitlines() if "denomination first" in line)
+    line = next(line for line in tables.lines(FIGURES).splitlines() if "denomination first" in line)
     assert re.fullmatch(
         r"right denomination first +0\.5000  2 of 4, 95 % interval 0\.150 to 0\.850", line
     )
@@ -74,5 +74,5 @@ def test_the_terminal_names_every_share_with_its_interval() -> None:
 
 def test_a_share_of_nothing_is_said_to_be_unknown() -> None:
     none = {"share": None, "count": 0, "of": 0, "interval": [0.0, 1.0]}
-    assert "none to judge" in report.lines({**FIGURES, "bills_answered": none})
-    assert report.table({"bills": none}, "measure").count("\n") == 1
+    assert "none to judge" in tables.lines({**FIGURES, "bills_answered": none})
+    assert tables.table({"bills": none}, "measure").count("\n") == 1

@@ -4,6 +4,7 @@
 const AGREEING = 3;
 const PAUSE = 300; // milliseconds between frames
 const SIDE = 480; // longest side of a frame that is sent
+const GLANCE = [32, 24]; // size of the copy that hints are read from
 const HINT_AFTER = 3; // frames with the same hint before it is said
 
 export async function watch(video, address, { guide, answer }) {
@@ -40,8 +41,8 @@ async function look(video, address, state) {
 
 // A hint for the hand, from a tiny copy of the frame: brightness, and what moved since the last.
 function light(video, state) {
-  const pixels = draw(video, 32).getImageData(0, 0, 32, 24).data;
-  const grey = Array.from({ length: 32 * 24 }, (_, n) => (pixels[4 * n] + pixels[4 * n + 1] + pixels[4 * n + 2]) / 3);
+  const pixels = draw(video, ...GLANCE).getImageData(0, 0, ...GLANCE).data;
+  const grey = Array.from({ length: pixels.length / 4 }, (_, n) => (pixels[4 * n] + pixels[4 * n + 1] + pixels[4 * n + 2]) / 3);
   const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
   const moved = state.before ? mean(grey.map((value, n) => Math.abs(value - state.before[n]))) : 0;
   state.before = grey;
@@ -50,19 +51,17 @@ function light(video, state) {
   return moved > 30 ? "still" : "";
 }
 
-function draw(video, side) {
-  const scale = side / Math.max(video.videoWidth, video.videoHeight);
-  const canvas = new OffscreenCanvas(
-    side === 32 ? 32 : Math.round(video.videoWidth * scale),
-    side === 32 ? 24 : Math.round(video.videoHeight * scale),
-  );
+function draw(video, width, height) {
+  const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext("2d", { willReadFrequently: true });
-  context.drawImage(video, 0, 0, canvas.width, canvas.height);
+  context.drawImage(video, 0, 0, width, height);
   return context;
 }
 
 function jpeg(video) {
-  return draw(video, SIDE).canvas.convertToBlob({ type: "image/jpeg", quality: 0.85 });
+  const scale = SIDE / Math.max(video.videoWidth, video.videoHeight);
+  const frame = draw(video, Math.round(video.videoWidth * scale), Math.round(video.videoHeight * scale));
+  return frame.canvas.convertToBlob({ type: "image/jpeg", quality: 0.85 });
 }
 
 function decide({ name = null, hint = "" }, state, { guide, answer }) {

@@ -5,9 +5,9 @@ import { watch } from "./camera.js";
 
 const $ = (id) => document.getElementById(id);
 const phrases = JSON.parse($("phrases").textContent);
-const [form, preview, camera, progress] = ["preview", "camera", "progress"]
-  .reduce((found, id) => [...found, $(id)], [document.querySelector("form")]);
-const [verdict, details, live] = [$("verdict"), $("details"), $("live")];
+const form = document.querySelector("form");
+const [preview, camera, progress] = ["preview", "camera", "progress"].map($);
+const [verdict, details, live] = ["verdict", "details", "live"].map($);
 
 let current = 0;
 let stopCamera = null;
