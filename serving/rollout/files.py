@@ -34,10 +34,15 @@ def write_atomically(file: Path, text: str) -> None:
 
 
 def append(file: Path, line: dict[str, Any]) -> None:
-    """Adds a line of JSON in one write, so that lines of two writers never mix."""
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, _READABLE)
+    """Adds a line of JSON in one write, so that lines of two writers never mix.
+
+    Where a crash has left half a line, it begins on a new one.
+    """
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, _READABLE)
     try:
-        os.write(descriptor, (json.dumps(line) + "\n").encode())
+        size = os.fstat(descriptor).st_size
+        whole = not size or os.pread(descriptor, 1, size - 1) == b"\n"
+        os.write(descriptor, (("" if whole else "\n") + json.dumps(line) + "\n").encode())
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

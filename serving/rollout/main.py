@@ -28,11 +28,9 @@ def main(arguments: Sequence[str]) -> int:
     Returns:
         The exit status: 0 done, 1 refused or failed, 3 `watch` rolled the canary back.
     """
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
-        # Without the flags that say where, which stand before the command.
-        title = shlex.join(arguments[list(arguments).index(options.command) :])
-        return _do(options, title)
+        return _do(options, title_of(arguments, options))
     except (Refused, ServingError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -41,26 +39,37 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _do(options: argparse.Namespace, title: str) -> int:
-    site = Site.at(
-        options.config,
-        models_root=options.models_root,
-        model=options.model,
-        server=options.server,
-        golden=options.golden if options.golden.is_dir() else None,
-    )
+    site = site_of(options)
     try:
         if options.command == "status":
             return _status(site, options)
         if options.command == "watch":
             return _watch(site, options)
         with site.exclusive(title):
-            run(_command(site, title, options), site.history, _say)
+            run(command_of(site, title, options), site.history, _say)
         return 0
     finally:
         site.server.close()
 
 
-def _command(site: Site, title: str, options: argparse.Namespace) -> Command:
+def title_of(arguments: Sequence[str], options: argparse.Namespace) -> str:
+    """What was typed, without the flags that say where, which stand before the command."""
+    return shlex.join(arguments[list(arguments).index(options.command) :])
+
+
+def site_of(options: argparse.Namespace) -> Site:
+    """The site that the flags name; see `Site.at`."""
+    return Site.at(
+        options.config,
+        models_root=options.models_root,
+        model=options.model,
+        server=options.server,
+        golden=options.golden if options.golden.is_dir() else None,
+    )
+
+
+def command_of(site: Site, title: str, options: argparse.Namespace) -> Command:
+    """The steps of a command that changes something; what it refuses, it refuses here."""
     if options.command == "publish":
         return publish(site, title, options.folder)
     if options.command == "rollback":
@@ -98,7 +107,8 @@ def _say(line: str) -> None:
     sys.stdout.flush()
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """Understands the command line."""
     grpc, web = (os.environ.get(f"US_BILLS_{x}_PORT") for x in ("GRPC", "WEB"))
     parser = argparse.ArgumentParser(
         prog="python -m serving rollout",

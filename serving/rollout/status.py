@@ -13,6 +13,7 @@ from serving.rollout.disk import accuracy_of
 from serving.rollout.errors import Refused
 from serving.rollout.figures import Figures, Look
 from serving.rollout.site import Site
+from serving.traffic import Traffic
 
 _HEADS = (
     "version", "on disk", "state", "labels", "traffic",
@@ -81,16 +82,13 @@ def status(site: Site, webapp: str, seconds: float) -> Status:
     rows = []
     for number in sorted(numbers, reverse=True):
         path = site.store.versions().get(number)
-        percent = share.percent if number == share.canary else 0.0
-        if number == layout.stable and share.canary != number:
-            percent = 100.0 - (share.percent if share.canary is not None else 0.0)
         rows.append(
             Row(
                 version=number,
                 on_disk=path is not None,
                 state=states.get(number, "not loaded") if states is not None else None,
                 labels=layout.labels_of(number),
-                percent=percent,
+                percent=_percent(number, layout, share),
                 shadow=share.shadow and number == share.canary,
                 figures=window.of(number) if window is not None else None,
                 accuracy=accuracy_of(path) if path is not None else None,
@@ -102,6 +100,12 @@ def status(site: Site, webapp: str, seconds: float) -> Status:
     if cut_off is not None:
         notes.append(f"`{cut_off}` is under way, or was cut off: the same call again finishes it.")
     return Status(site.config.model, rows, notes, seconds if window is not None else None)
+
+
+def _percent(version: int, layout: Layout, share: Traffic) -> float:
+    """Share of the clients; for a moment of a promotion, canary and stable are one version."""
+    tries = share.percent if share.canary is not None else 0.0
+    return tries * (version == share.canary) + (100.0 - tries) * (version == layout.stable)
 
 
 def _count(webapp: str, seconds: float, notes: list[str]) -> Look | None:
