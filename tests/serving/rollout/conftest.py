@@ -29,7 +29,7 @@ FLAGS = (
 )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(small_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelServer]:
     """A server of `half`, of which version 1 is stable, and 2 and 3 lie on disk."""
     folder = tmp_path_factory.mktemp("rollout")

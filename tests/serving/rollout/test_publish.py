@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from serving.client import connect
 from serving.local.errors import StatusError
 from serving.rollout.check import check
 from serving.rollout.disk import digest_of
 from serving.rollout.errors import Refused
+from serving.rollout.golden import BYTES_SIGNATURE, PHOTO, Golden, judge
 from serving.rollout.publish import publish
 from serving.rollout.site import Site
+from serving.wire.tensors import Array
 from tests import specimen
 from tests.serving import models
 from tests.serving.rollout.conftest import do
-from tests.support.servers import ROOT
 
 
 def names(site: Site) -> set[str]:
@@ -81,7 +84,7 @@ def test_a_configuration_that_loads_all_is_told_what_it_has(offline: Site) -> No
 
 def test_other_signatures_are_refused(small_models: Path) -> None:
     half = small_models / "half" / "1"
-    with pytest.raises(Refused, match="signature serving_default differs. Expected .*input x"):
+    with pytest.raises(Refused, match=r"signature serving_default differs. Expected .*input x"):
         check(small_models / "strings" / "1", half, None)
     assert check(small_models / "half" / "2", half, None)["golden"] == "no golden photos"
 
@@ -93,15 +96,21 @@ def test_a_version_whose_warm_up_fails_is_refused(small_models: Path, tmp_path: 
         check(draft, None, None)
 
 
-def test_golden_photos_must_be_answered_rightly(tmp_path: Path) -> None:
-    shipped = ROOT / "models" / "us_bills" / "1"
+def test_golden_photos_must_be_answered_rightly(grpc_url: str, tmp_path: Path) -> None:
+    client = connect(grpc_url)
+
+    def ask(photos: Array) -> Mapping[str, Array]:
+        inputs = {PHOTO: photos}
+        return client.predict("us_bills", inputs, signature=BYTES_SIGNATURE).outputs
+
     for name in ("Other", "20"):
         (tmp_path / name).mkdir()
     mug = tmp_path / "Other" / "mug.jpg"
     mug.write_bytes(specimen.encode(specimen.other(), "JPEG"))
-    assert check(shipped, shipped, tmp_path)["golden"] == "1 golden photos right"
+    assert judge(Golden(tmp_path), ask) == "1 golden photos right"
     shutil.copy(mug, tmp_path / "20" / "no bill.jpg")
-    with pytest.raises(Refused, match="1 of 2 golden photos .*: 20/no bill.jpg as Other"):
-        check(shipped, shipped, tmp_path)
+    with pytest.raises(Refused, match=r"1 of 2 golden photos .*: 20/no bill\.jpg as Other"):
+        judge(Golden(tmp_path), ask)
     with pytest.raises(Refused, match="No golden photos in"):
-        check(shipped, None, tmp_path / "20")
+        Golden(tmp_path / "20")
+    client.close()
