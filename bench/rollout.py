@@ -66,7 +66,7 @@ class Stage:
             f"--server={self.server.grpc_url}",
             f"--webapp={self.webapp.url}",
         ]
-        return subprocess.run(
+        return subprocess.run(  # noqa: S603
             [sys.executable, "-m", "serving", "rollout", *where, *arguments],
             cwd=ROOT,
             capture_output=True,
@@ -190,7 +190,7 @@ class Load:
             good = any(version in epoch.stable for epoch in during)
         if not good:
             self.wrong.append(f"{query or 'plain'} of {bucket}: {label} {version}")
-        if len(during) == 1 and not query and during[0].share.percent:
+        if len(during) == 1 and not query and during[0].share.percent == PERCENT:
             self.shares[label == "canary"] += 1
 
 
