@@ -30,6 +30,7 @@ from tests.webapp.server import FrontEnd
 from webapp.traffic import COOKIE
 
 PERCENT = 10.0
+SHIPPED = ROOT / "models" / "us_bills" / "1"
 PHOTO = (ROOT / "webapp" / "static" / "samples" / "five.webp").read_bytes()
 FLAGS = (
     "--allow_version_labels_for_unavailable_models=true",
@@ -76,16 +77,17 @@ class Stage:
 
 
 @contextmanager
-def stage(folder: Path, candidate: Path | None = None) -> Iterator[Stage]:
-    """Starts both tiers with version 1.
+def stage(folder: Path, candidate: Path | None = None, stable: Path = SHIPPED) -> Iterator[Stage]:
+    """Starts both tiers with one version.
 
     Args:
         folder: an empty folder.
-        candidate: the version to roll out; by default version 1 with a note, so another one.
+        candidate: the version to roll out; by default the stable one with a note, so another one.
+        stable: version 1.
     """
-    shutil.copytree(ROOT / "models/us_bills/1", folder / "models/us_bills/1")
+    shutil.copytree(stable, folder / "models/us_bills/1")
     if candidate is None:
-        candidate = shutil.copytree(ROOT / "models/us_bills/1", folder / "candidate")
+        candidate = shutil.copytree(stable, folder / "candidate")
         (candidate / "assets.extra" / "note.txt").write_text("The same model once more.\n")
     made = Stage(folder, candidate)
     made.config.parent.mkdir()
