@@ -5,12 +5,13 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, current_app, render_template, request
 from flask.typing import ResponseReturnValue
 from PIL import Image
 
 from webapp.classifier import Reply
 from webapp.phrases import LANGUAGES, language
+from webapp.traffic import meet
 
 PICTURE_SIZE = 480
 """Longest side in pixels of the small copy of a photo that comes back beside its answer."""
@@ -23,6 +24,7 @@ blueprint = Blueprint("pages", __name__)
 @blueprint.get("/")
 def index() -> ResponseReturnValue:
     """Show the page where a photo can be given."""
+    meet(current_app.extensions["traffic"].current())
     return _page()
 
 

@@ -8,7 +8,8 @@ from flask.testing import FlaskClient
 
 from tests import specimen
 from tests.support.servers import free_port
-from webapp.classifier import Busy, Classifier, Photo, Question, _decoders
+from webapp.classifier import Busy, Classifier, Photo, _decoders
+from webapp.model import Model, Question
 from webapp.settings import Settings
 
 BILL = specimen.encode(specimen.bill("20", width=320), "JPEG")
@@ -78,7 +79,7 @@ def test_when_all_decoders_are_busy_until_the_deadline_it_is_503(
 
 def test_a_busy_decoder_is_told_before_the_model_is_asked(client: FlaskClient) -> None:
     model_server = client.application.extensions["model_server"]
-    classifier = Classifier(Settings(timeout=0.1), model_server)
+    classifier = Classifier(Model(Settings(timeout=0.1), model_server))
     with _decoders, _decoders, pytest.raises(Busy):
         classifier.ask([Photo(BILL)], Question())
 
