@@ -1,7 +1,6 @@
 """An engine, the images built from this checkout, and the compose file brought up with them."""
 
 import shutil
-import subprocess
 import sys
 import sysconfig
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ import pytest
 from docker.errors import APIError, BuildError, DockerException, ImageNotFound
 
 from tests.containers import bases
-from tests.containers.stack import Stack, compose_command
+from tests.containers.stack import Stack, compose_command, run_python
 from tests.support.servers import ROOT
 
 WEB_IMAGE = "us-bills-web:test"
@@ -131,9 +130,11 @@ def _without_tensorflow(lock: str) -> str:
 
 def _own_packages(engine: docker.DockerClient, image: str) -> Path | None:
     """Where TensorFlow comes from for an image without it: this Python, if it is of that minor."""
-    probe = "import importlib.util as u, sys; print(*sys.version_info[:2], bool(u.find_spec('tensorflow')))"
-    said = engine.containers.run(image, ["-c", probe], entrypoint="python3", remove=True)
-    major, minor, whole = said.decode().split()
+    probe = (
+        "import importlib.util as u, sys;"
+        "print(*sys.version_info[:2], bool(u.find_spec('tensorflow')))"
+    )
+    major, minor, whole = run_python(engine, image, probe).split()
     if whole == "True":
         return None
     if (int(major), int(minor)) != sys.version_info[:2]:

@@ -41,6 +41,12 @@ def compose_command() -> list[str]:
     pytest.skip("neither `docker compose` nor `docker-compose` is installed")
 
 
+def run_python(engine: docker.DockerClient, image: str, code: str) -> str:
+    """What Python code prints in a new container of an image."""
+    said = engine.containers.run(image, ["-c", code], entrypoint="python3", remove=True)
+    return str(said.decode().strip())
+
+
 class Stack:
     """Both tiers as containers; the repository's own files stay untouched."""
 
@@ -96,6 +102,13 @@ class Stack:
         ]
         (found,) = self._engine.containers.list(all=True, filters={"label": labels})
         return found
+
+    def inside(self, service: str, *command: str) -> str:
+        """What a command prints in a running container."""
+        status, output = self.container(service).exec_run(list(command))
+        assert isinstance(output, bytes)
+        assert status == 0, output.decode()
+        return output.decode().strip()
 
     def predict(self, timeout: float = 20) -> requests.Response:
         """Sends one photo to the page's port."""

@@ -12,19 +12,12 @@ SERVICES = ("serving", "web")
 LISTENING = "0A"
 
 
-def inside(stack: Stack, service: str, *command: str) -> str:
-    """What a command prints in a running container."""
-    status, output = stack.container(service).exec_run(list(command))
-    assert status == 0, output.decode()
-    return str(output.decode().strip())
-
-
 def host_config(stack: Stack, service: str) -> dict[str, Any]:
     return dict(stack.container(service).attrs["HostConfig"])
 
 
 def listeners(table: str) -> set[int]:
-    """The ports that listen for others, from /proc/net/tcp; Docker's own name server is left out."""
+    """The ports that listen, from /proc/net/tcp; Docker's own name server is left out."""
     rows = [line.split() for line in table.splitlines()[1:]]
     local = [row[1] for row in rows if row[3] == LISTENING and not row[1].startswith("0B00007F")]
     return {int(address.split(":")[1], 16) for address in local}
@@ -33,8 +26,8 @@ def listeners(table: str) -> set[int]:
 def read(stack: Stack, service: str, file: str) -> str:
     """A file's text; the front end has no shell, the model server perhaps no Python."""
     if service == "web":
-        return inside(stack, service, "python3", "-c", f"print(open({file!r}).read())")
-    return inside(stack, service, "bash", "-c", f'echo "$(<{file})"')
+        return stack.inside(service, "python3", "-c", f"print(open({file!r}).read())")
+    return stack.inside(service, "bash", "-c", f'echo "$(<{file})"')
 
 
 def test_a_photo_sent_to_the_page_is_answered(stack: Stack) -> None:

@@ -3,15 +3,10 @@
 import docker
 import pytest
 
+from tests.containers.stack import run_python
 from tests.support.servers import ROOT
 
 ALLOWED_BYTES = 200_000_000
-
-
-def inside(engine: docker.DockerClient, image: str, code: str) -> str:
-    """What Python code prints in a container of an image."""
-    said = engine.containers.run(image, ["-c", code], entrypoint="python3", remove=True)
-    return str(said.decode().strip())
 
 
 def test_the_front_ends_image_stays_below_200_mb(
@@ -24,22 +19,25 @@ def test_the_front_ends_image_stays_below_200_mb(
 def test_the_front_ends_image_has_no_shell_compiler_or_installer(
     engine: docker.DockerClient, web_image: str, name: str
 ) -> None:
-    assert inside(engine, web_image, f"import shutil; print(shutil.which({name!r}))") == "None"
+    assert run_python(engine, web_image, f"import shutil; print(shutil.which({name!r}))") == "None"
 
 
 def test_the_front_ends_image_holds_neither_tensorflow_nor_pip(
     engine: docker.DockerClient, web_image: str
 ) -> None:
     code = "import importlib.util as u; print([n for n in ('tensorflow', 'pip') if u.find_spec(n)])"
-    assert inside(engine, web_image, code) == "[]"
+    assert run_python(engine, web_image, code) == "[]"
 
 
 def test_the_front_ends_image_has_the_packages_of_its_lock_file_and_no_others(
     engine: docker.DockerClient, web_image: str
 ) -> None:
-    code = "import importlib.metadata as m; print(*sorted(f'{d.name}=={d.version}'.lower() for d in m.distributions(path=['/packages'])))"
-    pinned = pinned_packages("webapp")
-    assert set(inside(engine, web_image, code).replace("_", "-").split()) == pinned
+    code = (
+        "import importlib.metadata as m;"
+        "print(*(f'{d.name}=={d.version}' for d in m.distributions(path=['/packages'])))"
+    )
+    installed = run_python(engine, web_image, code).lower().replace("_", "-")
+    assert set(installed.split()) == pinned_packages("webapp")
 
 
 def pinned_packages(name: str) -> set[str]:
