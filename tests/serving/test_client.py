@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from concurrent import futures
 from pathlib import Path
+from typing import Any
 
 import grpc
 import numpy as np
@@ -184,7 +185,7 @@ def test_calls_are_shared_among_the_addresses_of_a_name() -> None:
             return b""
 
         service, _, method = methods.GET_MODEL_STATUS.strip("/").rpartition("/")
-        handlers = {method: grpc.unary_unary_rpc_method_handler(answer)}
+        handlers: dict[str, Any] = {method: grpc.unary_unary_rpc_method_handler(answer)}
         one = grpc.server(futures.ThreadPoolExecutor(1))
         one.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(service, handlers)])
         port = one.add_insecure_port(f"{HOST}:0")
