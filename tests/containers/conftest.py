@@ -79,18 +79,17 @@ def stack(
     request: pytest.FixtureRequest,
     engine: docker.DockerClient,
     web_image: str,
+    local_image: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Stack]:
     """`docker compose up`, once with either model server."""
     serving = request.param
-    packages = None
     if serving == TENSORFLOW_SERVING:
         _require(engine, serving)
-    else:
-        request.getfixturevalue("local_image")
-        packages = _own_packages(engine, serving)
+    packages = _own_packages(engine, local_image)
     folder = tmp_path_factory.mktemp("stack")
-    with Stack(engine, compose_command(), folder, web_image, serving, packages) as running:
+    images = (web_image, serving, local_image)
+    with Stack(engine, compose_command(), folder, *images, packages) as running:
         yield running
 
 

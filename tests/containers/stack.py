@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -57,6 +57,7 @@ class Stack:
         folder: Path,
         web_image: str,
         serving_image: str,
+        tools_image: str,
         packages: Path | None,
     ) -> None:
         names = ("US_BILLS_GRPC_PORT", "US_BILLS_REST_PORT", "US_BILLS_WEB_PORT")
@@ -72,6 +73,8 @@ class Stack:
         self._environment |= {
             "US_BILLS_SERVING_IMAGE": serving_image,
             "US_BILLS_WEB_IMAGE": web_image,
+            "US_BILLS_TOOLS_IMAGE": tools_image,
+            "US_BILLS_OWNER": f"{os.getuid()}:{os.getgid()}",
         }
         shutil.copytree(ROOT / "models", folder / "models")
         shutil.copytree(ROOT / "serving" / "config", self.config)
@@ -80,7 +83,8 @@ class Stack:
         self._compose += ["--project-directory", str(folder)]
         self._compose += ["--file", str(ROOT / "docker-compose.yml")]
         if packages is not None:
-            self._compose += ["--file", str(_override(folder, packages))]
+            services = {"rollout"} | ({"serving"} if serving_image == tools_image else set())
+            self._compose += ["--file", str(_override(folder, packages, services))]
 
     def compose(self, *arguments: str) -> str:
         """Runs `docker compose` on this project and returns what it printed."""
@@ -93,6 +97,10 @@ class Stack:
         )
         assert done.returncode == 0, f"{arguments}: {done.stderr}\n{self.logs()}"
         return done.stdout
+
+    def rollout(self, *arguments: str) -> str:
+        """Runs the rollout command as the README says."""
+        return self.compose("run", "--rm", "-T", "rollout", *arguments)
 
     def container(self, service: str) -> Container:
         """The container of a service as it is now."""
@@ -181,8 +189,8 @@ def _named(reply: requests.Response) -> str:
     return f"200 by version {reply.json()['model']['version']}"
 
 
-def _override(folder: Path, packages: Path) -> Path:
+def _override(folder: Path, packages: Path, services: Iterable[str]) -> Path:
     service = {"volumes": [f"{packages}:/site:ro"], "environment": _OWN_TENSORFLOW}
     file = folder / "override.json"
-    file.write_text(json.dumps({"services": {"serving": service}}))
+    file.write_text(json.dumps({"services": dict.fromkeys(services, service)}))
     return file
