@@ -34,6 +34,8 @@ _GRPC_OPTIONS = (
     ("grpc.min_reconnect_backoff_ms", int(1000 * CONNECT_SECONDS)),
     ("grpc.max_reconnect_backoff_ms", 500),
     ("grpc.enable_http_proxy", 0),
+    # A name with several addresses, such as a headless service's: each server gets its share.
+    ("grpc.lb_policy_name", "round_robin"),
 )
 _GRPC_ERRORS: dict[grpc.StatusCode, type[ServingError]] = {
     grpc.StatusCode.INVALID_ARGUMENT: InvalidRequest,
