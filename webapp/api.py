@@ -11,6 +11,7 @@ from flask import Blueprint, Flask, abort, current_app, g, jsonify, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import TooManyRequests
 
+from webapp.budget import Budget
 from webapp.classifier import Classifier, Question
 from webapp.pages import PICTURE_SIZE, answer_page, prefers_html
 from webapp.settings import Settings
@@ -25,9 +26,10 @@ _DESCRIPTION: dict[str, Any] = json.loads(
 
 
 def init_app(app: Flask) -> None:
-    """Give `app` its places: whoever comes when all are taken is turned away, never queued."""
+    """Give `app` its places and its memory: who comes when all is taken is turned away."""
     settings: Settings = app.extensions["settings"]
     app.extensions["places"] = threading.BoundedSemaphore(settings.at_once)
+    app.extensions["budget"] = Budget(settings.bytes_at_once)
 
 
 @blueprint.get("/openapi.json")
@@ -42,10 +44,12 @@ def predict() -> ResponseReturnValue:
     settings: Settings = current_app.extensions["settings"]
     classifier: Classifier = current_app.extensions["classifier"]
     question = _read_question(settings)
-    # A body that is slow to come holds no place.
-    photos = read_photos(settings)
-    with _place():
-        g.reply = classifier.ask(photos, question, g.stages)
+    budget: Budget = current_app.extensions["budget"]
+    with budget.meter(request.environ):
+        # A body that is slow to come holds no place.
+        photos = read_photos(settings)
+        with _place():
+            g.reply = classifier.ask(photos, question, g.stages)
     return answer_page(g.reply) if prefers_html() else jsonify(g.reply.to_json())
 
 

@@ -28,7 +28,8 @@ def create_app(settings: Settings) -> Flask:
 
     Returns:
         A WSGI application. Its `extensions` hold `settings`, `model_server` (the client),
-        `classifier`, `metrics` and `places` (how many more photo requests may come in).
+        `classifier`, `metrics`, `places` (how many more photo requests may come in) and `budget`
+        (how many more bytes).
     """
     app = Flask(__name__)
     app.request_class = _InMemoryRequest

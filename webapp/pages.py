@@ -1,13 +1,11 @@
 """The page for people. It is one template: empty, with answers, or with a problem."""
 
 import base64
-import io
 from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
-from PIL import Image
 
 from webapp.classifier import Reply
 from webapp.phrases import LANGUAGES, language
@@ -56,7 +54,5 @@ def _page(**parts: Any) -> str:
     )
 
 
-def _data_url(picture: Image.Image) -> str:
-    file = io.BytesIO()
-    picture.save(file, "JPEG", quality=80)
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+def _data_url(picture: bytes) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(picture).decode()

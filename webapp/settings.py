@@ -95,6 +95,11 @@ class Settings:
     max_bytes: int = _setting(
         20_000_000, _whole_number(1, 10**9), "largest request in bytes, all pictures together"
     )
+    bytes_at_once: int = _setting(
+        200_000_000,
+        _whole_number(1, 10**11),
+        "bytes of all requests in a process's memory at once; more get 503",
+    )
     max_pictures: int = _setting(16, _whole_number(1, 256), "most pictures in one request")
     cors_origins: str = _setting(
         "", _origins, "other sites whose pages may ask, such as https://a.example https://b.example"

@@ -25,6 +25,7 @@ def test_each_setting_is_read_from_its_variable() -> None:
         "US_BILLS_THREADS": "2",
         "US_BILLS_AT_ONCE": "5",
         "US_BILLS_MAX_BYTES": "1000",
+        "US_BILLS_BYTES_AT_ONCE": "9000",
         "US_BILLS_MAX_PICTURES": "4",
         "US_BILLS_CORS_ORIGINS": "https://shop.example",
     }
@@ -42,6 +43,7 @@ def test_each_setting_is_read_from_its_variable() -> None:
         threads=2,
         at_once=5,
         max_bytes=1000,
+        bytes_at_once=9000,
         max_pictures=4,
         cors_origins="https://shop.example",
     )
