@@ -9,7 +9,7 @@ from webapp.pages import SAMPLES
 
 
 def test_every_sample_of_the_page_is_drawn() -> None:
-    assert SAMPLES == tuple(f"{word}.webp" for word in drawings.SAMPLES)
+    assert tuple(f"{word}.webp" for word in drawings.SAMPLES) == SAMPLES
 
 
 @pytest.mark.parametrize("word", drawings.SAMPLES)

@@ -187,8 +187,9 @@ for (const input of form.querySelectorAll("input[type=file]")) {
 
 for (const button of $("samples").querySelectorAll("button")) {
   button.addEventListener("click", async () => {
-    const blob = await (await fetch(button.firstElementChild.src)).blob();
-    read([new File([blob], "sample.webp", { type: blob.type })]);
+    const image = button.firstElementChild;
+    const blob = await (await fetch(image.src)).blob();
+    read([new File([blob], image.alt, { type: blob.type })]);
   });
 }
 
