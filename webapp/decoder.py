@@ -5,26 +5,23 @@ busy for minutes, take gigabytes or crash its process. Here it can only harm a p
 bounded memory and that `webapp.decoders` ends at the deadline.
 """
 
-import fcntl
 import io
 import resource
 import signal
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 import numpy as np
 from PIL import Image
 
+from webapp.allocator import return_large_blocks
 from webapp.preprocessing import BadImage, decode, open_header, to_tensor
 
 MEMORY = 1_200_000_000
 """Bytes of a decoding process; 50 megapixels take up to 0.8 GB."""
-
-_LARGE = 16_000_000
 
 
 @dataclass(frozen=True)
@@ -43,7 +40,11 @@ class Seen:
 
 
 def serve(socket: int) -> None:
-    """Answer `(data, side)` with `Seen` or `BadImage` until the other end is closed.
+    """Decode one picture after the other until the other end is closed.
+
+    Of each comes the longest side of its small copy (0 for none), then the bytes of its file. The
+    answer is `BadImage`, or how many pixels it has; then comes whether to go on, and the answer is
+    `BadImage` or `Seen`.
 
     Args:
         socket: File descriptor of one end of a socket pair.
@@ -52,48 +53,30 @@ def serve(socket: int) -> None:
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, signal.SIG_IGN)
     warnings.filterwarnings("ignore", module="PIL")
+    return_large_blocks()
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
     with Connection(socket) as connection, suppress(EOFError, ConnectionError):
         while True:
-            connection.send(_try_to_look(*connection.recv()))
+            try:
+                _answer(connection)
+            except BadImage as error:
+                connection.send(error)
 
 
-def _try_to_look(data: bytes, side: int) -> Seen | BadImage:
-    try:
-        return look(data, side)
-    except BadImage as error:
-        return error
+def _answer(connection: Connection) -> None:
+    side = connection.recv()
+    header = open_header(connection.recv_bytes())
+    connection.send(header.width * header.height)
+    if connection.recv():
+        connection.send(_look(header, side))
 
 
-def look(data: bytes, side: int) -> Seen:
-    """Decode a picture for the model, and for people where `side` is not 0.
-
-    Args:
-        data: A whole file, as `open_upright` takes it.
-        side: Longest side in pixels of the small copy; 0 for none.
-
-    Raises:
-        BadImage: One of its kinds.
-    """
-    header = open_header(data)
-    with _alone(header.width * header.height):
-        upright = decode(header)
-        started = time.perf_counter()
-        tensor = to_tensor(upright)
-        small = _small_copy(upright, side) if side else None
+def _look(header: Image.Image, side: int) -> Seen:
+    upright = decode(header)
+    started = time.perf_counter()
+    tensor = to_tensor(upright)
+    small = _small_copy(upright, side) if side else None
     return Seen(tensor, small, time.perf_counter() - started)
-
-
-@contextmanager
-def _alone(pixels: int) -> Iterator[None]:
-    # One large picture at a time on the whole machine: two would take two gigabytes. The lock is
-    # on this file, which every process finds, and goes with its process.
-    if pixels < _LARGE:
-        yield
-        return
-    with open(__file__, "rb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _small_copy(upright: Image.Image, side: int) -> bytes:

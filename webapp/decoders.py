@@ -1,4 +1,4 @@
-"""The decoding processes of a front end: started when needed, ended when a picture is too slow."""
+"""The decoding processes of a front end, started when needed, ended by a picture too slow."""
 
 import atexit
 import os
@@ -6,15 +6,23 @@ import queue
 import socket
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from multiprocessing.connection import Connection
+from typing import Any
 
 from webapp.decoder import Seen
 from webapp.preprocessing import BadImage, DamagedImage
 from webapp.stages import Stages
 
 COUNT = 2
+SLOWEST = 5.0
+"""Seconds that one picture may be decoded; 50 megapixels take two to three."""
+
+_LARGE = 16_000_000
+# One picture of more pixels at a time: two would take two gigabytes.
+_only_large = threading.Lock()
 
 _COMMAND = "import sys; from webapp.decoder import serve; serve(int(sys.argv[1]))"
 
@@ -24,7 +32,7 @@ class Busy(Exception):
 
 
 class TooSlow(Exception):
-    """The time was over while a picture was being decoded."""
+    """A picture was not decoded within `SLOWEST` seconds."""
 
 
 class Decoders:
@@ -43,7 +51,7 @@ class Decoders:
             process.start()
 
     def look(self, data: bytes, side: int, deadline: float, stages: Stages) -> Seen:
-        """Decode one picture, see `webapp.decoder.look`.
+        """Decode one picture for the model, and for people where `side` is not 0.
 
         Args:
             data: A whole file.
@@ -54,7 +62,7 @@ class Decoders:
         Raises:
             BadImage: The file is no picture, or one that its decoder did not survive.
             Busy: No process became free in time.
-            TooSlow: Decoding took longer than there was time; its process was ended.
+            TooSlow: Decoding took more than `SLOWEST` seconds; its process was ended.
         """
         with stages.time("queue"):
             process = self._take(deadline)
@@ -110,11 +118,28 @@ class _Process:
 
     def _ask(self, data: bytes, side: int, deadline: float) -> Seen:
         connection = self.start()
-        connection.send((data, side))
-        if not connection.poll(max(0.0, deadline - time.monotonic())):
+        connection.send(side)
+        connection.send_bytes(data)
+        pixels: int = self._receive(connection)
+        large = pixels > _LARGE
+        if large and not _only_large.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            connection.send(False)
+            raise Busy("Too many large pictures are being read at this moment.")
+        try:
+            connection.send(True)
+            seen: Seen = self._receive(connection)
+        finally:
+            if large:
+                _only_large.release()
+        return seen
+
+    def _receive(self, connection: Connection) -> Any:
+        # Not the request's deadline: with little time left each picture would cost its process,
+        # and starting another takes as long as decoding, just when there is least time for it.
+        if not connection.poll(SLOWEST):
             self.end()
-            raise TooSlow("The time was over before the pictures were decoded.")
-        reply: Seen | BadImage = connection.recv()
+            raise TooSlow(f"Decoding the picture took more than {SLOWEST:.0f} seconds.")
+        reply = connection.recv()
         if isinstance(reply, BadImage):
             raise reply
         return reply

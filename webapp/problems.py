@@ -53,7 +53,7 @@ def _busy(error: Busy) -> ResponseReturnValue:
 
 
 def _too_slow(error: TooSlow) -> ResponseReturnValue:
-    return _problem(error, 504, f"{error} Please send fewer or smaller ones.")
+    return _problem(error, 504, f"{error} Please send a smaller one.")
 
 
 def _serving_error(error: ServingError) -> ResponseReturnValue:

@@ -1,5 +1,6 @@
 """A hostile picture harms the process that decodes it, and nobody else."""
 
+import base64
 import os
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from werkzeug.test import TestResponse
 from tests import specimen
 from tests.support.servers import ROOT
 from tests.webapp import hostile
-from webapp.decoders import COUNT, decoders
+from webapp.decoders import COUNT, _only_large, decoders
 from webapp.jpeg import MAX_SCANS
 from webapp.preprocessing import TooCostly, open_header, open_upright
 
@@ -50,13 +51,15 @@ def test_when_all_decoders_are_busy_until_the_deadline_it_is_503(
 
 
 def test_a_picture_that_takes_too_long_is_504_and_its_decoder_is_replaced(
-    client: FlaskClient, client_for: Callable[..., FlaskClient]
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert send(client, BILL).status_code == 200
     before = pids()
-    slow = send(client_for(timeout=0.2), hostile.many_chunks(1_000_000))
+    monkeypatch.setattr("webapp.decoders.SLOWEST", 0.2)
+    slow = send(client, hostile.many_chunks(1_000_000))
+    monkeypatch.undo()
     assert slow.status_code == 504
-    assert "fewer or smaller" in slow.get_json()["detail"]
+    assert "smaller" in slow.get_json()["detail"]
     assert send(client, BILL).status_code == 200
     assert pids() != before
 
@@ -131,9 +134,27 @@ def test_what_follows_the_picture_does_not_count() -> None:
 def test_more_bytes_than_the_budget_are_503_and_are_given_back(
     client_for: Callable[..., FlaskClient],
 ) -> None:
-    client = client_for(bytes_at_once=len(BILL))
+    client = client_for(bytes_at_once=2 * len(BILL))
     refused = send(client, BILL + b"x")
     assert refused.status_code == 503
     assert refused.headers["Retry-After"] == "2"
     assert refused.mimetype == "application/problem+json"
     assert [send(client, BILL).status_code for _ in range(3)] == [200] * 3
+
+
+def test_a_data_url_counts_more_since_taking_it_apart_makes_copies(
+    client_for: Callable[..., FlaskClient],
+) -> None:
+    url = "data:image/jpeg;base64," + base64.b64encode(BILL).decode()
+    client = client_for(bytes_at_once=4 * len(url))
+    assert client.post("/predict", json={"image": url}).status_code == 503
+
+
+def test_large_pictures_are_decoded_one_at_a_time(client_for: Callable[..., FlaskClient]) -> None:
+    large = specimen.encode(Image.new("L", (5000, 4000)), "PNG")
+    client = client_for(timeout=1)
+    with _only_large:
+        refused = send(client, large)
+        assert refused.status_code == 503
+        assert send(client, BILL).status_code == 200
+    assert send(client_for(), large).status_code == 200

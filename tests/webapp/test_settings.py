@@ -1,9 +1,11 @@
 """One environment variable a setting, and a sentence for a value that cannot be used."""
 
+import re
 from dataclasses import fields
 
 import pytest
 
+from tests.support.servers import ROOT
 from webapp.settings import BadSetting, Settings, describe, variable
 
 
@@ -71,3 +73,12 @@ def test_every_setting_is_described() -> None:
     for field in fields(Settings):
         assert variable(field.name) in describe()
         assert field.metadata["meaning"]
+
+
+def test_every_setting_stands_in_the_readme_with_its_default() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    told = dict(re.findall(r"^\| `(US_BILLS_\w+)` \| (?:`(.*?)`)? *\|", readme, re.MULTILINE))
+    ports = {"US_BILLS_GRPC_PORT", "US_BILLS_REST_PORT"}
+    assert told.keys() - ports == {variable(field.name) for field in fields(Settings)}
+    for field in fields(Settings):
+        assert told[variable(field.name)] == str(field.default)
