@@ -25,9 +25,11 @@ PEOPLE = 50
 def main() -> None:
     """Prints each command and what it said."""
     second = ROOT / "models/us_bills/2"
-    with tempfile.TemporaryDirectory() as folder:
-        with stage(Path(folder), second if second.is_dir() else None) as site:
-            show(site)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        stage(Path(folder), second if second.is_dir() else None) as site,
+    ):
+        show(site)
 
 
 def show(site: Stage) -> None:

@@ -11,6 +11,7 @@ from flask import Blueprint, Flask, abort, current_app, g, jsonify, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import TooManyRequests
 
+from webapp.budget import Budget
 from webapp.classifier import Classifier
 from webapp.model import Question
 from webapp.pages import PICTURE_SIZE, answer_page, prefers_html
@@ -27,9 +28,10 @@ _DESCRIPTION: dict[str, Any] = json.loads(
 
 
 def init_app(app: Flask) -> None:
-    """Give `app` its places: whoever comes when all are taken is turned away, never queued."""
+    """Give `app` its places and its memory: who comes when all is taken is turned away."""
     settings: Settings = app.extensions["settings"]
     app.extensions["places"] = threading.BoundedSemaphore(settings.at_once)
+    app.extensions["budget"] = Budget(settings.bytes_at_once)
 
 
 @blueprint.get("/openapi.json")
@@ -44,14 +46,16 @@ def predict() -> ResponseReturnValue:
     settings: Settings = current_app.extensions["settings"]
     classifier: Classifier = current_app.extensions["classifier"]
     question = _read_question(settings)
-    # A body that is slow to come holds no place.
-    photos = read_photos(settings)
-    # Nor does it hold a version: a trial may be over by now.
-    if not request.args.keys() & {"version", "label"}:
-        traffic: TrafficFile = current_app.extensions["traffic"]
-        question = assign(question, traffic.current())
-    with _place():
-        g.reply = classifier.ask(photos, question, g.stages)
+    budget: Budget = current_app.extensions["budget"]
+    with budget.meter(request.environ):
+        # A body that is slow to come holds no place.
+        photos = read_photos(settings)
+        # Nor does it hold a version: a trial may be over by now.
+        if not request.args.keys() & {"version", "label"}:
+            traffic: TrafficFile = current_app.extensions["traffic"]
+            question = assign(question, traffic.current())
+        with _place():
+            g.reply = classifier.ask(photos, question, g.stages)
     return answer_page(g.reply) if prefers_html() else jsonify(g.reply.to_json())
 
 

@@ -1,26 +1,18 @@
 """Photos in, the model's answers out: what the page, the API and the terminal share."""
 
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
+from webapp.decoder import Seen
+from webapp.decoders import decoders
 from webapp.model import Batch, Model, Question
-from webapp.preprocessing import BadImage, open_upright, to_tensor
+from webapp.preprocessing import BadImage
 from webapp.shadow import Shadow
 from webapp.stages import Stages
-
-# A picture of 50 megapixels takes up to half a gigabyte while it is decoded, so few are at once.
-_decoders = threading.BoundedSemaphore(2)
-
-
-class Busy(Exception):
-    """The pictures of others are still being decoded, and the time for this one is over."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +47,7 @@ class Classifier:
 
         Raises:
             BadImage: A file is no picture; the message names it.
-            Busy: No decoder became free in time.
+            Busy, TooSlow: No decoder became free in time, or it took too long.
             ServingError: The model server gave no usable answer in time.
         """
         stages = stages or Stages()
@@ -81,54 +73,22 @@ class Reply:
     Attributes:
         model: `name`, `version` (None where the protocol does not tell) and `label`.
         predictions: One answer for each photo, see `read_answers`.
-        pictures: A small copy of each photo, where one was asked for.
+        pictures: A small copy of each photo as a JPEG, where one was asked for.
     """
 
     model: dict[str, Any]
     predictions: list[dict[str, Any]]
-    pictures: list[Image.Image | None] = field(default_factory=list)
+    pictures: list[bytes | None] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """The reply as the API gives it."""
         return {"model": self.model, "predictions": self.predictions}
 
 
-@dataclass(frozen=True)
-class _Seen:
-    tensor: np.ndarray
-    small: Image.Image | None
-
-
-def _look(photo: Photo, small: int, stages: Stages, deadline: float) -> _Seen:
-    with _decoder(stages, deadline):
-        with stages.time("decode"):
-            upright = _open(photo)
-        with stages.time("preprocess"):
-            return _Seen(to_tensor(upright), _shrink(upright, small) if small else None)
-
-
-@contextmanager
-def _decoder(stages: Stages, deadline: float) -> Iterator[None]:
-    with stages.time("queue"):
-        free = _decoders.acquire(timeout=max(0.0, deadline - time.monotonic()))
-    if not free:
-        raise Busy("Too many pictures are being read at this moment.")
+def _look(photo: Photo, small: int, stages: Stages, deadline: float) -> Seen:
     try:
-        yield
-    finally:
-        _decoders.release()
-
-
-def _open(photo: Photo) -> Image.Image:
-    try:
-        return open_upright(photo.data)
+        return decoders.look(photo.data, small, deadline, stages)
     except BadImage as error:
         if photo.filename is None:
             raise
         raise type(error)(f"{photo.filename}: {error}") from error
-
-
-def _shrink(upright: Image.Image, side: int) -> Image.Image:
-    # In place: nobody needs the large picture any more.
-    upright.thumbnail((side, side), reducing_gap=2.0)
-    return upright

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from serving.client import ServingError, connect
-from webapp.classifier import Busy, Classifier, Photo
+from webapp.classifier import Classifier, Photo
+from webapp.decoders import Busy, TooSlow
 from webapp.model import Model, Question
 from webapp.preprocessing import BadImage
 from webapp.settings import Settings
@@ -42,7 +43,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         ):
             print(json.dumps(line) if options.json else _row(line), flush=True)  # noqa: T201
             failed = failed or "error" in line
-    except (ServingError, Busy) as error:
+    except (ServingError, Busy, TooSlow) as error:
         print(f"{settings.model_server}: {error}", file=sys.stderr)  # noqa: T201
         return 2
     finally:

@@ -1,13 +1,14 @@
 """The page for people. It is one template: empty, with answers, or with a problem."""
 
 import base64
-import io
+import hashlib
 from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from flask import Blueprint, current_app, render_template, request
 from flask.typing import ResponseReturnValue
-from PIL import Image
 
 from webapp.classifier import Reply
 from webapp.phrases import LANGUAGES, language
@@ -26,6 +27,20 @@ def index() -> ResponseReturnValue:
     """Show the page where a photo can be given."""
     meet(current_app.extensions["traffic"].current())
     return _page()
+
+
+@blueprint.get("/offline")
+def offline() -> ResponseReturnValue:
+    """Show what the service worker keeps, for the day on which this front end cannot be reached."""
+    phrases = LANGUAGES[language()]
+    headline, detail = phrases["no_connection"], phrases["offline"]
+    return _page(problem={"state": "offline", "headline": headline, "detail": detail})
+
+
+@blueprint.get("/worker.js")
+def worker() -> ResponseReturnValue:
+    """Hand out the service worker; one under `/static/` could not see requests for `/`."""
+    return current_app.send_static_file("worker.js")
 
 
 def prefers_html() -> bool:
@@ -54,11 +69,18 @@ def _page(**parts: Any) -> str:
         lang=lang,
         phrases=LANGUAGES[lang],
         languages=LANGUAGES,
+        revision=_revision(),
         **parts,
     )
 
 
-def _data_url(picture: Image.Image) -> str:
-    file = io.BytesIO()
-    picture.save(file, "JPEG", quality=80)
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+def _data_url(picture: bytes) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(picture).decode()
+
+
+@cache
+def _revision() -> str:
+    """Changes when a file of the page does, so that a browser renews what it keeps."""
+    folder = Path(__file__).parent
+    files = [folder / "phrases.py", *folder.glob("templates/*"), *folder.glob("static/*.*")]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in sorted(files))).hexdigest()[:12]

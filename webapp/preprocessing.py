@@ -7,6 +7,7 @@ to the model on the day it learns from it and on the day it is asked about it.
     ├── NotAnImage          nothing here can be read as a picture
     ├── DamagedImage        it starts as a picture but cannot be decoded to its end
     ├── TooManyPixels       refused from its header, before anything is decoded
+    ├── TooCostly           a JPEG of hundreds of scans, or more than the memory at hand
     └── UnsupportedImage    a file of another kind: a PDF, a video, an SVG
 """
 
@@ -15,6 +16,8 @@ import io
 import numpy as np
 import pi_heif  # type: ignore[import-untyped]
 from PIL import Image, UnidentifiedImageError
+
+from webapp.jpeg import MAX_SCANS, is_costly
 
 IMAGE_SIZE = 224
 MAX_PIXELS = 50_000_000
@@ -41,6 +44,10 @@ class TooManyPixels(BadImage):
     """The picture's header announces more than `MAX_PIXELS` pixels."""
 
 
+class TooCostly(BadImage):
+    """Decoding the picture would take too long or too much memory."""
+
+
 class UnsupportedImage(BadImage):
     """The bytes are a file of another kind, or a picture in a format that is not accepted."""
 
@@ -58,15 +65,47 @@ def open_upright(data: bytes) -> Image.Image:
         The picture in mode `RGB`, with its EXIF orientation applied.
 
     Raises:
-        BadImage: One of its four kinds, with a sentence fit to show.
+        BadImage: One of its kinds, with a sentence fit to show.
+    """
+    return decode(open_header(data))
+
+
+def open_header(data: bytes) -> Image.Image:
+    """Read the header of a photo, and refuse from it what would cost too much to decode.
+
+    Args:
+        data: A whole file, as `open_upright` takes it.
+
+    Returns:
+        The picture with its format and size known and no pixel decoded, for `decode`.
+
+    Raises:
+        BadImage: One of its kinds.
     """
     if not data:
         raise NotAnImage("The file is empty.")
-    image = _open_header(data)
-    _refuse_too_many_pixels(image)
+    image = _identify(data)
+    if image.width * image.height > MAX_PIXELS:
+        raise _too_many_pixels(f" This one has {image.width} x {image.height}.")
+    if image.format in ("JPEG", "MPO") and is_costly(data):
+        raise TooCostly(
+            f"The JPEG has over {MAX_SCANS} scans, or arithmetic coding: no camera writes that."
+        )
+    return image
+
+
+def decode(image: Image.Image) -> Image.Image:
+    """Decode what `open_header` gave, as `RGB` and upright.
+
+    Raises:
+        DamagedImage: It cannot be read to its end.
+        TooCostly: There is not enough memory for it.
+    """
     try:
         image.load()
         return _turn_upright(_to_rgb(image), _orientation(image))
+    except MemoryError as error:
+        raise TooCostly("The picture takes too much memory to decode.") from error
     # Given hostile bytes the decoders raise nearly every type there is.
     except Exception as error:
         raise DamagedImage(
@@ -90,7 +129,7 @@ def to_tensor(image: Image.Image) -> np.ndarray:
     return np.array(square, dtype=np.uint8)
 
 
-def _open_header(data: bytes) -> Image.Image:
+def _identify(data: bytes) -> Image.Image:
     try:
         return Image.open(io.BytesIO(data), formats=FORMATS)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -99,11 +138,6 @@ def _open_header(data: bytes) -> Image.Image:
         raise _name_the_problem(data) from error
     except Exception as error:
         raise DamagedImage("The beginning of the picture is damaged.") from error
-
-
-def _refuse_too_many_pixels(image: Image.Image) -> None:
-    if image.width * image.height > MAX_PIXELS:
-        raise _too_many_pixels(f" This one has {image.width} x {image.height}.")
 
 
 def _too_many_pixels(found: str = "") -> TooManyPixels:
@@ -186,11 +220,15 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 def _deep_grey_to_8_bit(image: Image.Image) -> Image.Image:
     # Pillow clips deep grey at 255. 32-bit files do not say where white is: the nearest usual
     # white point that holds their brightest pixel is taken.
-    pixels = np.nan_to_num(np.asarray(image, dtype=np.float32))
+    # In place: 50 megapixels are 200 MB.
+    pixels = np.array(image, dtype=np.float32)
+    np.nan_to_num(pixels, copy=False)
     usual = (65535.0,) if image.mode.startswith("I;16") else (1.0, 255.0, 65535.0)
     peak = float(pixels.max())
     white = next((point for point in usual if peak <= point), peak)
-    return Image.fromarray(np.clip(pixels * (255.0 / white), 0, 255).round().astype(np.uint8))
+    pixels *= 255.0 / white
+    np.rint(np.clip(pixels, 0, 255, out=pixels), out=pixels)
+    return Image.fromarray(pixels.astype(np.uint8))
 
 
 def _over_white(image: Image.Image) -> Image.Image:

@@ -10,10 +10,10 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
 from serving.client import DeadlineExceeded, NotServed, ServingError, Unavailable
-from webapp.classifier import Busy
+from webapp.decoders import Busy, TooSlow
 from webapp.metrics import Metrics
 from webapp.pages import prefers_html, problem_page
-from webapp.preprocessing import BadImage, TooManyPixels, UnsupportedImage
+from webapp.preprocessing import BadImage, TooCostly, TooManyPixels, UnsupportedImage
 
 _log = logging.getLogger("webapp")
 
@@ -22,6 +22,7 @@ RETRY_AFTER = {"Retry-After": "2"}
 _BAD_IMAGE: dict[type[Exception], int] = {
     BadImage: 400,
     TooManyPixels: 413,
+    TooCostly: 413,
     UnsupportedImage: 415,
 }
 _SERVING_ERROR: dict[type[Exception], tuple[int, str]] = {
@@ -37,6 +38,7 @@ def init_app(app: Flask) -> None:
     """Give every error of `app` the same shape, also those that nobody foresaw."""
     app.register_error_handler(BadImage, _bad_image)
     app.register_error_handler(Busy, _busy)
+    app.register_error_handler(TooSlow, _too_slow)
     app.register_error_handler(ServingError, _serving_error)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected)
@@ -48,6 +50,10 @@ def _bad_image(error: BadImage) -> ResponseReturnValue:
 
 def _busy(error: Busy) -> ResponseReturnValue:
     return _problem(error, 503, f"{error} Please try again in a moment.", RETRY_AFTER)
+
+
+def _too_slow(error: TooSlow) -> ResponseReturnValue:
+    return _problem(error, 504, f"{error} Please send a smaller one.")
 
 
 def _serving_error(error: ServingError) -> ResponseReturnValue:

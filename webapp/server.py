@@ -17,6 +17,8 @@ from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
 from serving.client import ServingError
+from webapp.allocator import return_large_blocks
+from webapp.decoders import decoders
 from webapp.health import check_ready
 from webapp.settings import COUNTS_FOLDER, Settings
 
@@ -119,6 +121,8 @@ def _prepare(worker: Any, settings: Settings) -> None:
         for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
             listener.sock.setsockopt(socket.SOL_SOCKET, option, silence)
     _in_background(worker.arriving.enforce)
+    decoders.start()
+    return_large_blocks()
     # One of several workers speaks for all.
     if worker.age == 1:
         _in_background(_announce, worker.wsgi, settings)

@@ -95,10 +95,15 @@ class Settings:
     workers: int = _setting(1, _whole_number(1, 64), "processes that share the port")
     threads: int = _setting(64, _whole_number(1, 256), "requests served at once by a process")
     at_once: int = _setting(
-        32, _whole_number(1, 256), "photo requests answered at once by a process; more get 429"
+        8, _whole_number(1, 256), "photo requests answered at once by a process; more get 429"
     )
     max_bytes: int = _setting(
         20_000_000, _whole_number(1, 10**9), "largest request in bytes, all pictures together"
+    )
+    bytes_at_once: int = _setting(
+        400_000_000,
+        _whole_number(1, 10**11),
+        "bytes that the requests to a process take in memory at once, copies too; more get 503",
     )
     max_pictures: int = _setting(16, _whole_number(1, 256), "most pictures in one request")
     cors_origins: str = _setting(

@@ -21,6 +21,11 @@ class Stages:
             elapsed = time.perf_counter() - started
             self.seconds[stage] = self.seconds.get(stage, 0.0) + elapsed
 
+    def move(self, source: str, target: str, seconds: float) -> None:
+        """Count some of what was spent in one stage as spent in another."""
+        self.seconds[source] -= seconds
+        self.seconds[target] = self.seconds.get(target, 0.0) + seconds
+
     def milliseconds(self) -> dict[str, float]:
         """Stage to milliseconds, for people and logs."""
         return {stage: round(1000 * seconds, 1) for stage, seconds in self.seconds.items()}

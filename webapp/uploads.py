@@ -3,6 +3,8 @@
 import base64
 import json
 import re
+import string
+from contextlib import closing
 from typing import Any
 
 from flask import abort, request
@@ -14,6 +16,7 @@ from webapp.settings import Settings
 _DATA_URL = re.compile(r"data:[^,]*;base64,", re.IGNORECASE)
 # Werkzeug turns a read that fails into the first; a chunked body's reads fail as they are.
 _STOPPED = (ClientDisconnected, BlockingIOError, TimeoutError)
+_NO_SPACES = dict.fromkeys(map(ord, string.whitespace))
 _WAYS = "multipart/form-data, image/*, application/octet-stream or application/json"
 
 
@@ -45,13 +48,11 @@ def _read_body() -> list[Photo]:
     kind = request.mimetype
     if kind == "multipart/form-data":
         return _read_multipart()
-    body = _read_raw()
-    if not body:
-        return []
     if kind == "application/json":
-        return [Photo(_read_json(body))]
-    if kind.startswith("image/") or kind == "application/octet-stream":
-        return [Photo(body)]
+        return _read_json()
+    body = _read_raw()
+    if not body or kind.startswith("image/") or kind == "application/octet-stream":
+        return [Photo(body)] if body else []
     return abort(415, f"A request body of type {kind or 'unknown'} is not accepted: send {_WAYS}.")
 
 
@@ -64,20 +65,24 @@ def _read_raw() -> bytes:
 
 
 def _read_multipart() -> list[Photo]:
-    parts = request.files.getlist("image")
-    photos = [Photo(part.read(), part.filename or None) for part in parts]
+    photos = []
+    for part in request.files.getlist("image"):
+        # Closed at once, since the request would keep a second copy.
+        with closing(part):
+            photos.append(Photo(part.read(), part.filename or None))
     # A browser sends a nameless empty part for a file input that was left alone.
     return [photo for photo in photos if photo.data or photo.filename]
 
 
-def _read_json(body: bytes) -> bytes:
+def _read_json() -> list[Photo]:
+    # Nothing here has a name for longer than it is needed: each is a copy of the picture.
     try:
-        document: Any = json.loads(body)
+        document: Any = json.loads(_read_raw() or "{}")
     except (ValueError, RecursionError):
         abort(400, "The body is not valid JSON.")
     if not isinstance(document, dict) or "image" not in document:
         abort(422, "No picture was sent. The JSON object needs a member `image`.")
-    return _decode_data_url(document["image"])
+    return [Photo(_decode_data_url(document.pop("image")))]
 
 
 def _decode_data_url(url: object) -> bytes:
@@ -85,6 +90,6 @@ def _decode_data_url(url: object) -> bytes:
     if not isinstance(url, str) or not start:
         abort(400, "`image` must be a data URL: data:image/jpeg;base64,...")
     try:
-        return base64.b64decode("".join(url[start.end() :].split()), validate=True)
+        return base64.b64decode(url[start.end() :].translate(_NO_SPACES), validate=True)
     except ValueError:
         abort(400, "The base64 text in `image` is damaged or incomplete.")

@@ -1,19 +1,25 @@
 """Both tiers, started by the Procfile as `make run` starts them."""
 
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import pytest
 import requests
 
+from tests import specimen
 from tests.support.servers import HOST, ROOT, free_port
+
+Ask = Callable[[list[str], str], str]
 
 
 class Stack:
@@ -89,3 +95,45 @@ def stack() -> Iterator[Stack]:
     """Both tiers with the shipped model, ready."""
     with Stack() as running:
         yield running.wait_until_ready()
+
+
+def blocks(document: str, language: str) -> list[str]:
+    """The examples in one language of a Markdown document."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", document, re.MULTILINE | re.DOTALL)
+
+
+def read_documents(output: str) -> list[dict[str, Any]]:
+    """The JSON documents that an example printed, one behind the other."""
+    decoder, documents = json.JSONDecoder(), []
+    while output := output.strip():
+        document, end = decoder.raw_decode(output)
+        documents.append(document)
+        output = output[end:]
+    return documents
+
+
+@pytest.fixture
+def ask(stack: Stack, tmp_path: Path) -> Ask:
+    """Runs an example beside a `photo.jpg`, against the running tiers, and returns its output."""
+    (tmp_path / "photo.jpg").write_bytes(specimen.encode(specimen.bill("20"), "JPEG"))
+    ports = {
+        "5000": "US_BILLS_WEB_PORT",
+        "8500": "US_BILLS_GRPC_PORT",
+        "8501": "US_BILLS_REST_PORT",
+    }
+
+    def run(command: list[str], example: str) -> str:
+        for port, variable in ports.items():
+            example = example.replace(f"localhost:{port}", f"{HOST}:{stack.ports[variable]}")
+        done = subprocess.run(
+            [*command, example],
+            cwd=tmp_path,
+            env=stack.environment() | {"PYTHONPATH": str(ROOT), "no_proxy": "*"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run

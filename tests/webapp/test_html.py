@@ -39,12 +39,11 @@ def fetch(client: FlaskClient, url: str) -> bytes:
 
 
 def addresses(page: Tags) -> list[str]:
-    """The page's own files, its scripts' modules included; the sample pictures are for later."""
+    """All files of the page, its scripts' modules, its worker and its sample pictures included."""
     found = {
         str(a.get("src") or a.get("href")) for _, a in page.found if {"src", "href"} & a.keys()
     }
-    modules = {"/static/tell.js", "/static/camera.js"}
-    return sorted(url for url in found | modules if "/samples/" not in url)
+    return sorted(found | {"/static/tell.js", "/static/camera.js", "/worker.js"})
 
 
 @pytest.fixture
@@ -98,12 +97,33 @@ def test_nothing_comes_from_elsewhere(client: FlaskClient, page: Tags) -> None:
     assert own
     assert all(url.startswith("/") for url in own)
     for url in own:
-        text = fetch(client, url).decode("latin-1").replace("http://www.w3.org/2000/svg", "")
+        # Pictures hold any bytes.
+        if url.endswith((".webp", ".png")):
+            continue
+        text = fetch(client, url).decode().replace("http://www.w3.org/2000/svg", "")
         assert "://" not in text
 
 
 def test_the_page_is_small(client: FlaskClient, page: Tags) -> None:
     assert sum(len(fetch(client, url)) for url in addresses(page)) < 60_000
+
+
+def test_the_worker_keeps_what_the_page_without_its_server_needs(
+    client: FlaskClient, page: Tags
+) -> None:
+    worker = fetch(client, "/worker.js").decode()
+    needed = {url for url in addresses(page) if url.startswith("/static/")}
+    for url in needed - {url for url in needed if url.endswith((".webp", ".png"))}:
+        assert f'"{url.removeprefix("/static/")}"' in worker
+    assert "necesita su servidor" in client.get("/offline?lang=es").text
+
+
+def test_the_worker_is_renewed_when_the_page_changes(client: FlaskClient, page: Tags) -> None:
+    [address] = [a["data-worker"] for a in page.of("a") if "data-worker" in a]
+    assert address
+    assert re.fullmatch(r"/worker\.js\?v=[0-9a-f]{12}&lang=en", address)
+    with client.get(address) as reply:
+        assert reply.mimetype == "text/javascript"
 
 
 @pytest.mark.parametrize("lang", ["en", "es"])

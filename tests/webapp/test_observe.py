@@ -8,9 +8,6 @@ from flask.testing import FlaskClient
 
 from tests import specimen
 from tests.support.servers import free_port
-from webapp.classifier import Busy, Classifier, Photo, _decoders
-from webapp.model import Model, Question
-from webapp.settings import Settings
 
 BILL = specimen.encode(specimen.bill("20", width=320), "JPEG")
 
@@ -65,23 +62,6 @@ def test_when_all_places_are_taken_the_next_is_asked_to_come_back(
     assert refused.headers["Retry-After"] == "1"
     assert refused.mimetype == "application/problem+json"
     assert client.post("/predict", data=BILL, content_type="image/jpeg").status_code == 200
-
-
-def test_when_all_decoders_are_busy_until_the_deadline_it_is_503(
-    client_for: Callable[..., FlaskClient],
-) -> None:
-    client = client_for(timeout=0.1)
-    with _decoders, _decoders:
-        refused = client.post("/predict", data=BILL, content_type="image/jpeg")
-    assert refused.status_code == 503
-    assert refused.headers["Retry-After"] == "2"
-
-
-def test_a_busy_decoder_is_told_before_the_model_is_asked(client: FlaskClient) -> None:
-    model_server = client.application.extensions["model_server"]
-    classifier = Classifier(Model(Settings(timeout=0.1), model_server))
-    with _decoders, _decoders, pytest.raises(Busy):
-        classifier.ask([Photo(BILL)], Question())
 
 
 @pytest.mark.parametrize(

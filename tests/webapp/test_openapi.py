@@ -26,7 +26,7 @@ DATA_URLS = st.sampled_from(
 )
 DOCUMENTED = {"/", "/livez", "/readyz", "/metrics", "/openapi.json", "/predict"}
 # The page's own files: nothing that a program would ask for.
-OWN_FILES = {"/static/<path:filename>"}
+OWN_FILES = {"/static/<path:filename>", "/offline", "/worker.js"}
 
 
 DESCRIPTION = json.loads((ROOT / "webapp" / "openapi.json").read_text(encoding="utf-8"))

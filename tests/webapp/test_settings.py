@@ -1,9 +1,11 @@
 """One environment variable a setting, and a sentence for a value that cannot be used."""
 
+import re
 from dataclasses import fields
 
 import pytest
 
+from tests.support.servers import ROOT
 from webapp.settings import BadSetting, Settings, describe, variable
 
 
@@ -26,6 +28,7 @@ def test_each_setting_is_read_from_its_variable() -> None:
         "US_BILLS_THREADS": "2",
         "US_BILLS_AT_ONCE": "5",
         "US_BILLS_MAX_BYTES": "1000",
+        "US_BILLS_BYTES_AT_ONCE": "9000",
         "US_BILLS_MAX_PICTURES": "4",
         "US_BILLS_CORS_ORIGINS": "https://shop.example",
     }
@@ -44,6 +47,7 @@ def test_each_setting_is_read_from_its_variable() -> None:
         threads=2,
         at_once=5,
         max_bytes=1000,
+        bytes_at_once=9000,
         max_pictures=4,
         cors_origins="https://shop.example",
     )
@@ -71,3 +75,12 @@ def test_every_setting_is_described() -> None:
     for field in fields(Settings):
         assert variable(field.name) in describe()
         assert field.metadata["meaning"]
+
+
+def test_every_setting_stands_in_the_readme_with_its_default() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    told = dict(re.findall(r"^\| `(US_BILLS_\w+)` \| (?:`(.*?)`)? *\|", readme, re.MULTILINE))
+    ports = {"US_BILLS_GRPC_PORT", "US_BILLS_REST_PORT"}
+    assert told.keys() - ports == {variable(field.name) for field in fields(Settings)}
+    for field in fields(Settings):
+        assert told[variable(field.name)] == str(field.default)

@@ -1,6 +1,6 @@
 // The server phrases every answer and problem; this script spares the reload of the page, tells
 // the answer in further ways and reads the camera.
-import { again, tell } from "./tell.js";
+import { again, hint, tell } from "./tell.js";
 import { watch } from "./camera.js";
 
 const $ = (id) => document.getElementById(id);
@@ -8,6 +8,9 @@ const phrases = JSON.parse($("phrases").textContent);
 const form = document.querySelector("form");
 const [preview, camera, progress] = ["preview", "camera", "progress"].map($);
 const [verdict, details, live] = ["verdict", "details", "live"].map($);
+const home = document.querySelector("h1 a");
+
+const RETRY = 3000; // milliseconds between looks for a server that could not be reached
 
 let current = 0;
 let stopCamera = null;
@@ -79,7 +82,8 @@ function showAll(said) {
 
 function unreachable() {
   details.replaceChildren();
-  notice("problem", phrases.failed, navigator.onLine ? phrases.unreachable : phrases.offline);
+  if (navigator.onLine) notice("problem", phrases.failed, phrases.unreachable);
+  else notice("offline", phrases.no_connection, phrases.offline);
   return phrases.failed;
 }
 
@@ -118,11 +122,11 @@ async function startCamera() {
   details.replaceChildren();
   notice("busy", phrases.busy);
   try {
-    stopCamera = await watch(camera, new URL("/predict", form.action), { guide, answer });
+    stopCamera = await watch(camera, new URL("/predict?explain=1", form.action), { guide, answer });
   } catch {
     return notice("problem", phrases.failed, phrases.no_camera);
   }
-  camera.hidden = false;
+  $("scene").hidden = false;
   preview.hidden = $("emblem").hidden = true;
   live.textContent = phrases.stop;
 }
@@ -131,20 +135,34 @@ function endCamera() {
   if (!stopCamera) return;
   stopCamera();
   stopCamera = null;
-  camera.hidden = true;
+  $("scene").hidden = true;
   $("emblem").hidden = false;
   live.textContent = phrases.live;
 }
 
-function guide(hint) {
-  notice("guide", phrases[hint]);
+function guide(name) {
+  $("heat").replaceChildren();
+  notice("guide", phrases[name]);
+  hint(phrases[name]);
 }
 
-function answer(denomination) {
+function answer(denomination, heatmap) {
   const dollars = denomination === "1" ? phrases.one_dollar : fill(phrases.dollars, { n: denomination });
   notice("sure", dollars);
   verdict.dataset.denomination = denomination;
+  drawHeat(heatmap);
   tell(verdict);
+}
+
+function drawHeat(heatmap) {
+  const svg = $("heat");
+  svg.setAttribute("viewBox", `0 0 ${heatmap[0].length} ${heatmap.length}`);
+  const squares = heatmap.flatMap((row, y) => row.map((opacity, x) => {
+    const square = document.createElementNS(svg.namespaceURI, "rect");
+    for (const [name, value] of Object.entries({ x, y, opacity, width: 1, height: 1 })) square.setAttribute(name, value);
+    return square;
+  }));
+  svg.replaceChildren(...squares);
 }
 
 // Not every browser can draw every format that the server reads.
@@ -152,7 +170,12 @@ preview.addEventListener("error", () => { preview.hidden = true; });
 live.addEventListener("click", () => (stopCamera ? endCamera() : startCamera()));
 document.addEventListener("visibilitychange", () => { if (document.hidden) endCamera(); });
 $("again").addEventListener("click", () => again());
-window.addEventListener("offline", () => notice("problem", phrases.failed, phrases.offline));
+window.addEventListener("offline", () => {
+  // An answer that is there stays true.
+  if (!stopCamera && verdict.dataset.state !== "empty") return;
+  endCamera();
+  notice("offline", phrases.no_connection, phrases.offline);
+});
 
 for (const input of form.querySelectorAll("input[type=file]")) {
   input.addEventListener("change", () => {
@@ -164,8 +187,9 @@ for (const input of form.querySelectorAll("input[type=file]")) {
 
 for (const button of $("samples").querySelectorAll("button")) {
   button.addEventListener("click", async () => {
-    const blob = await (await fetch(button.firstElementChild.src)).blob();
-    read([new File([blob], "sample.webp", { type: blob.type })]);
+    const image = button.firstElementChild;
+    const blob = await (await fetch(image.src)).blob();
+    read([new File([blob], image.alt, { type: blob.type })]);
   });
 }
 
@@ -189,3 +213,10 @@ document.addEventListener("drop", (event) => {
 });
 
 document.documentElement.classList.add("js");
+setInterval(async () => {
+  if (verdict.dataset.state !== "offline") return;
+  const alive = await fetch("/livez").catch(() => null);
+  if (alive?.ok) location.assign(home);
+}, RETRY);
+// Where the page is not served over https, there is none.
+navigator.serviceWorker?.register(home.dataset.worker);

@@ -34,6 +34,11 @@ export function again(aloud = true) {
   if (aloud && can.speech && !boxes[0].checked) speak(...last);
 }
 
+// Guidance is spoken, never pulsed: a pulse is an answer.
+export function hint(text) {
+  if (boxes[0].checked) speak(text);
+}
+
 function speak(text) {
   const utterance = new SpeechSynthesisUtterance(text);
   utterance.lang = document.documentElement.lang;

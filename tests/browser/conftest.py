@@ -1,0 +1,91 @@
+"""What the tests in a browser share: the front end, Chromium, and pages that must not fail."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import specimen
+from tests.support.servers import ModelServer
+from tests.webapp.server import FrontEnd
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+]
+BILL = specimen.encode(specimen.bill("20", angle=9), "JPEG")
+PHOTO = {"name": "bill.jpg", "mimeType": "image/jpeg", "buffer": BILL}
+
+Page = Any
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def driver() -> Iterator[Any]:
+    """Playwright, where it and a browser are installed."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if not CHROMIUM.exists():
+        pytest.skip(f"{CHROMIUM} is not installed")
+    with playwright.sync_playwright() as running:
+        yield running
+
+
+@contextmanager
+def launched(driver: Any, *flags: str) -> Iterator[Any]:
+    """A browser with a camera that nobody needs to allow."""
+    browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=[*FLAGS, *flags])
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="session")
+def browser(driver: Any) -> Iterator[Any]:
+    """The one browser of all tests but those that need a camera of their own."""
+    with launched(driver) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def front_end(model_server: ModelServer) -> Iterator[FrontEnd]:
+    """The front end with the shipped model behind it."""
+    with FrontEnd(model_server.grpc_url) as running:
+        running.wait_for("/readyz", 200)
+        yield running
+
+
+@contextmanager
+def pages(browser: Any, url: str) -> Iterator[OpenPage]:
+    """Opens `url`, each time in a context of its own; an error in a script fails the test."""
+    contexts: list[Any] = []
+    errors: list[str] = []
+
+    def open_page(path: str = "/", **options: Any) -> Page:
+        contexts.append(browser.new_context(**options))
+        page = contexts[-1].new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(url + path)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert errors == []
+
+
+@pytest.fixture
+def open_page(browser: Any, front_end: FrontEnd) -> Iterator[OpenPage]:
+    """Opens the page."""
+    with pages(browser, front_end.url) as open_page:
+        yield open_page
+
+
+def headline(page: Page) -> str:
+    """The answer in large letters, once there is one."""
+    settled = page.locator("#verdict:not([data-state=busy], [data-state=empty]) .headline")
+    return str(settled.inner_text())

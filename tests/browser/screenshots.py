@@ -1,0 +1,72 @@
+"""Takes the README's pictures of the page: `python -m tests.browser.screenshots`.
+
+They show drawings, never a photo of a bill, in few colours, so that all of them are small.
+"""
+
+import io
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+from tests import specimen
+from tests.browser.conftest import PHOTO, Page, headline, launched, pages
+from tests.browser.film import SIZE, shoot
+from tests.conftest import SHIPPED_FLAGS
+from tests.support.drawings import SAMPLES, draw
+from tests.support.servers import ROOT, ModelServer
+from tests.webapp.server import FrontEnd
+
+FOLDER = ROOT / "docs" / "images"
+PHONE = {"width": 390, "height": 844}
+DESK = {"width": 1280, "height": 860}
+
+
+def main() -> None:
+    """Write all pictures."""
+    FOLDER.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as name, sync_playwright() as driver:
+        folder = Path(name)
+        film = shoot(folder / "film.y4m", [draw("fifty", SAMPLES["fifty"]).resize(SIZE)])
+        with (
+            ModelServer(folder, flags=SHIPPED_FLAGS, wait_for=["us_bills"]) as model_server,
+            FrontEnd(model_server.grpc_url) as front_end,
+            launched(driver, f"--use-file-for-fake-video-capture={film}") as browser,
+            pages(browser, front_end.url) as open_page,
+        ):
+            _take("camera", open_page(viewport=PHONE), _film)
+            _take("photo", open_page(viewport=PHONE, color_scheme="dark"), _sample)
+            _take("offline", open_page("/offline?lang=es", viewport=PHONE), headline)
+            _take("several", open_page(viewport=DESK), _several)
+
+
+def _take(name: str, page: Page, prepare: Callable[[Page], Any]) -> None:
+    prepare(page)
+    page.wait_for_timeout(500)
+    picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    picture.quantize(48, dither=Image.Dither.NONE).save(FOLDER / f"{name}.png", optimize=True)
+
+
+def _film(page: Page) -> None:
+    page.get_by_role("button", name="Live camera").click()
+    page.locator("#verdict[data-state=sure]").wait_for()
+
+
+def _sample(page: Page) -> None:
+    page.get_by_role("button", name="drawing 1").click()
+    headline(page)
+
+
+def _several(page: Page) -> None:
+    mug = PHOTO | {"name": "mug.jpg", "buffer": specimen.encode(specimen.other(), "JPEG")}
+    five = draw("five", SAMPLES["five"])
+    bill = PHOTO | {"name": "five.jpg", "buffer": specimen.encode(five, "JPEG")}
+    page.get_by_label("Choose pictures").set_input_files([bill, PHOTO, mug])
+    page.locator("#verdict[data-state=several]").wait_for()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,194 @@
+"""The page without a network, a fast one, a server, a mouse, eyes: where people are."""
+
+from typing import Any
+
+import pytest
+
+from tests.browser.conftest import PHOTO, OpenPage, Page, headline, pages
+from tests.support.servers import ModelServer
+from tests.webapp.server import FrontEnd
+
+WITH_WORKER = "navigator.serviceWorker.ready.then(() => true)"
+# Slower than any phone: the photo below takes two seconds.
+SLOW = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 20_000}
+
+
+def test_it_opens_offline_says_so_and_comes_back_by_itself(open_page: OpenPage) -> None:
+    page = open_page(locale="es")
+    assert page.evaluate(WITH_WORKER)
+    page.context.set_offline(True)
+    page.reload()
+    assert headline(page) == "Sin conexión"
+    assert "necesita su servidor" in page.locator("#verdict").inner_text()
+    page.context.set_offline(False)
+    page.locator("#verdict[data-state=empty]").wait_for(state="attached")
+
+
+def test_what_is_kept_for_offline_is_the_page_and_no_photo(open_page: OpenPage) -> None:
+    page = open_page()
+    assert page.evaluate(WITH_WORKER)
+    page.get_by_label("Choose pictures").set_input_files(PHOTO)
+    headline(page)
+    kept = page.evaluate(
+        """async () => (await Promise.all((await caches.keys()).map(async (name) =>
+            (await (await caches.open(name)).keys()).map(({ url }) => new URL(url).pathname)
+        ))).flat()"""
+    )
+    assert all(path == "/offline" or path.startswith("/static/") for path in kept)
+    assert kept
+
+
+def test_a_photo_given_offline_is_answered_with_words(open_page: OpenPage) -> None:
+    page = open_page()
+    page.context.set_offline(True)
+    page.get_by_label("Choose pictures").set_input_files(PHOTO)
+    page.locator("#verdict[data-state=offline]").wait_for()
+    assert "needs its server" in page.locator("#verdict").inner_text()
+
+
+def test_a_front_end_that_stopped_is_said_in_words(browser: Any, model_server: ModelServer) -> None:
+    with FrontEnd(model_server.grpc_url) as stopping, pages(browser, stopping.url) as open_page:
+        page = open_page()
+        stopping.stop()
+        page.get_by_label("Choose pictures").set_input_files(PHOTO)
+        page.locator("#verdict[data-state=problem]").wait_for()
+        assert "cannot be reached" in page.locator("#verdict").inner_text()
+
+
+def test_on_a_slow_network_the_progress_is_shown(open_page: OpenPage) -> None:
+    page = open_page()
+    page.context.new_cdp_session(page).send("Network.emulateNetworkConditions", SLOW)
+    page.evaluate(
+        """() => {
+            const bar = document.querySelector("progress");
+            window.shown = [];
+            const note = () => window.shown.push([bar.hidden, bar.value, verdict.textContent]);
+            new MutationObserver(note).observe(bar, { attributes: true });
+        }"""
+    )
+    page.get_by_label("Choose pictures").set_input_files(PHOTO)
+    page.locator("#details li").first.wait_for(timeout=60_000)
+    shown = page.evaluate("window.shown")
+    assert [False, "Looking…"] in [[hidden, said] for hidden, at, said in shown if 0 < at < 1]
+    assert page.get_by_role("progressbar", name="Sending the picture").is_hidden()
+
+
+def focused(page: Page) -> str:
+    """What has the focus, by the name that a screen reader says."""
+    return str(
+        page.evaluate(
+            """() => {
+                const { activeElement: it } = document;
+                const text = (it.labels?.[0] ?? it).innerText.trim();
+                return text || it.querySelector("img")?.alt || "";
+            }"""
+        )
+    )
+
+
+def record_speech(page: Page) -> None:
+    """The test's browser has no voice, so what it is told to say is noted instead."""
+    note = "({ text, lang }) => { window.spoken = [text, lang]; }"
+    page.evaluate(f"() => {{ speechSynthesis.speak = {note}; }}")
+
+
+def tab_to(page: Page, name: str) -> None:
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        if focused(page) == name:
+            return
+    raise AssertionError(f"{name} cannot be reached by keyboard")
+
+
+def test_the_tab_key_visits_everything_in_the_order_of_reading(open_page: OpenPage) -> None:
+    page, visited = open_page(), list[str]()
+    while not visited or visited[-1] != "drawing 2":
+        page.keyboard.press("Tab")
+        visited.append(focused(page))
+        assert page.evaluate(
+            """() => [document.activeElement, document.activeElement.closest(".way")].some(
+                (it) => it && parseFloat(getComputedStyle(it).outlineWidth) >= 2)"""
+        ), f"the focus on {visited[-1]} cannot be seen"
+    assert visited == [
+        "Which bill is this?",
+        "Español",
+        "Live camera",
+        "Choose pictures",
+        "Speech",
+        "Vibration",
+        "Tones",
+        "drawing 1",
+        "drawing 2",
+    ]
+
+
+def test_all_of_it_can_be_done_by_keyboard_alone(open_page: OpenPage) -> None:
+    page = open_page()
+    tab_to(page, "Live camera")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Stop the camera").wait_for()
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Live camera").wait_for()
+    tab_to(page, "Speech")
+    page.keyboard.press("Space")
+    assert page.get_by_label("Speech").is_checked()
+    tab_to(page, "drawing 2")
+    page.keyboard.press("Enter")
+    assert headline(page) == "$50"
+    record_speech(page)
+    for _ in range(10):
+        page.keyboard.press("Shift+Tab")
+        if focused(page) == "Say it again":
+            break
+    page.keyboard.press("Enter")
+    assert page.evaluate("window.spoken") == ["50 dollars", "en"]
+
+
+def test_a_screen_reader_finds_title_ways_and_answer(open_page: OpenPage) -> None:
+    page = open_page()
+    page.get_by_role("button", name="drawing 1").click()
+    headline(page)
+    tree = page.locator("body").aria_snapshot()
+    for line in (
+        'heading "Which bill is this?" [level=1]',
+        'button "Live camera"',
+        'button "Choose pictures"',
+        "status:\n      - paragraph: 5 dollars",
+        'group "Also tell me by"',
+        'button "Say it again"',
+    ):
+        assert line in tree, tree
+
+
+def test_an_answer_is_spoken_in_the_pages_language(open_page: OpenPage) -> None:
+    page = open_page(locale="es")
+    record_speech(page)
+    page.get_by_label("Voz").check()
+    page.get_by_role("button", name="dibujo 2").click()
+    headline(page)
+    assert page.evaluate("window.spoken") == ["50 dólares", "es"]
+
+
+@pytest.mark.parametrize(("motion", "name"), [("reduce", "none"), ("no-preference", "breathe")])
+def test_nothing_moves_for_those_who_asked_for_that(
+    open_page: OpenPage, motion: str, name: str
+) -> None:
+    page = open_page(reduced_motion=motion)
+    page.evaluate(
+        """document.getElementById("verdict").outerHTML =
+            '<div id="verdict" data-state="busy"><p class="headline">Looking</p></div>'"""
+    )
+    moving = "getComputedStyle(document.querySelector('.headline')).animationName"
+    assert page.evaluate(moving) == name
+
+
+def test_bars_and_borders_are_drawn_in_high_contrast(open_page: OpenPage) -> None:
+    page = open_page(forced_colors="active")
+    page.get_by_role("button", name="drawing 1").click()
+    headline(page)
+    colours = page.evaluate(
+        """[getComputedStyle(document.querySelector("#details li rect")).fill,
+            getComputedStyle(document.body).color,
+            getComputedStyle(document.querySelector("#live")).borderColor]"""
+    )
+    assert len(set(colours)) == 1

@@ -1,0 +1,160 @@
+"""A hostile picture harms the process that decodes it, and nobody else."""
+
+import base64
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+
+import pytest
+from flask.testing import FlaskClient
+from PIL import Image
+from werkzeug.test import TestResponse
+
+from tests import specimen
+from tests.support.servers import ROOT
+from tests.webapp import hostile
+from webapp.decoders import COUNT, _only_large, decoders
+from webapp.jpeg import MAX_SCANS
+from webapp.preprocessing import TooCostly, open_header, open_upright
+
+BILL = specimen.encode(specimen.bill("20", width=320), "JPEG")
+
+
+def send(client: FlaskClient, data: bytes) -> TestResponse:
+    return client.post("/predict", data=data, content_type="image/jpeg")
+
+
+def pids() -> list[int]:
+    return [each._process.pid for each in decoders._all if each._process]
+
+
+@contextmanager
+def all_busy() -> Iterator[None]:
+    with ExitStack() as later:
+        for process in [decoders._idle.get(timeout=10) for _ in range(COUNT)]:
+            later.callback(decoders._idle.put, process)
+        yield
+
+
+def test_when_all_decoders_are_busy_until_the_deadline_it_is_503(
+    client_for: Callable[..., FlaskClient],
+) -> None:
+    client = client_for(timeout=0.1)
+    with all_busy():
+        refused = send(client, BILL)
+    assert refused.status_code == 503
+    assert refused.headers["Retry-After"] == "2"
+
+
+def test_a_picture_that_takes_too_long_is_504_and_its_decoder_is_replaced(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert send(client, BILL).status_code == 200
+    before = pids()
+    monkeypatch.setattr("webapp.decoders.SLOWEST", 0.2)
+    slow = send(client, hostile.many_chunks(1_000_000))
+    monkeypatch.undo()
+    assert slow.status_code == 504
+    assert "smaller" in slow.get_json()["detail"]
+    assert send(client, BILL).status_code == 200
+    assert pids() != before
+
+
+def test_a_decoder_that_was_killed_is_not_noticed(client: FlaskClient) -> None:
+    decoders.start()
+    for pid in pids():
+        os.kill(pid, signal.SIGKILL)
+    assert send(client, BILL).status_code == 200
+
+
+def test_a_picture_that_no_decoder_survives_is_damaged(client: FlaskClient) -> None:
+    # Nothing known crashes today's libraries, so something outside does, each time anew.
+    over = threading.Event()
+
+    def crash() -> None:
+        while not over.wait(0.05):
+            for pid in pids():
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGSEGV)
+
+    crasher = threading.Thread(target=crash)
+    crasher.start()
+    reply = send(client, hostile.many_chunks(1_000_000))
+    over.set()
+    crasher.join()
+    assert reply.status_code == 400
+    assert "broke down" in reply.get_json()["detail"]
+
+
+def test_a_picture_that_needs_too_much_memory_is_refused() -> None:
+    script = """
+import resource, sys
+from webapp.preprocessing import TooCostly, open_upright
+held = int(open("/proc/self/status").read().partition("VmData:")[2].split()[0]) * 1024
+resource.setrlimit(resource.RLIMIT_DATA, (held + 100_000_000,) * 2)
+try:
+    open_upright(sys.stdin.buffer.read())
+except TooCostly as error:
+    print(error)
+"""
+    large = specimen.encode(Image.new("RGB", (7000, 7000)), "PNG", compress_level=1)
+    done = subprocess.run(
+        [sys.executable, "-c", script], input=large, cwd=ROOT, capture_output=True, check=True
+    )
+    assert done.stdout.startswith(b"The picture takes too much memory")
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        hostile.many_scans(MAX_SCANS + 1),
+        hostile.many_scans(2, start_of_frame=0xCA),
+        hostile.many_scans(MAX_SCANS + 1).replace(b"\xff\xda", b"\xff\xff\xff\xda"),
+    ],
+    ids=["scans", "arithmetic coding", "scans behind fill bytes"],
+)
+def test_a_jpeg_that_would_take_long_is_refused_from_its_markers(picture: bytes) -> None:
+    with pytest.raises(TooCostly):
+        open_header(picture)
+
+
+def test_a_jpeg_of_as_many_scans_as_encoders_write_is_read() -> None:
+    assert open_upright(hostile.many_scans(MAX_SCANS)).size == (64, 64)
+
+
+def test_what_follows_the_picture_does_not_count() -> None:
+    video = b"\xff\xda" * 1000
+    assert open_upright(BILL + video).size == (320, 240)
+
+
+def test_more_bytes_than_the_budget_are_503_and_are_given_back(
+    client_for: Callable[..., FlaskClient],
+) -> None:
+    client = client_for(bytes_at_once=2 * len(BILL))
+    refused = send(client, BILL + b"x")
+    assert refused.status_code == 503
+    assert refused.headers["Retry-After"] == "2"
+    assert refused.mimetype == "application/problem+json"
+    assert [send(client, BILL).status_code for _ in range(3)] == [200] * 3
+
+
+def test_a_data_url_counts_more_since_taking_it_apart_makes_copies(
+    client_for: Callable[..., FlaskClient],
+) -> None:
+    url = "data:image/jpeg;base64," + base64.b64encode(BILL).decode()
+    client = client_for(bytes_at_once=4 * len(url))
+    assert client.post("/predict", json={"image": url}).status_code == 503
+
+
+def test_large_pictures_are_decoded_one_at_a_time(client_for: Callable[..., FlaskClient]) -> None:
+    large = specimen.encode(Image.new("L", (5000, 4000)), "PNG")
+    client = client_for(timeout=1)
+    with _only_large:
+        refused = send(client, large)
+        assert refused.status_code == 503
+        assert send(client, BILL).status_code == 200
+    assert send(client_for(), large).status_code == 200

@@ -1,0 +1,87 @@
+"""The process that decodes pictures, apart from the one that answers.
+
+Decoders are large C libraries, and Pillow reads headers in Python: a hostile file may keep a core
+busy for minutes, take gigabytes or crash its process. Here it can only harm a process that has a
+bounded memory and that `webapp.decoders` ends at the deadline.
+"""
+
+import io
+import resource
+import signal
+import time
+import warnings
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+
+import numpy as np
+from PIL import Image
+
+from webapp.allocator import return_large_blocks
+from webapp.preprocessing import BadImage, decode, open_header, to_tensor
+
+MEMORY = 1_200_000_000
+"""Bytes of a decoding process; 50 megapixels take up to 0.8 GB."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is left of a picture once it is decoded.
+
+    Attributes:
+        tensor: uint8 `[224, 224, 3]`, as the model takes it.
+        small: A JPEG of the upright picture made small, where one was asked for.
+        preprocessing: Seconds that were spent after decoding.
+    """
+
+    tensor: np.ndarray
+    small: bytes | None
+    preprocessing: float
+
+
+def serve(socket: int) -> None:
+    """Decode one picture after the other until the other end is closed.
+
+    Of each comes the longest side of its small copy (0 for none), then the bytes of its file. The
+    answer is `BadImage`, or how many pixels it has; then comes whether to go on, and the answer is
+    `BadImage` or `Seen`.
+
+    Args:
+        socket: File descriptor of one end of a socket pair.
+    """
+    # Ctrl-C reaches the whole group; the front end then still finishes what it was asked.
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, signal.SIG_IGN)
+    warnings.filterwarnings("ignore", module="PIL")
+    return_large_blocks()
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+    with Connection(socket) as connection, suppress(EOFError, ConnectionError):
+        while True:
+            try:
+                _answer(connection)
+            except BadImage as error:
+                connection.send(error)
+
+
+def _answer(connection: Connection) -> None:
+    side = connection.recv()
+    header = open_header(connection.recv_bytes())
+    connection.send(header.width * header.height)
+    if connection.recv():
+        connection.send(_look(header, side))
+
+
+def _look(header: Image.Image, side: int) -> Seen:
+    upright = decode(header)
+    started = time.perf_counter()
+    tensor = to_tensor(upright)
+    small = _small_copy(upright, side) if side else None
+    return Seen(tensor, small, time.perf_counter() - started)
+
+
+def _small_copy(upright: Image.Image, side: int) -> bytes:
+    # In place: nobody needs the large picture any more.
+    upright.thumbnail((side, side), reducing_gap=2.0)
+    file = io.BytesIO()
+    upright.save(file, "JPEG", quality=80)
+    return file.getvalue()

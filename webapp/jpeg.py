@@ -1,0 +1,35 @@
+"""What decoding a JPEG would cost, read from its markers alone (ITU T.81, annex B)."""
+
+import re
+
+MAX_SCANS = 100
+"""Encoders write about ten scans, the most thorough ones 64; each is a walk over all pixels."""
+
+_SCAN, _END = 0xDA, 0xD9
+# Markers that stand alone; all others are followed by the length of their segment.
+_BARE = {0x01, 0xD8, *range(0xD0, 0xD8)}
+_ARITHMETIC = {0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
+# Within a scan 0xFF is data where a zero follows, a restart where 0xD0 to 0xD7 do.
+_NEXT_MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])", re.DOTALL)
+
+
+def is_costly(data: bytes) -> bool:
+    """Tell whether a JPEG may take the decoder minutes: by its scans, or by arithmetic coding.
+
+    A scan of some ten bytes can stand for nothing at all, yet walks over the whole picture, so a
+    file of a megabyte can keep a core for minutes. What follows the end marker is not looked at.
+
+    Args:
+        data: A file that starts as a JPEG.
+    """
+    scans, place = 0, 2
+    while marker := _NEXT_MARKER.search(data, place):
+        kind, place = marker[1][0], marker.end()
+        if kind == _END:
+            return False
+        scans += kind == _SCAN
+        if scans > MAX_SCANS or kind in _ARITHMETIC:
+            return True
+        if kind not in _BARE:
+            place += int.from_bytes(data[place : place + 2])
+    return False
