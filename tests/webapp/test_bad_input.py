@@ -106,7 +106,17 @@ def test_one_bad_picture_refuses_the_request_and_is_named(client: FlaskClient) -
         {"json": {"photo": "data:image/png;base64,AA=="}},
         {"json": []},
     ],
-    ids=str,
+    ids=[
+        "no body",
+        "empty body",
+        "empty form",
+        "file in another field",
+        "text in the field",
+        "empty file",
+        "empty JSON object",
+        "other JSON key",
+        "JSON list",
+    ],
 )
 def test_nothing_sent_is_422(client: FlaskClient, request_parts: dict[str, Any]) -> None:
     assert problem(client.post("/predict", **request_parts))["status"] == 422
