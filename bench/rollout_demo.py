@@ -25,9 +25,9 @@ PEOPLE = 50
 def main() -> None:
     """Prints each command and what it said."""
     second = ROOT / "models/us_bills/2"
-    with tempfile.TemporaryDirectory() as folder:
-        with stage(Path(folder), second if second.is_dir() else None) as site:
-            show(site)
+    candidate = second if second.is_dir() else None
+    with tempfile.TemporaryDirectory() as folder, stage(Path(folder), candidate) as site:
+        show(site)
 
 
 def show(site: Stage) -> None:
