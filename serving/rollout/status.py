@@ -78,21 +78,21 @@ def status(site: Site, webapp: str, seconds: int) -> Status:
     states = _states(site, notes)
     layout, share = site.layout(), site.traffic()
     numbers = {*site.store.versions(), *(states or {}), *layout.versions}
-    rows = []
-    for number in sorted(numbers, reverse=True):
+
+    def row(number: int) -> Row:
         path = site.store.versions().get(number)
-        rows.append(
-            Row(
-                version=number,
-                on_disk=path is not None,
-                state=states.get(number, "not loaded") if states is not None else None,
-                labels=layout.labels_of(number),
-                percent=_percent(number, layout, share),
-                shadow=share.shadow and number == share.canary,
-                figures=window.of(number) if window is not None else None,
-                accuracy=accuracy_of(path) if path is not None else None,
-            )
+        return Row(
+            version=number,
+            on_disk=path is not None,
+            state=states.get(number, "not loaded") if states is not None else None,
+            labels=layout.labels_of(number),
+            percent=_percent(number, layout, share),
+            shadow=share.shadow and number == share.canary,
+            figures=window.of(number) if window is not None else None,
+            accuracy=accuracy_of(path) if path is not None else None,
         )
+
+    rows = [row(number) for number in sorted(numbers, reverse=True)]
     if states is not None:
         notes += _differences(site, layout, states)
     cut_off = site.history.unfinished()
