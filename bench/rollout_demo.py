@@ -25,10 +25,8 @@ PEOPLE = 50
 def main() -> None:
     """Prints each command and what it said."""
     second = ROOT / "models/us_bills/2"
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        stage(Path(folder), second if second.is_dir() else None) as site,
-    ):
+    candidate = second if second.is_dir() else None
+    with tempfile.TemporaryDirectory() as folder, stage(Path(folder), candidate) as site:
         show(site)
 
 

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 
-from flask import Blueprint, Flask, Response, current_app
+from flask import Blueprint, Flask, Response, abort, current_app, request
 from flask.typing import ResponseReturnValue
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 from serving.client import ServingError
 from webapp.classifier import Reply
 from webapp.health import check_ready
+from webapp.past import LONGEST_SECONDS, Past
 from webapp.settings import COUNTS_FOLDER
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -23,8 +24,12 @@ blueprint = Blueprint("metrics", __name__)
 
 @blueprint.get("/metrics")
 def metrics() -> ResponseReturnValue:
-    """Show what was counted since the start."""
+    """Show what was counted since the start: until now, or until some seconds `ago`."""
     counted: Metrics = current_app.extensions["metrics"]
+    if "ago" in request.args:
+        age, page = counted.past.page(_seconds(request.args["ago"]))
+        headers = {"Age": f"{age:.0f}"}
+        return Response(page, headers=headers, content_type=CONTENT_TYPE_PLAIN_0_0_4)
     return Response(counted.exposition(current_app), content_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
@@ -38,6 +43,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self.past = Past(lambda: generate_latest(self._counts()))
         self.requests = self._counter(
             "us_bills_requests", "Requests answered.", "method", "endpoint", "status"
         )
@@ -95,19 +101,30 @@ class Metrics:
 
     def exposition(self, app: Flask) -> bytes:
         """All counters in Prometheus' text format, and whether the model server would answer."""
+        registry = self._counts()
+        registry.register(_ModelServer(app))
+        return generate_latest(registry)
+
+    def _counts(self) -> CollectorRegistry:
         registry = CollectorRegistry()
         if COUNTS_FOLDER in os.environ:
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         else:
             registry.register(self.registry)
-        registry.register(_ModelServer(app))
-        return generate_latest(registry)
+        return registry
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
         return Counter(name, meaning, labels, registry=self.registry)
 
     def _histogram(self, name: str, meaning: str, *labels: str) -> Histogram:
         return Histogram(name, meaning, labels, registry=self.registry, buckets=_SECONDS)
+
+
+def _seconds(text: str) -> float:
+    whole = text.isascii() and text.isdecimal() and len(text) < 10
+    if not whole or int(text) > LONGEST_SECONDS:
+        abort(400, f"Unrecognized ago: {text!r}. Expected 0 to {LONGEST_SECONDS:g} seconds.")
+    return float(text)
 
 
 class _ModelServer(Collector):

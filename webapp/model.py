@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -68,6 +68,7 @@ class Model:
     settings: Settings
     model_server: Client
     count: Count = no_count
+    answered_last: dict[str, int] = field(default_factory=dict)
 
     def ask(self, batch: Batch, question: Question, deadline: float) -> Answer:
         """Ask the version that the question leads to; stable answers what a canary fails at.
@@ -117,8 +118,10 @@ class Model:
     ) -> Answer:
         started = time.monotonic()
         version, label = asked
-        # A number that somebody made up is no version to count under.
-        answered, result = None if sent_as == "named" else version, "ok"
+        # A number that somebody made up is no version to count under, and where a label fails,
+        # whoever answered to it last is meant.
+        answered = None if sent_as == "named" else version or self.answered_last.get(sent_as)
+        result = "ok"
         try:
             prediction = self.model_server.predict(
                 self.settings.model_name,
@@ -130,6 +133,8 @@ class Model:
             )
             predictions = read_answers(prediction.outputs, batch.filenames)
             answered = version if prediction.version is None else prediction.version
+            if answered is not None:
+                self.answered_last[sent_as] = answered
         except ServingError as error:
             result = type(error).__name__
             raise

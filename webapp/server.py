@@ -121,6 +121,7 @@ def _prepare(worker: Any, settings: Settings) -> None:
         for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
             listener.sock.setsockopt(socket.SOL_SOCKET, option, silence)
     _in_background(worker.arriving.enforce)
+    _in_background(worker.wsgi.extensions["metrics"].past.keep)
     decoders.start()
     return_large_blocks()
     # One of several workers speaks for all.

@@ -66,6 +66,10 @@ class VersionStore:
             sync(path)
         return draft
 
+    def discard(self, digest: str) -> None:
+        """Removes a draft that is not wanted any more."""
+        shutil.rmtree(self.draft_of(digest), ignore_errors=True)
+
     def adopt(self, draft: Path, version: int) -> None:
         """Gives a draft its number, at once and complete.
 

@@ -1,6 +1,7 @@
 """How the versions fare, from the front end's own counts.
 
-Its `/metrics` count since its start; the figures of a while are the difference of two looks.
+Its `/metrics` count since its start, and can be had as they were a while ago; the figures of that
+while are the difference.
 """
 
 from __future__ import annotations
@@ -79,21 +80,54 @@ class Figures:
 
 
 def look(webapp: str) -> Look:
-    """Asks the front end.
+    """What the front end has counted until now.
+
+    Raises:
+        Refused: it cannot be asked, or answers with something else.
+    """
+    return read(_page(webapp).text)
+
+
+def look_back(webapp: str, seconds: int) -> tuple[Look, float]:
+    """What the front end counted in the last seconds, at most 300.
+
+    Returns:
+        The counts and for how long they were made, less where it has not run for so long.
+
+    Raises:
+        Refused: it cannot be asked, or answers with something else.
+    """
+    page = _page(webapp, f"?ago={seconds}")
+    return look(webapp).since(read(page.text)), float(page.headers.get("Age", 0))
+
+
+def _page(webapp: str, query: str = "") -> requests.Response:
+    """Asks for `/metrics`.
 
     Raises:
         Refused: it cannot be asked, or answers with something else.
     """
     try:
-        reply = requests.get(f"{webapp.rstrip('/')}/metrics", timeout=5)
+        reply = requests.get(f"{webapp.rstrip('/')}/metrics{query}", timeout=5)
         reply.raise_for_status()
-        return read(reply.text)
-    except (requests.RequestException, ValueError) as error:
+    except requests.RequestException as error:
         raise Refused(f"The front end at {webapp} does not tell its figures: {error}") from error
+    return reply
 
 
 def read(text: str) -> Look:
-    """Understands a page in Prometheus' text format."""
+    """Understands a page in Prometheus' text format.
+
+    Raises:
+        Refused: it is something else.
+    """
+    try:
+        return _read(text)
+    except ValueError as error:
+        raise Refused(f"Expected Prometheus' text format. Received: {text[:80]!r}.") from error
+
+
+def _read(text: str) -> Look:
     found: dict[str, dict[tuple[str, ...], float]] = defaultdict(lambda: defaultdict(float))
     keys = {
         CALLS: ("version", "result"),

@@ -143,7 +143,7 @@ def _add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser])
 
     one = command("status", "show versions, labels, traffic and figures")
     one.add_argument("--json", action="store_true", help="for machines")
-    one.add_argument("--seconds", type=float, default=2.0, help="how long to count requests")
+    one.add_argument("--seconds", type=int, default=300, help="of how long, at most 300")
 
     one = command("publish", "check a SavedModel and make it the next version on disk")
     one.add_argument("folder", type=Path, help="the SavedModel")

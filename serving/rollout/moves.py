@@ -57,7 +57,7 @@ def canary(site: Site, title: str, wanted: Traffic, limits: Limits) -> Command:
             *_get_ready(site, title, version, limits),
             # Whoever tries the next version is content with stable: what it replaced is not kept
             # for rollback any longer, so that `rollback` always has one meaning.
-            Step(f"label {CANARY}", _relabel(site, **{CANARY: version, PREVIOUS: None})),
+            Step("labels", _relabel(site, **{CANARY: version, PREVIOUS: None})),
             Step("share of the clients", lambda: _share(site, wanted)),
         ],
         _restore(site),
@@ -74,9 +74,9 @@ def promote(site: Site, title: str, version: int, limits: Limits) -> Command:
         title,
         [
             *_get_ready(site, title, version, limits),
-            Step(f"label {STABLE}", _relabel(site, **moved)),
+            Step("labels", _relabel(site, **moved)),
             # Later than the label: the canary's clients stay with the version that they have.
-            Step("no canary", lambda: _share(site, NO_CANARY)),
+            Step("share of the clients", lambda: _share(site, NO_CANARY)),
             Step("ask for stable", lambda: _confirm(site, version)),
         ],
         _restore(site),
@@ -96,7 +96,7 @@ def rollback(site: Site, title: str) -> Command:
     return Command(
         title,
         [
-            Step("no canary", lambda: _share(site, NO_CANARY)),
+            Step("share of the clients", lambda: _share(site, NO_CANARY)),
             Step("labels", _relabel(site, **back)),
         ],
     )
@@ -178,8 +178,14 @@ def _change(site: Site, change: Callable[[Layout], Layout]) -> Callable[[], str]
 def _difference(before: Layout, after: Layout) -> str:
     names = sorted({*before.labels, *after.labels})
     moved = [(name, before.labels.get(name), after.labels.get(name)) for name in names]
-    said = [f"{name} {old or '-'} to {new or '-'}" for name, old, new in moved if old != new]
+    said = [_moved(name, old, new) for name, old, new in moved if old != new]
     return ", ".join(said) or "nothing to change"
+
+
+def _moved(label: str, old: int | None, new: int | None) -> str:
+    if new is None:
+        return f"no {label} (was {old})"
+    return f"{label} is {new}" + (f" (was {old})" if old is not None else "")
 
 
 def _share(site: Site, wanted: Traffic) -> str:

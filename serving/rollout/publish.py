@@ -28,6 +28,7 @@ def publish(site: Site, title: str, source: Path) -> Command:
             Step("copy", lambda: _copy(site, source)),
             Step("next version", lambda: _adopt(site, source, title)),
         ],
+        lambda: site.store.discard(digest_of(source)),
     )
 
 

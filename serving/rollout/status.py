@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -42,7 +41,7 @@ class Status:
     Attributes:
         rows: newest version first.
         notes: what does not fit together, and what to do about it.
-        seconds: how long the figures were counted, or None without any.
+        seconds: for how long the figures were counted, or None without any.
     """
 
     model: str
@@ -63,43 +62,43 @@ class Status:
         return "\n".join([f"{self.model}{since}", *(x.rstrip() for x in text), *self.notes])
 
 
-def status(site: Site, webapp: str, seconds: float) -> Status:
-    """Looks at disk and server, and for some seconds at the front end.
+def status(site: Site, webapp: str, seconds: int) -> Status:
+    """Looks at disk, server and front end.
 
     Args:
         site: what to look at.
         webapp: the front end's URL; empty for none.
-        seconds: how long to count its requests.
+        seconds: of how long to tell its figures, at most 300.
 
     Raises:
         Refused: the configuration or the folder of the versions cannot be read.
     """
     notes: list[str] = []
-    window = _count(webapp, seconds, notes)
+    window, counted = _figures(webapp, seconds, notes)
     states = _states(site, notes)
     layout, share = site.layout(), site.traffic()
     numbers = {*site.store.versions(), *(states or {}), *layout.versions}
-    rows = []
-    for number in sorted(numbers, reverse=True):
+
+    def row(number: int) -> Row:
         path = site.store.versions().get(number)
-        rows.append(
-            Row(
-                version=number,
-                on_disk=path is not None,
-                state=states.get(number, "not loaded") if states is not None else None,
-                labels=layout.labels_of(number),
-                percent=_percent(number, layout, share),
-                shadow=share.shadow and number == share.canary,
-                figures=window.of(number) if window is not None else None,
-                accuracy=accuracy_of(path) if path is not None else None,
-            )
+        return Row(
+            version=number,
+            on_disk=path is not None,
+            state=states.get(number, "not loaded") if states is not None else None,
+            labels=layout.labels_of(number),
+            percent=_percent(number, layout, share),
+            shadow=share.shadow and number == share.canary,
+            figures=window.of(number) if window is not None else None,
+            accuracy=accuracy_of(path) if path is not None else None,
         )
+
+    rows = [row(number) for number in sorted(numbers, reverse=True)]
     if states is not None:
         notes += _differences(site, layout, states)
     cut_off = site.history.unfinished()
     if cut_off is not None:
         notes.append(f"`{cut_off}` is under way, or was cut off: the same call again finishes it.")
-    return Status(site.config.model, rows, notes, seconds if window is not None else None)
+    return Status(site.config.model, rows, notes, counted)
 
 
 def _percent(version: int, layout: Layout, share: Traffic) -> float:
@@ -108,16 +107,14 @@ def _percent(version: int, layout: Layout, share: Traffic) -> float:
     return tries * (version == share.canary) + (100.0 - tries) * (version == layout.stable)
 
 
-def _count(webapp: str, seconds: float, notes: list[str]) -> Look | None:
+def _figures(webapp: str, seconds: int, notes: list[str]) -> tuple[Look | None, float | None]:
     if not webapp:
-        return None
+        return None, None
     try:
-        before = figures.look(webapp)
-        time.sleep(seconds)
-        return figures.look(webapp).since(before)
+        return figures.look_back(webapp, seconds)
     except Refused as error:
         notes.append(str(error))
-        return None
+        return None, None
 
 
 def _states(site: Site, notes: list[str]) -> dict[int, str] | None:

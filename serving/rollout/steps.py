@@ -59,7 +59,7 @@ def run(command: Command, history: History, say: Say) -> None:
 
 
 def _fail(command: Command, step: Step, error: Exception, history: History) -> None:
-    reason = f"{step.name}: {error}"
+    reason = f"{step.name}: {str(error).rstrip('.')}."
     if command.undo is None:
         reason += " What was done stays; the same command again goes on from there."
     else:

@@ -69,7 +69,7 @@ def watch(
         Why the canary was rolled back, or None.
 
     Raises:
-        Refused: there is no canary, or the rollback failed.
+        Refused: there is no canary, or the front end cannot be asked at the start.
     """
     version = site.traffic().canary
     if version is None:
@@ -109,17 +109,20 @@ def _look(
     canary = window.of(version)
     say(f"version {version}: {_words(canary)}; stable: {_words(window.of(stable))}")
     reason = guard.objection(canary, window.of(stable))
-    if reason is not None:
-        _roll_back(site, version, reason, say)
-    return reason
+    return reason if reason is None or _roll_back(site, version, reason, say) else None
 
 
-def _roll_back(site: Site, version: int, reason: str, say: Say) -> None:
+def _roll_back(site: Site, version: int, reason: str, say: Say) -> bool:
+    """Takes the canary back, unless somebody holds the lock; returns whether it is gone."""
     title = f"watch: rollback of {version}, {reason}"
     say(f"rolling version {version} back: {reason}")
-    with site.exclusive(title):
-        if site.traffic().canary == version:
-            run(moves.rollback(site, title), site.history, say)
+    try:
+        with site.exclusive(title):
+            if site.traffic().canary == version:
+                run(moves.rollback(site, title), site.history, say)
+    except Refused as error:
+        say(str(error))
+    return site.traffic().canary != version
 
 
 def _words(one: Figures) -> str:

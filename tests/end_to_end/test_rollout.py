@@ -6,6 +6,7 @@ The models are as small as can be, for speed; that the shipped one behaves alike
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -65,6 +66,16 @@ def test_no_request_fails_and_no_version_answers_that_was_not_asked_for(site: St
     reply = ask(site, "0")
     assert reply["model"] == {"name": "us_bills", "version": 2, "label": "stable"}
     assert reply["predictions"][0]["probabilities"].keys() == {"20", "2", "5", "Other"}
+
+
+def test_status_tells_what_the_front_end_counted_in_the_last_minutes(site: Stage) -> None:
+    ask(site, "0")
+    found = json.loads(site.rollout("status", "--json").stdout)
+    rows = {row["version"]: row for row in found["rows"]}
+    assert rows[2]["figures"]["requests"] > 0
+    assert rows[2]["figures"]["errors"] == 0
+    assert 0 < rows[2]["figures"]["p50"] <= rows[2]["figures"]["p95"]
+    assert found["seconds"] > 0
 
 
 def test_a_canary_that_fails_is_taken_back_by_the_watch(site: Stage) -> None:

@@ -14,9 +14,10 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from serving.client import connect
+from serving.client import ServingError, connect
 from serving.traffic import Traffic
 from tests import specimen
+from tests.support.servers import ModelServer
 from webapp.model import Answer, Batch, Model, Question
 from webapp.settings import Settings
 from webapp.shadow import WAITING, Shadow
@@ -139,6 +140,21 @@ def test_what_a_canary_fails_at_is_answered_by_stable_and_counted(
     calls = "us_bills_model_calls_total"
     assert count(client, calls, version="9", sent_as="canary", result="NotServed") == 1
     assert count(client, calls, version="1", sent_as="stable", result="ok") == 1
+
+
+def test_a_failure_of_a_label_is_counted_for_the_version_that_it_led_to(
+    model_server: ModelServer,
+) -> None:
+    counted: list[tuple[int | None, str, str]] = []
+    client = connect(model_server.grpc_url)
+    model = Model(Settings(), client, lambda *call: counted.append(call[:3]))
+    question, batch = Question(label="stable"), Batch(IMAGES, [None])
+    model.ask(batch, question, time.monotonic() + 20)
+    client.close()
+    away = Model(Settings(), connect("grpc://127.0.0.1:1"), model.count, model.answered_last)
+    with pytest.raises(ServingError):
+        away.ask(batch, question, time.monotonic() + 20)
+    assert counted == [(1, "stable", "ok"), (1, "stable", "Unavailable")]
 
 
 def test_a_broken_file_keeps_the_last_good_share_and_is_reported(

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from serving.rollout import moves
+from serving.rollout import site as site_module
 from serving.rollout.errors import Refused
 from serving.rollout.figures import Figures
 from serving.rollout.site import Site
@@ -83,6 +84,25 @@ def test_a_canary_that_fails_is_rolled_back_and_the_reason_is_kept(
     assert checked.traffic() == NO_CANARY
     assert checked.layout().labels == {"stable": 1}
     assert reason in checked.history.lines()[-1]["command"]
+
+
+def test_a_watch_that_meets_another_command_tries_again(
+    checked: Site, failing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site_module, "LOCK_SECONDS", 0.1)
+    checked.share(Traffic(2, 10.0))
+    said: list[str] = []
+    other = checked.exclusive("promote 2")
+    other.__enter__()
+
+    def say(line: str) -> None:
+        said.append(line)
+        if line.startswith("Another rollout is under way"):
+            other.__exit__(None, None, None)
+
+    assert watch(checked, failing, GUARD, say, every=0.05, seconds=20)
+    assert any("`promote 2` by" in line for line in said)
+    assert checked.traffic() == NO_CANARY
 
 
 def test_the_watch_ends_with_the_trial(checked: Site, failing: str) -> None:
