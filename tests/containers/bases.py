@@ -3,13 +3,16 @@
 Debian packages unpacked into an empty folder, as the images that the Dockerfiles name are made:
 `RUN_BASE` has Python and no shell, `BASH_BASE` has a shell too, `BUILD_BASE` also pip and the
 certificates that this machine trusts. Needs `mmdebstrap` and root, on a Debian with that Python.
+`python -m tests.containers.bases` makes them for a build by hand.
 """
 
 import ensurepip
 import os
 import shutil
 import subprocess
+import sys
 import tarfile
+import tempfile
 from pathlib import Path
 
 import docker
@@ -76,3 +79,16 @@ def _add_pip(engine: docker.DockerClient, folder: Path) -> None:
     shutil.copy(_CERTIFICATES, context / "certificates.crt")
     (context / "Dockerfile").write_text(_BUILD.format(bash_base=BASH_BASE))
     engine.images.build(path=str(context), tag=BUILD_BASE, rm=True)
+
+
+def main() -> None:
+    """Makes the images and prints how to build on them."""
+    with tempfile.TemporaryDirectory() as folder:
+        make(docker.from_env(timeout=600), Path(folder))
+    for file, run in (("webapp/Dockerfile", RUN_BASE), ("serving/local/Dockerfile", BASH_BASE)):
+        arguments = f"--build-arg BASE={run} --build-arg BUILD_BASE={BUILD_BASE}"
+        sys.stdout.write(f"docker build {arguments} --file {file} .\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,5 +1,6 @@
 """An engine, the images built from this checkout, and the compose file brought up with them."""
 
+import os
 import shutil
 import sys
 import sysconfig
@@ -16,7 +17,10 @@ from tests.support.servers import ROOT
 
 WEB_IMAGE = "us-bills-web:test"
 LOCAL_IMAGE = "us-bills-serving:test"
-TENSORFLOW_SERVING = "tensorflow/serving:2.20.0"
+MODEL_SERVERS = [
+    os.environ.get("US_BILLS_SERVING_IMAGE") or LOCAL_IMAGE,
+    "tensorflow/serving:2.20.0",
+]
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +66,8 @@ def local_image(engine: docker.DockerClient, made_bases: bool, context: Path) ->
     """The local model server's image.
 
     On made bases it is built without TensorFlow, which takes minutes and 4 GB: the container gets
-    that from this Python's packages (`Stack`). `US_BILLS_SERVING_IMAGE` names a whole one instead.
+    that from this Python's packages (`Stack`). `US_BILLS_SERVING_IMAGE=us-bills-serving` has the
+    tests run against a whole one.
     """
     if not made_bases:
         _build(engine, context, "serving/local/Dockerfile", LOCAL_IMAGE, {})
@@ -74,7 +79,7 @@ def local_image(engine: docker.DockerClient, made_bases: bool, context: Path) ->
     return LOCAL_IMAGE
 
 
-@pytest.fixture(scope="session", params=[LOCAL_IMAGE, TENSORFLOW_SERVING])
+@pytest.fixture(scope="session", params=MODEL_SERVERS)
 def stack(
     request: pytest.FixtureRequest,
     engine: docker.DockerClient,
@@ -84,7 +89,7 @@ def stack(
 ) -> Iterator[Stack]:
     """`docker compose up`, once with either model server."""
     serving = request.param
-    if serving == TENSORFLOW_SERVING:
+    if serving != LOCAL_IMAGE:
         _require(engine, serving)
     packages = _own_packages(engine, local_image)
     folder = tmp_path_factory.mktemp("stack")

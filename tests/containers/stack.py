@@ -66,7 +66,6 @@ class Stack:
         self.rest_url = f"http://{HOST}:{self.ports['US_BILLS_REST_PORT']}"
         self.models = folder / "models" / "us_bills"
         self.config = folder / "serving" / "config"
-        self.serving_image = serving_image
         self._engine = engine
         self._project = f"us-bills-test-{uuid.uuid4().hex[:8]}"
         self._environment = os.environ | {k: str(v) for k, v in self.ports.items()}

@@ -96,3 +96,9 @@ def test_dockerignore_lets_through_what_the_images_copy_and_no_more() -> None:
     lines = (ROOT / ".dockerignore").read_text().split()
     let_through = {line[1:] for line in lines if line[0] == "!"}
     assert let_through == {source for text in DOCKERFILES.values() for source, _ in copied(text)}
+
+
+def test_every_variable_of_the_compose_file_is_in_the_manual() -> None:
+    used = set(re.findall(r"\$\{(US_BILLS_\w+)", (ROOT / "docker-compose.yml").read_text()))
+    manual = (ROOT / "docs" / "operations.md").read_text()
+    assert not [name for name in used if f"`{name}`" not in manual]
