@@ -17,16 +17,16 @@ FIT ?=
 EXPORT ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint train photos lock protos
+.PHONY: help run test lint train photos rollout-demo lock protos
 
 help:  ## list the commands
-	@sed -n 's/^\([a-z]*\):.*## /\1 \t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1 \t/p' $(MAKEFILE_LIST) | expand -t 14
 
 run: $(VENV)/.run  ## install, start the model server and the front end, print the URL
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/honcho start || test $$? -eq 130  # 130: Ctrl-C
 
 test: $(VENV)/.dev  ## install everything and run all tests
-	@$(BIN)/python -m pytest $(TESTS)
+	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadgroup $(TESTS)
 
 lint: $(VENV)/.dev  ## ruff and mypy
 	@$(BIN)/ruff format --check .
@@ -39,6 +39,9 @@ train: photos $(VENV)/.training  ## train on PHOTOS=folder and add a version to 
 
 photos:
 	@test -n "$(PHOTOS)" || { echo "Say which photos: make train PHOTOS=folder (one sub-folder per class)" >&2; exit 2; }
+
+rollout-demo: $(VENV)/.run  ## try, promote, take back and retire a version, on copies
+	@$(BIN)/python -m bench.rollout_demo
 
 lock: $(VENV)/.dev  ## renew requirements/*.txt from pyproject.toml
 	@.ci/lock $(BIN)/uv

@@ -13,6 +13,15 @@ SHIPPED_FLAGS = (
 )
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keeps tests that share a server or a trained network in one process of several."""
+    for item in items:
+        folder, file = item.path.parent.name, item.path.name
+        group = folder if folder == "training" else f"{folder}/{file}"
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session")
 def model_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelServer]:
     """The local model server with the shipped model and configuration."""

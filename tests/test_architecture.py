@@ -7,7 +7,12 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 TIERS = {"serving", "training", "webapp"}
-FRONT_END = [*(ROOT / "webapp").rglob("*.py"), ROOT / "serving" / "client.py"]
+FRONT_END = [
+    *(ROOT / "webapp").rglob("*.py"),
+    *(ROOT / "serving" / name for name in ("client.py", "traffic.py")),
+]
+# The one part of the rollouts that loads a version does so in a process of its own.
+ROLLOUT = [f for f in (ROOT / "serving" / "rollout").glob("*.py") if f.name != "check.py"]
 
 
 def imports_of(file: Path) -> set[str]:
@@ -28,8 +33,8 @@ def imports_between_tiers(tier: str, folder: str = "") -> set[str]:
     return {".".join(name.split(".")[:2]) for name in others}
 
 
-def test_the_front_end_imports_the_client_and_nothing_else_of_the_other_tiers() -> None:
-    assert imports_between_tiers("webapp") == {"serving.client"}
+def test_the_front_end_imports_client_and_traffic_and_nothing_else_of_the_other_tiers() -> None:
+    assert imports_between_tiers("webapp") == {"serving.client", "serving.traffic"}
 
 
 def test_training_imports_preprocessing_and_the_wire_format_and_nothing_else() -> None:
@@ -40,8 +45,16 @@ def test_serving_imports_no_other_tier() -> None:
     assert imports_between_tiers("serving") == set()
 
 
+def test_rollouts_share_with_the_local_server_how_files_are_read_and_nothing_that_serves() -> None:
+    found = {name for file in ROLLOUT for name in imports_of(file)}
+    modules = {".".join(n.split(".")[:3]) for n in found if n.startswith("serving.local")}
+    assert modules == {f"serving.local.{name}" for name in ("config", "errors", "storage")}
+
+
 @pytest.mark.parametrize(
-    "file", [*FRONT_END, *(ROOT / "serving" / "wire").glob("*.py")], ids=lambda file: file.name
+    "file",
+    [*FRONT_END, *ROLLOUT, *(ROOT / "serving" / "wire").glob("*.py")],
+    ids=lambda file: file.name,
 )
-def test_neither_front_end_nor_client_imports_tensorflow(file: Path) -> None:
+def test_neither_front_end_nor_client_nor_rollouts_import_tensorflow(file: Path) -> None:
     assert not {name for name in imports_of(file) if name.split(".")[0] in {"tensorflow", "keras"}}

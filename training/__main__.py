@@ -65,6 +65,14 @@ def parser() -> argparse.ArgumentParser:
         default=0.01,
         help="share of wrong answers tolerated among accepted ones (default: %(default)s)",
     )
+    export.add_argument(
+        "--second-look",
+        type=float,
+        default=0.0,
+        metavar="BELOW",
+        help="look again, at the middle, where the first look is less sure than this (default: 0,"
+        " never)",
+    )
     export.set_defaults(run=_export)
 
     evaluate = commands.add_parser("evaluate", help="measure a version on a folder of photos")
@@ -151,8 +159,8 @@ def _export(given: argparse.Namespace) -> None:
     from training.export import export
 
     measured_on = _scan(given, given.measured_on) if given.measured_on else []
-    version = export(given.folder, _scan(given), measured_on, given.models, given.risk)
-    print(version)
+    photos, looks = _scan(given), given.second_look
+    print(export(given.folder, photos, measured_on, given.models, given.risk, looks))
 
 
 def _evaluate(given: argparse.Namespace) -> None:

@@ -16,10 +16,13 @@ class Calibration(NamedTuple):
     Attributes:
         temperature: The logits are divided by it before the softmax.
         threshold: A picture is accepted where its highest probability is at least this.
+        second_look_below: A picture is looked at twice where its highest probability is below
+            this at the first look; 0: none is.
     """
 
     temperature: float
     threshold: float
+    second_look_below: float = 0.0
 
 
 def calibrate(logits: _Floats, labels: NDArray[np.integer], risk: float) -> Calibration:
@@ -31,9 +34,14 @@ def calibrate(logits: _Floats, labels: NDArray[np.integer], risk: float) -> Cali
         risk: The share of wrong answers, among those accepted, that is tolerated, in [0,1].
     """
     temperature = best_temperature(logits, labels)
-    probabilities = softmax(logits / temperature)
+    return Calibration(temperature, accepted_from(logits / temperature, labels, risk))
+
+
+def accepted_from(logits: _Floats, labels: NDArray[np.integer], risk: float) -> float:
+    """Returns the threshold for logits that were divided by the temperature already."""
+    probabilities = softmax(logits)
     right = probabilities.argmax(1) == labels
-    return Calibration(temperature, threshold_for(probabilities.max(1), right, risk))
+    return threshold_for(probabilities.max(1), right, risk)
 
 
 def best_temperature(logits: _Floats, labels: NDArray[np.integer]) -> float:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
@@ -14,10 +15,11 @@ from numpy.typing import NDArray
 from serving.wire.messages_pb2 import PredictionLog
 from serving.wire.tensors import to_proto
 from training import card, dataset, evaluate, fit
-from training.calibrate import calibrate
+from training.calibrate import Calibration, accepted_from, calibrate, softmax
 from training.camera import Pixels
 from training.dataset import Photo
-from training.signatures import write_saved_model
+from training.second_look import after_second_look
+from training.signatures import IMAGE, write_saved_model
 from training.split import fingerprint, split
 from training.views import hard_views, one_hot
 
@@ -27,7 +29,12 @@ WARM_UP = "tf_serving_warmup_requests"
 
 
 def export(
-    run: Path, photos: list[Photo], measured_on: list[Photo], models: Path, risk: float
+    run: Path,
+    photos: list[Photo],
+    measured_on: list[Photo],
+    models: Path,
+    risk: float,
+    second_look_below: float = 0.0,
 ) -> Path:
     """Makes the next version of the classifier trained in `run`.
 
@@ -38,6 +45,7 @@ def export(
             empty.
         models: Where versions live, e.g. `models/us_bills`.
         risk: The share of wrong answers tolerated among accepted ones.
+        second_look_below: Pictures of a lower probability are looked at twice; 0: none is.
 
     Returns:
         The folder of the new version.
@@ -49,16 +57,42 @@ def export(
     model, facts = fit.load(run)
     held_out = _unseen(facts, photos)
     pixels, labels = _calibration_set(held_out, facts["classes"], facts["recipe"]["seed"])
-    calibration = calibrate(model.predict(pixels, verbose=2), labels.argmax(1), risk)
+    logits = model.predict(pixels, verbose=2)
+    calibration = _calibrated(model, pixels, logits, labels.argmax(1), risk, second_look_below)
     with draft_beside(models) as draft:
         write_saved_model(draft, model, facts["classes"], calibration)
-        write_warm_up(draft, models.name, pixels[0])
+        # The least sure picture, since it is the one that may be looked at twice.
+        write_warm_up(draft, models.name, pixels[softmax(logits).max(1).argmin()])
         measured = {"held_out": _measure(draft, held_out)}
         if measured_on:
             measured["other_source"] = _measure(draft, measured_on, slices=True)
         found = {**calibration._asdict(), "risk": risk, "measures": measured}
         card.write(draft, {**facts, **found}, photos)
         return publish(draft, models)
+
+
+def _calibrated(
+    model: keras.Model,
+    pixels: Pixels,
+    logits: NDArray[np.float32],
+    labels: NDArray[np.integer],
+    risk: float,
+    below: float,
+) -> Calibration:
+    """Returns the calibration of the first look's `logits`, or of both looks where two are wanted.
+
+    The first look decides the temperature, since by it some pictures are looked at again.
+    """
+    first = calibrate(logits, labels, risk)
+    if not below:
+        return first
+    network = tf.function(lambda image: model(image, training=False), input_signature=[IMAGE])
+    both = [
+        after_second_look(network, pixels[of], logits[of], first.temperature, below)
+        for of in (slice(i, i + evaluate.BATCH) for i in range(0, len(pixels), evaluate.BATCH))
+    ]
+    threshold = accepted_from(np.concatenate(both) / first.temperature, labels, risk)
+    return Calibration(first.temperature, threshold, below)
 
 
 def _calibration_set(

@@ -12,6 +12,7 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from training.calibrate import Calibration
+from training.second_look import after_second_look
 from webapp.preprocessing import IMAGE_SIZE
 
 IMAGE = tf.TensorSpec((None, IMAGE_SIZE, IMAGE_SIZE, 3), tf.uint8, name="image")
@@ -54,8 +55,7 @@ class Answer:
 
     def serving_default(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         """Answers uint8 [N,224,224,3] RGB."""
-        _, logits = self._features_and_logits(image)
-        return self._ranked(logits)
+        return self._ranked(self._reconsidered(image, self._logits(image)))
 
     def serve_bytes(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         """Answers string [N]: JPEG, PNG, GIF (first frame) or BMP files, taken as they lie."""
@@ -68,10 +68,20 @@ class Answer:
         feature map weighted by the class's row (Zhou et al., CVPR 2016, section 2).
         """
         features, logits = self._features_and_logits(image)
+        logits = self._reconsidered(image, logits)
         weights = tf.gather(self._class_weights, tf.argmax(logits, axis=1))
         heat = tf.nn.relu(tf.einsum("nhwc,nc->nhw", features, weights))
         highest = tf.reduce_max(heat, axis=[1, 2], keepdims=True)
         return {**self._ranked(logits), "heatmap": tf.math.divide_no_nan(heat, highest)}
+
+    def _logits(self, image: tf.Tensor) -> tf.Tensor:
+        return self._features_and_logits(image)[1]
+
+    def _reconsidered(self, image: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+        temperature, _, below = self._calibration
+        if not below:
+            return logits
+        return after_second_look(self._logits, image, logits, temperature, below)
 
     def _ranked(self, logits: tf.Tensor) -> dict[str, tf.Tensor]:
         probabilities = tf.nn.softmax(logits / self._calibration.temperature)

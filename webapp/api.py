@@ -12,9 +12,11 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import TooManyRequests
 
 from webapp.budget import Budget
-from webapp.classifier import Classifier, Question
+from webapp.classifier import Classifier
+from webapp.model import Question
 from webapp.pages import PICTURE_SIZE, answer_page, prefers_html
 from webapp.settings import Settings
+from webapp.traffic import TrafficFile, assign
 from webapp.uploads import read_photos
 
 blueprint = Blueprint("api", __name__)
@@ -48,6 +50,10 @@ def predict() -> ResponseReturnValue:
     with budget.meter(request.environ):
         # A body that is slow to come holds no place.
         photos = read_photos(settings)
+        # Nor does it hold a version: a trial may be over by now.
+        if not request.args.keys() & {"version", "label"}:
+            traffic: TrafficFile = current_app.extensions["traffic"]
+            question = assign(question, traffic.current())
         with _place():
             g.reply = classifier.ask(photos, question, g.stages)
     return answer_page(g.reply) if prefers_html() else jsonify(g.reply.to_json())

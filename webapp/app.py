@@ -6,9 +6,12 @@ from typing import IO
 from flask import Flask, Request
 
 from serving.client import connect
-from webapp import api, headers, health, metrics, observe, pages, problems
+from webapp import api, headers, health, metrics, observe, pages, problems, traffic
 from webapp.classifier import Classifier
+from webapp.metrics import Metrics
+from webapp.model import Model
 from webapp.settings import Settings
+from webapp.shadow import Shadow
 
 
 class _InMemoryRequest(Request):
@@ -28,8 +31,8 @@ def create_app(settings: Settings) -> Flask:
 
     Returns:
         A WSGI application. Its `extensions` hold `settings`, `model_server` (the client),
-        `classifier`, `metrics`, `places` (how many more photo requests may come in) and `budget`
-        (how many more bytes).
+        `classifier`, `metrics`, `places` (how many more photo requests may come in), `budget`
+        (how many more bytes) and `traffic` (the share of a version on trial).
     """
     app = Flask(__name__)
     app.request_class = _InMemoryRequest
@@ -39,9 +42,11 @@ def create_app(settings: Settings) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["settings"] = settings
     app.extensions["model_server"] = connect(settings.model_server)
-    app.extensions["classifier"] = Classifier(settings, app.extensions["model_server"])
     for module in (pages, api, health, metrics):
         app.register_blueprint(module.blueprint)
-    for part in (problems, headers, api, metrics, observe):
+    for part in (problems, headers, api, metrics, observe, traffic):
         part.init_app(app)
+    counts: Metrics = app.extensions["metrics"]
+    model = Model(settings, app.extensions["model_server"], counts.count_call)
+    app.extensions["classifier"] = Classifier(model, Shadow(model, counts.count_shadow))
     return app

@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from serving.client import Client, DeadlineExceeded
-from webapp.answers import read_answers
 from webapp.decoder import Seen
 from webapp.decoders import decoders
+from webapp.model import Batch, Model, Question
 from webapp.preprocessing import BadImage
-from webapp.settings import Settings
+from webapp.shadow import Shadow
 from webapp.stages import Stages
 
 
@@ -25,35 +24,18 @@ class Photo:
 
 
 @dataclass(frozen=True)
-class Question:
-    """Which version is asked, by number or by label, and whether it shall show what it looked at.
-
-    Attributes:
-        version: A version number, or None.
-        label: A version label, or None; with neither, the newest version answers.
-        explain: Whether the answers get a heat map.
-        small: Longest side in pixels of a small copy of each picture; 0 for none.
-    """
-
-    version: int | None = None
-    label: str | None = None
-    explain: bool = False
-    small: int = 0
-
-
-@dataclass(frozen=True)
 class Classifier:
     """Asks one model about photos; safe to use from many threads."""
 
-    settings: Settings
-    model_server: Client
+    model: Model
+    shadow: Shadow | None = None
 
     def ask(
         self, photos: Sequence[Photo], question: Question, stages: Stages | None = None
     ) -> "Reply":
         """Read the value of the bill on each photo, all in one batch.
 
-        Decoding and the model share `settings.timeout`: what the first takes, the second lacks.
+        Decoding and the model share the setting `timeout`: what the first takes, the second lacks.
 
         Args:
             photos: One or more files, not yet looked into.
@@ -69,22 +51,17 @@ class Classifier:
             ServingError: The model server gave no usable answer in time.
         """
         stages = stages or Stages()
-        deadline = time.monotonic() + self.settings.timeout
+        deadline = time.monotonic() + self.model.settings.timeout
         seen = [_look(photo, question.small, stages, deadline) for photo in photos]
-        model: dict[str, Any] = {"version": question.version, "label": question.label}
+        images = np.stack([picture.tensor for picture in seen])
+        batch = Batch(images, [photo.filename for photo in photos])
         with stages.time("model"):
-            prediction = self.model_server.predict(
-                self.settings.model_name,
-                {"image": np.stack([picture.tensor for picture in seen])},
-                signature="explain" if question.explain else "serving_default",
-                timeout=_left(deadline),
-                **model,
-            )
-        if prediction.version is not None:
-            model["version"] = prediction.version
+            answer = self.model.ask(batch, question, deadline)
+        if self.shadow is not None and question.shadow is not None:
+            self.shadow.send(batch, question, question.shadow, answer)
         return Reply(
-            {"name": self.settings.model_name, **model},
-            read_answers(prediction.outputs, [photo.filename for photo in photos]),
+            {"name": self.model.settings.model_name, **answer.model},
+            answer.predictions,
             [picture.small for picture in seen],
         )
 
@@ -115,10 +92,3 @@ def _look(photo: Photo, small: int, stages: Stages, deadline: float) -> Seen:
         if photo.filename is None:
             raise
         raise type(error)(f"{photo.filename}: {error}") from error
-
-
-def _left(deadline: float) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise DeadlineExceeded("The time was over before the model could be asked.")
-    return left

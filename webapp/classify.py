@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from serving.client import ServingError, connect
-from webapp.classifier import Classifier, Photo, Question
+from webapp.classifier import Classifier, Photo
 from webapp.decoders import Busy, TooSlow
+from webapp.model import Model, Question
 from webapp.preprocessing import BadImage
 from webapp.settings import Settings
 
@@ -37,7 +38,9 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     client = connect(settings.model_server)
     failed = False
     try:
-        for line in _ask(options.photos, Classifier(settings, client), options.version, label):
+        for line in _ask(
+            options.photos, Classifier(Model(settings, client)), options.version, label
+        ):
             print(json.dumps(line) if options.json else _row(line), flush=True)  # noqa: T201
             failed = failed or "error" in line
     except (ServingError, Busy, TooSlow) as error:

@@ -53,6 +53,22 @@ class Metrics:
         self.stages = self._histogram(
             "us_bills_stage_seconds", "Duration of a stage of POST /predict.", "stage"
         )
+        self.calls = self._counter(
+            "us_bills_model_calls",
+            "Calls of the model server, by who sent them and what came back.",
+            "version",
+            "sent_as",
+            "result",
+        )
+        self.call_seconds = self._histogram(
+            "us_bills_model_seconds", "Duration of a call that was answered.", "version", "sent_as"
+        )
+        self.shadows = self._counter(
+            "us_bills_shadow",
+            "Copies of requests, by how the answers compare.",
+            "version",
+            "result",
+        )
         self.running = Gauge(
             "us_bills_requests_running",
             "Requests being answered now.",
@@ -65,6 +81,17 @@ class Metrics:
         version = str(reply.model["version"] or "unknown")
         for prediction in reply.predictions:
             self.answers.labels(prediction["denomination"] or "unsure", version).inc()
+
+    def count_call(self, version: int | None, sent_as: str, result: str, seconds: float) -> None:
+        """Count a call of the model server; see `webapp.model.Count`."""
+        number = str(version or "unknown")
+        self.calls.labels(number, sent_as, result).inc()
+        if result == "ok":
+            self.call_seconds.labels(number, sent_as).observe(seconds)
+
+    def count_shadow(self, version: int, result: str) -> None:
+        """Count a copy of a request: `same`, `different`, `failed` or `dropped`."""
+        self.shadows.labels(str(version), result).inc()
 
     def exposition(self, app: Flask) -> bytes:
         """All counters in Prometheus' text format, and whether the model server would answer."""

@@ -12,6 +12,7 @@ from flask.typing import ResponseReturnValue
 
 from webapp.classifier import Reply
 from webapp.phrases import LANGUAGES, language
+from webapp.traffic import meet
 
 PICTURE_SIZE = 480
 """Longest side in pixels of the small copy of a photo that comes back beside its answer."""
@@ -24,6 +25,7 @@ blueprint = Blueprint("pages", __name__)
 @blueprint.get("/")
 def index() -> ResponseReturnValue:
     """Show the page where a photo can be given."""
+    meet(current_app.extensions["traffic"].current())
     return _page()
 
 

@@ -78,6 +78,11 @@ class Settings:
     model_label: str = _setting(
         "stable", _text, "version label to ask for; empty asks for the newest version"
     )
+    traffic_file: str = _setting(
+        "serving/config/traffic.json",
+        _text,
+        "what rollouts write about a version on trial, re-read when it changes; empty for none",
+    )
     timeout: float = _setting(
         5.0, _seconds, "seconds from a photo's last byte to its answer, the model server's included"
     )

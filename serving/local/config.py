@@ -91,13 +91,14 @@ class ConfigReader:
             )
         return ModelConfig(
             name=model.name,
-            base_path=self._locate(model.base_path),
+            base_path=self.locate(model.base_path),
             platform=platform,
             policy=model.model_version_policy,
             labels=dict(model.version_labels),
         )
 
-    def _locate(self, base_path: str) -> Path:
+    def locate(self, base_path: str) -> Path:
+        """Where a base path is on this machine."""
         if self.models_root is not None and base_path.startswith(CONTAINER_MODELS):
             return self.models_root / base_path.removeprefix(CONTAINER_MODELS)
         return Path(base_path)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import logging
 import math
+import threading
 from collections.abc import Iterator, Mapping
 from concurrent import futures
+from contextlib import contextmanager
 from typing import Any
 
 import grpc
@@ -24,6 +26,9 @@ from serving.wire import operations_pb2 as operations
 log = logging.getLogger(__name__)
 
 MAX_SECONDS = 24 * 3600
+EXHAUSTED = "Server Threadpool Exhausted"
+_REFUSERS = 4
+"""Threads beyond those that answer, so that a call too many is refused at once."""
 
 
 class GrpcServer:
@@ -44,16 +49,17 @@ class GrpcServer:
             host: address to listen on.
             port: where to listen.
             answers: how to answer each method.
-            threads: calls at once.
+            threads: calls at once; one more is refused with `RESOURCE_EXHAUSTED`, as recorded.
             health: answers the health service, where that is wanted.
 
         Raises:
             RuntimeError: the port is taken.
         """
-        pool = futures.ThreadPoolExecutor(threads, thread_name_prefix="gRPC")
+        pool = futures.ThreadPoolExecutor(threads + _REFUSERS, thread_name_prefix="gRPC")
         options = [*methods.UNLIMITED_MESSAGES, ("grpc.so_reuseport", 0)]
         self._health = health
-        self._server = grpc.server(pool, [_Methods(answers, health)], options=options)
+        methods_at_once = _Methods(answers, health, threading.BoundedSemaphore(threads))
+        self._server = grpc.server(pool, [methods_at_once], options=options)
         self._server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
 
     def start(self) -> None:
@@ -68,27 +74,35 @@ class GrpcServer:
 
 
 class _Methods(grpc.GenericRpcHandler):
-    def __init__(self, answers: Mapping[str, Answer], health: Health | None) -> None:
+    def __init__(
+        self,
+        answers: Mapping[str, Answer],
+        health: Health | None,
+        room: threading.BoundedSemaphore,
+    ) -> None:
         self._answers = answers
         self._health = health
+        self._room = room
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any] | None:
         if details.method in self._answers:
-            return _unary(self._answers[details.method])
+            return _unary(self._answers[details.method], self._room)
         if self._health is not None and details.method == methods.HEALTH_CHECK:
             check = self._health.check
-            return _unary(Answer(operations.HealthCheckRequest, lambda request, _: check(request)))
+            answer = Answer(operations.HealthCheckRequest, lambda request, _: check(request))
+            return _unary(answer, self._room)
         if self._health is not None and details.method == methods.HEALTH_WATCH:
-            return _stream(self._health)
+            return _stream(self._health, self._room)
         return grpc.unary_unary_rpc_method_handler(_unimplemented)
 
 
-def _unary(answer: Answer) -> grpc.RpcMethodHandler[Any, Any]:
+def _unary(answer: Answer, room: threading.BoundedSemaphore) -> grpc.RpcMethodHandler[Any, Any]:
     """Wraps an answer: decodes the request and maps errors, once for all methods."""
 
     def behaviour(data: bytes, context: grpc.ServicerContext) -> Message:
         try:
-            return answer.give(answer.request_type.FromString(data), _timeout_ms(context))
+            with _a_place(room):
+                return answer.give(answer.request_type.FromString(data), _timeout_ms(context))
         except StatusError as error:
             context.abort(grpc.StatusCode[error.code.name], error.message)
         except DecodeError:
@@ -100,12 +114,31 @@ def _unary(answer: Answer) -> grpc.RpcMethodHandler[Any, Any]:
     return grpc.unary_unary_rpc_method_handler(behaviour, response_serializer=_serialize)
 
 
-def _stream(health: Health) -> grpc.RpcMethodHandler[Any, Any]:
+def _stream(health: Health, room: threading.BoundedSemaphore) -> grpc.RpcMethodHandler[Any, Any]:
     def behaviour(data: bytes, context: grpc.ServicerContext) -> Iterator[Message]:
-        request = operations.HealthCheckRequest.FromString(data)
-        return health.watch(request, context.is_active)
+        try:
+            with _a_place(room):
+                request = operations.HealthCheckRequest.FromString(data)
+                yield from health.watch(request, context.is_active)
+        except StatusError as error:
+            context.abort(grpc.StatusCode[error.code.name], error.message)
 
     return grpc.unary_stream_rpc_method_handler(behaviour, response_serializer=_serialize)
+
+
+@contextmanager
+def _a_place(room: threading.BoundedSemaphore) -> Iterator[None]:
+    """Holds one of the places of calls at once.
+
+    Raises:
+        StatusError: none is free. The recorded server refuses too, and clients must expect it.
+    """
+    if not room.acquire(blocking=False):
+        raise StatusError(Code.RESOURCE_EXHAUSTED, EXHAUSTED)
+    try:
+        yield
+    finally:
+        room.release()
 
 
 def _serialize(reply: Message) -> bytes:

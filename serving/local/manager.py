@@ -248,8 +248,9 @@ class Manager:
 
     def _poll_config(self) -> None:
         try:
-            models = self._read_config()
+            # Read within the lock: else a reload that comes between would be undone by older text.
             with self._config_lock:
+                models = self._read_config()
                 if models == self._models:
                     self._refused = ""
                     return

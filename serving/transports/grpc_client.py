@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import grpc
 import numpy as np
@@ -25,6 +25,7 @@ from serving.transports.interface import (
 )
 from serving.wire import messages_pb2 as pb
 from serving.wire import methods
+from serving.wire import operations_pb2 as operations
 from serving.wire.tensors import Array, from_proto, to_proto
 
 _GRPC_OPTIONS = (
@@ -33,6 +34,8 @@ _GRPC_OPTIONS = (
     ("grpc.min_reconnect_backoff_ms", int(1000 * CONNECT_SECONDS)),
     ("grpc.max_reconnect_backoff_ms", 500),
     ("grpc.enable_http_proxy", 0),
+    # A name with several addresses, such as a headless service's: each server gets its share.
+    ("grpc.lb_policy_name", "round_robin"),
 )
 _GRPC_ERRORS: dict[grpc.StatusCode, type[ServingError]] = {
     grpc.StatusCode.INVALID_ARGUMENT: InvalidRequest,
@@ -46,6 +49,13 @@ _GRPC_ERRORS: dict[grpc.StatusCode, type[ServingError]] = {
 _CODE_NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
 
 
+class Description(NamedTuple):
+    """A version that serves: its number, and its signatures by name."""
+
+    version: int
+    signatures: Mapping[str, pb.SignatureDef]
+
+
 class GrpcClient:
     """Speaks gRPC over one kept channel.
 
@@ -57,6 +67,7 @@ class GrpcClient:
         self._predict = self._method(methods.PREDICT, pb.PredictResponse)
         self._metadata = self._method(methods.GET_MODEL_METADATA, pb.GetModelMetadataResponse)
         self._status = self._method(methods.GET_MODEL_STATUS, pb.GetModelStatusResponse)
+        self._reload = self._method(methods.RELOAD_CONFIG, operations.ReloadConfigResponse)
 
     def predict(
         self,
@@ -87,6 +98,20 @@ class GrpcClient:
         timeout: float = 2.0,
     ) -> set[str]:
         """See `Client.signatures`."""
+        return set(self.describe(model, version=version, label=label, timeout=timeout).signatures)
+
+    def describe(
+        self,
+        model: str,
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        timeout: float = 2.0,
+    ) -> Description:
+        """Which version a label leads to, and what its signatures take and give.
+
+        Args and errors are those of `Client.signatures`.
+        """
         require_one_choice(version, label)
         request = pb.GetModelMetadataRequest(
             model_spec=_spec(model, "", version, label), metadata_field=[methods.SIGNATURE_FIELD]
@@ -94,7 +119,20 @@ class GrpcClient:
         with _grpc_errors():
             reply = self._metadata(request, timeout=timeout)
             packed = reply.metadata[methods.SIGNATURE_FIELD].value
-            return set(pb.SignatureDefMap.FromString(packed).signature_def)
+            signatures = pb.SignatureDefMap.FromString(packed).signature_def
+        return Description(reply.model_spec.version.value, signatures)
+
+    def reload(self, config: pb.ModelServerConfig, *, timeout: float = 10.0) -> None:
+        """Gives the server another configuration in place of all that it had.
+
+        Models that stay are loaded and unloaded in the server's own time, later than this returns;
+        labels move at once (recorded cases 500 to 552).
+
+        Raises:
+            ServingError: one of its kinds; `InvalidRequest` where the configuration is refused.
+        """
+        with _grpc_errors():
+            self._reload(operations.ReloadConfigRequest(config=config), timeout=timeout)
 
     def status(self, model: str, *, timeout: float = 2.0) -> list[VersionStatus]:
         """See `Client.status`."""

@@ -11,26 +11,20 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.containers.stack import compose_command
+
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES = COMPOSE["services"]
-DOCKERFILE = (ROOT / "webapp" / "Dockerfile").read_text()
+DOCKERFILES = {
+    name: (ROOT / name / "Dockerfile").read_text() for name in ("webapp", "serving/local")
+}
 
 
-def copied() -> list[tuple[list[str], str]]:
-    """Returns (sources, destination) of each COPY from the repository into the final stage."""
-    final_stage = DOCKERFILE.rpartition("\nFROM ")[2]
-    words = [line.split()[1:] for line in final_stage.splitlines() if line.startswith("COPY ")]
-    return [(w[:-1], w[-1]) for w in words if not w[0].startswith("--")]
-
-
-def compose_command() -> list[str]:
-    for command in (["docker", "compose"], ["docker-compose"]):
-        if shutil.which(command[0]):
-            probe = subprocess.run([*command, "version"], capture_output=True, check=False)
-            if probe.returncode == 0:
-                return command
-    pytest.skip("neither `docker compose` nor `docker-compose` is installed")
+def copied(dockerfile: str) -> list[tuple[str, str]]:
+    """Returns (source, destination) of each COPY from the repository."""
+    words = [line.split()[1:] for line in dockerfile.splitlines() if line.startswith("COPY ")]
+    return [(w[0], w[1]) for w in words if not w[0].startswith("--")]
 
 
 @pytest.mark.parametrize("image", ["", "us-bills-serving:local"])
@@ -70,20 +64,26 @@ def test_containers_cannot_write_or_gain_rights(name: str) -> None:
     assert "no-new-privileges:true" in service["security_opt"]
 
 
-def test_neither_container_runs_as_root() -> None:
+@pytest.mark.parametrize("name", DOCKERFILES)
+def test_neither_container_runs_as_root(name: str) -> None:
     assert SERVICES["serving"]["user"] == "65534:65534"
-    assert re.search(r"^USER 65534:65534$", DOCKERFILE, re.MULTILINE)
+    assert re.search(r"^USER 65534:65534$", DOCKERFILES[name], re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", DOCKERFILES)
+def test_base_images_are_pinned_by_digest(name: str) -> None:
+    bases = re.findall(r"^ARG \w+=(.+)$", DOCKERFILES[name], re.MULTILINE)
+    assert all(re.search(r"@sha256:[0-9a-f]{64}$", base) or base == "${BASE}" for base in bases)
+    assert set(re.findall(r"^FROM (\S+)", DOCKERFILES[name], re.MULTILINE)) == {
+        "${BASE}",
+        "${BUILD_BASE}",
+    }
 
 
 def test_the_image_holds_all_that_the_front_end_imports(tmp_path: Path) -> None:
-    for sources, destination in copied():
-        for source in sources:
-            target = tmp_path / destination
-            if (ROOT / source).is_dir():
-                shutil.copytree(ROOT / source, target)
-            else:
-                target.mkdir(parents=True, exist_ok=True)
-                shutil.copy(ROOT / source, target)
+    for source, target in copied(DOCKERFILES["webapp"]):
+        if (ROOT / source).is_dir():
+            shutil.copytree(ROOT / source, tmp_path / target)
     code = "import webapp.__main__, sys; print(webapp.__file__, 'tensorflow' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
@@ -92,10 +92,7 @@ def test_the_image_holds_all_that_the_front_end_imports(tmp_path: Path) -> None:
     assert done.stdout.split() == [str(tmp_path / "webapp" / "__init__.py"), "False"]
 
 
-def test_all_that_the_image_copies_is_let_through_by_dockerignore() -> None:
-    let_through = {
-        line[1:] for line in (ROOT / ".dockerignore").read_text().split() if line[0] == "!"
-    }
-    assert {source for sources, _ in copied() for source in sources} | {
-        "requirements/webapp.txt"
-    } == let_through
+def test_dockerignore_lets_through_what_the_images_copy_and_no_more() -> None:
+    lines = (ROOT / ".dockerignore").read_text().split()
+    let_through = {line[1:] for line in lines if line[0] == "!"}
+    assert let_through == {source for text in DOCKERFILES.values() for source, _ in copied(text)}

@@ -6,8 +6,11 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent import futures
 from pathlib import Path
+from typing import Any
 
+import grpc
 import numpy as np
 import pytest
 
@@ -22,8 +25,10 @@ from serving.client import (
     VersionStatus,
     connect,
 )
+from serving.transports.grpc_client import GrpcClient
+from serving.wire import methods
 from tests.serving.conftest import CONFIG, LABELS
-from tests.support.servers import ModelServer, free_port
+from tests.support.servers import HOST, ModelServer, free_port, wait_until
 
 X = {"x": np.array([1, 2], np.float32)}
 
@@ -169,6 +174,35 @@ def test_something_that_is_no_model_server_gives_a_bad_reply(reply: bytes) -> No
 def test_a_url_of_another_form_is_refused_with_the_forms_expected(url: str) -> None:
     with pytest.raises(ValueError, match=r"Expected: grpc://host:port or http\(s\)://host:port"):
         connect(url)
+
+
+def test_calls_are_shared_among_the_addresses_of_a_name() -> None:
+    counts = [0, 0]
+
+    def server(number: int) -> tuple[grpc.Server, int]:
+        def answer(_request: bytes, _context: grpc.ServicerContext) -> bytes:
+            counts[number] += 1
+            return b""
+
+        service, _, method = methods.GET_MODEL_STATUS.strip("/").rpartition("/")
+        handlers: dict[str, Any] = {method: grpc.unary_unary_rpc_method_handler(answer)}
+        one = grpc.server(futures.ThreadPoolExecutor(1))
+        one.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(service, handlers)])
+        port = one.add_insecure_port(f"{HOST}:0")
+        one.start()
+        return one, port
+
+    (first, a), (second, b) = server(0), server(1)
+    client = GrpcClient(f"ipv4:{HOST}:{a},{HOST}:{b}")
+    try:
+        for _ in wait_until("both to be asked", time.monotonic() + 10):
+            client.status("us_bills")
+            if min(counts) >= 10:
+                break
+    finally:
+        client.close()
+        for one in (first, second):
+            one.stop(None)
 
 
 def _refused_within(client: Client, seconds: float) -> bool:

@@ -11,7 +11,7 @@ from training.__main__ import main
 CLASSES = ("1", "5", "20", "Other")
 SMALL_RECIPE = (
     *("--backbone", "resnet50v2", "--weights", "none"),
-    *("--head-views", "8", "--views", "8", "--batch", "4"),
+    *("--head-views", "8", "--views", "8", "--batch", "4", "--top-layers", "4"),
 )
 
 

@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+from flask.testing import FlaskClient
 
 from serving.client import BadReply
 from webapp.answers import read_answers
+from webapp.classifier import Reply
+from webapp.pages import answer_page
 
 
 def outputs() -> dict[str, np.ndarray]:
@@ -33,6 +36,22 @@ def test_an_answer_that_is_not_accepted_names_nothing() -> None:
 def test_a_heatmap_is_passed_on_as_rows() -> None:
     explained = outputs() | {"heatmap": np.full((2, 3, 4), 0.25, np.float32)}
     assert read_answers(explained, [None, None])[0]["heatmap"] == [[0.25] * 4] * 3
+
+
+def test_a_class_that_nobody_here_has_heard_of_comes_through(client: FlaskClient) -> None:
+    """Names travel with the model: the $2 bill of a later version needs no change to any client."""
+    names = [b"2", b"1", b"5", b"10", b"20", b"50", b"100", b"Other"]
+    eight = {
+        "classes": np.array([names], dtype=object),
+        "probabilities": np.array([[0.93] + [0.01] * 7], dtype=np.float32),
+        "accepted": np.array([True]),
+    }
+    answers = read_answers(eight, ["two.jpg"])
+    assert answers[0]["denomination"] == "2"
+    assert len(answers[0]["probabilities"]) == 8
+    reply = Reply({"name": "us_bills", "version": 2, "label": "canary"}, answers, [None])
+    with client.application.test_request_context():
+        assert "2 dollars" in answer_page(reply)
 
 
 @pytest.mark.parametrize("missing", ["classes", "probabilities", "accepted"])

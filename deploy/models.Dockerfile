@@ -1,0 +1,3 @@
+# Nothing but the versions, for deploy/kubernetes/components/models-image.
+FROM scratch
+COPY . /

@@ -1,0 +1,131 @@
+"""Loads a version in a process of its own and tries it: what fails here cannot hurt the server.
+
+`python -m serving.rollout.check FOLDER` prints one JSON object, and is started by `trial`. It is
+the only part of the rollouts that imports TensorFlow, and loads as the local model server does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from serving.local import quiet
+from serving.local.errors import StatusError
+from serving.rollout.disk import size_of
+from serving.rollout.errors import Refused
+from serving.rollout.golden import BYTES_SIGNATURE, PHOTO, Golden, judge
+from serving.wire import messages_pb2 as pb
+
+_SERVE = "serve"
+_OWN = "__saved_model"
+
+
+def main(arguments: list[str]) -> None:
+    """Checks a version and prints what came of it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--like", type=Path, help="a version whose signatures it must have")
+    parser.add_argument("--golden", type=Path, help="photos that it must answer rightly")
+    options = parser.parse_args(arguments)
+    quiet.prepare_environment()
+    try:
+        found = check(options.folder, options.like, options.golden)
+    except (Refused, StatusError) as error:
+        found = {"error": str(getattr(error, "message", error))}
+    sys.stdout.write(json.dumps(found) + "\n")
+
+
+def check(folder: Path, like: Path | None, golden: Path | None) -> dict[str, Any]:
+    """Loads a version, replays its warm-up requests, compares signatures, asks the golden photos.
+
+    Returns:
+        `growth_bytes` (by how much this process grew at most, or the size of the files where that
+        is more) and `golden` (a few words).
+
+    Raises:
+        Refused: it loads, but must not serve.
+        StatusError: it cannot be loaded, or a warm-up request fails.
+    """
+    with quiet.native_stderr_silenced():
+        from serving.local.loader import SavedModelLoader
+        from serving.local.predict import predict
+        from serving.local.servable import start_runtime
+
+        start_runtime()
+        before = _begin_peak()
+        servable = SavedModelLoader()(folder)
+        growth = max(_peak_bytes() - before, size_of(folder))
+    if like is not None:
+        require_same_contract(servable.signatures, _signatures_of(like))
+    said = "no golden photos"
+    if golden is not None and BYTES_SIGNATURE in servable.signatures:
+        said = judge(
+            Golden(golden), lambda photos: predict(servable, BYTES_SIGNATURE, {PHOTO: photos})
+        )
+    return {"growth_bytes": growth, "golden": said}
+
+
+def require_same_contract(
+    candidate: Mapping[str, pb.SignatureDef], stable: Mapping[str, pb.SignatureDef]
+) -> None:
+    """Compares what clients see of two versions; the number of classes may differ.
+
+    Raises:
+        Refused: names what the candidate lacks or does in another way.
+    """
+    for name, signature in stable.items():
+        if name.startswith(_OWN):
+            continue
+        if name not in candidate:
+            raise Refused(f"The signature {name} is missing. It has: {', '.join(candidate)}.")
+        wanted, got = _contract(signature), _contract(candidate[name])
+        if wanted != got:
+            raise Refused(f"The signature {name} differs. Expected {wanted}. Received {got}.")
+
+
+def _contract(signature: pb.SignatureDef) -> dict[str, str]:
+    """Inputs with dtype and shape, outputs with dtype and rank."""
+    inputs = {
+        f"input {name}": f"{pb.DataType.Name(info.dtype)} {[d.size for d in info.tensor_shape.dim]}"
+        for name, info in sorted(signature.inputs.items())
+    }
+    outputs = {
+        f"output {name}": f"{pb.DataType.Name(info.dtype)} rank {len(info.tensor_shape.dim)}"
+        for name, info in sorted(signature.outputs.items())
+    }
+    return inputs | outputs
+
+
+def _signatures_of(folder: Path) -> dict[str, pb.SignatureDef]:
+    """The signatures as the file tells them; the version need not be loaded for that."""
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    model = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    graph = next(g for g in model.meta_graphs if _SERVE in g.meta_info_def.tags)
+    return {
+        name: pb.SignatureDef.FromString(signature.SerializeToString())
+        for name, signature in graph.signature_def.items()
+    }
+
+
+def _begin_peak() -> int:
+    """Bytes that this process has now; where the system lets it, its peak begins anew here."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+    return _peak_bytes()
+
+
+def _peak_bytes() -> int:
+    """The most memory that this process has had; Linux counts it in kB, macOS in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

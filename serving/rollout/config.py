@@ -1,0 +1,119 @@
+"""`models.config` as rollouts see it: which versions of one model to load, and their labels."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from google.protobuf import text_format
+
+from serving.local.config import read_text_proto
+from serving.local.errors import StatusError
+from serving.local.storage import wanted_versions
+from serving.rollout.errors import Refused
+from serving.rollout.files import write_atomically
+from serving.wire import messages_pb2 as pb
+
+STABLE, CANARY, PREVIOUS = "stable", "canary", "previous"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the model server is to have.
+
+    Attributes:
+        versions: the versions to load.
+        labels: version by label.
+    """
+
+    versions: frozenset[int]
+    labels: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def stable(self) -> int | None:
+        """The version that answers whoever asks for no other."""
+        return self.labels.get(STABLE)
+
+    def with_version(self, version: int) -> Layout:
+        """Loads a version beside the others."""
+        return replace(self, versions=self.versions | {version})
+
+    def without_version(self, version: int) -> Layout:
+        """Unloads a version; its labels go too, since the server refuses labels of nothing."""
+        kept = {label: number for label, number in self.labels.items() if number != version}
+        return Layout(self.versions - {version}, kept)
+
+    def with_labels(self, **labels: int | None) -> Layout:
+        """Sets labels; None drops one."""
+        changed = {**self.labels, **labels}
+        return replace(self, labels={k: v for k, v in changed.items() if v is not None})
+
+    def labels_of(self, version: int) -> list[str]:
+        """The labels of a version, sorted."""
+        return sorted(label for label, number in self.labels.items() if number == version)
+
+
+class ConfigFile:
+    """The file, of which only one model's policy and labels are ever changed."""
+
+    def __init__(self, file: Path, model: str | None = None) -> None:
+        """Finds the model.
+
+        Args:
+            file: the `models.config`.
+            model: its name; may be left out where the file has only one.
+
+        Raises:
+            Refused: the file cannot be read, or has no such model.
+        """
+        self.file = file
+        names = [entry.name for entry in self.message().model_config_list.config]
+        if model is None and len(names) == 1:
+            model = names[0]
+        if model is None or model not in names:
+            raise Refused(f"Expected --model to be one of {names} of {file}. Received: {model}.")
+        self.model = model
+
+    def message(self) -> pb.ModelServerConfig:
+        """The whole file, as a reload wants it."""
+        try:
+            return read_text_proto(self.file, pb.ModelServerConfig())
+        except StatusError as error:
+            raise Refused(f"The configuration cannot be read: {error.message}") from error
+
+    @property
+    def base_path(self) -> str:
+        """Where the model's versions are, as the server sees it."""
+        return self._entry(self.message()).base_path
+
+    @property
+    def pinned(self) -> bool:
+        """Whether the file names the versions to load; else the server loads what it finds."""
+        return self._entry(self.message()).model_version_policy.HasField("specific")
+
+    def read(self, on_disk: Collection[int]) -> Layout:
+        """The model's layout; a policy that names no versions is applied to those on disk."""
+        entry = self._entry(self.message())
+        policy = entry.model_version_policy
+        named = policy.HasField("specific")
+        versions = policy.specific.versions if named else wanted_versions(policy, on_disk)
+        return Layout(frozenset(versions), dict(entry.version_labels))
+
+    def write(self, layout: Layout) -> None:
+        """Replaces the model's policy and labels; the comments above the first line stay."""
+        message = self.message()
+        entry = self._entry(message)
+        entry.model_version_policy.specific.versions[:] = sorted(layout.versions)
+        entry.version_labels.clear()
+        for label, version in layout.labels.items():
+            entry.version_labels[label] = version
+        write_atomically(self.file, self._comments() + text_format.MessageToString(message))
+
+    def _entry(self, message: pb.ModelServerConfig) -> pb.ModelConfig:
+        return next(e for e in message.model_config_list.config if e.name == self.model)
+
+    def _comments(self) -> str:
+        lines = self.file.read_text(encoding="utf-8").splitlines(keepends=True)
+        first = next(i for i, line in enumerate(lines) if not line.startswith(("#", "\n")))
+        return "".join(lines[:first])

@@ -1,0 +1,59 @@
+"""Photos whose right answers are known: one sub-folder per class, files upright, JPEG or PNG."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from serving.rollout.errors import Refused
+from serving.wire.tensors import Array
+
+BYTES_SIGNATURE = "serve_bytes"
+PHOTO = "image_bytes"
+
+_SUFFIXES = (".jpg", ".jpeg", ".png")
+
+Ask = Callable[[Array], Mapping[str, Array]]
+
+
+class Golden:
+    """A folder of golden photos."""
+
+    def __init__(self, folder: Path) -> None:
+        """Looks into the folder.
+
+        Raises:
+            Refused: there is nothing of the kind.
+        """
+        self.photos = [f for f in sorted(folder.glob("*/*")) if f.suffix.lower() in _SUFFIXES]
+        if not self.photos:
+            raise Refused(f"No golden photos in {folder}. Expected CLASS/NAME.jpg there.")
+
+
+def judge(golden: Golden, ask: Ask) -> str:
+    """Asks about every golden photo; each must get its own class as the likeliest.
+
+    Args:
+        golden: the photos.
+        ask: takes `image_bytes` [1], gives `classes` [1, C], most likely first.
+
+    Returns:
+        A few words.
+
+    Raises:
+        Refused: names the photos that are answered wrongly.
+    """
+    wrong = []
+    for photo in golden.photos:
+        outputs = ask(np.array([photo.read_bytes()], np.object_))
+        name = outputs["classes"][0, 0].decode()
+        if name != photo.parent.name:
+            wrong.append(f"{photo.parent.name}/{photo.name} as {name}")
+    if wrong:
+        raise Refused(
+            f"{len(wrong)} of {len(golden.photos)} golden photos are answered wrongly: "
+            f"{', '.join(wrong[:5])}{', ...' if len(wrong) > 5 else ''}."
+        )
+    return f"{len(golden.photos)} golden photos right"

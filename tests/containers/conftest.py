@@ -1,0 +1,141 @@
+"""An engine, the images built from this checkout, and the compose file brought up with them."""
+
+import shutil
+import sys
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+
+import docker
+import pytest
+from docker.errors import APIError, BuildError, DockerException, ImageNotFound
+
+from tests.containers import bases
+from tests.containers.stack import Stack, compose_command, run_python
+from tests.support.servers import ROOT
+
+WEB_IMAGE = "us-bills-web:test"
+LOCAL_IMAGE = "us-bills-serving:test"
+TENSORFLOW_SERVING = "tensorflow/serving:2.20.0"
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[docker.DockerClient]:
+    """A Docker engine that answers, or a skip."""
+    try:
+        client = docker.from_env(timeout=600)
+        client.ping()
+    except DockerException as error:
+        pytest.skip(f"no Docker engine answers: {error}")
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def made_bases(engine: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> bool:
+    """Whether base images were made here; otherwise the builds pull those of the Dockerfiles."""
+    if bases.can_be_made():
+        bases.make(engine, tmp_path_factory.mktemp("bases"))
+    return bases.can_be_made()
+
+
+@pytest.fixture(scope="session")
+def context(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the images are built from: the checkout without what lies around in it."""
+    folder = tmp_path_factory.mktemp("context")
+    shutil.copy(ROOT / ".dockerignore", folder)
+    for name in ("requirements", "serving", "webapp"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def web_image(engine: docker.DockerClient, made_bases: bool, context: Path) -> str:
+    """The front end's image, built from this checkout as the README says."""
+    arguments = {"BASE": bases.RUN_BASE, "BUILD_BASE": bases.BUILD_BASE} if made_bases else {}
+    _build(engine, context, "webapp/Dockerfile", WEB_IMAGE, arguments)
+    return WEB_IMAGE
+
+
+@pytest.fixture(scope="session")
+def local_image(engine: docker.DockerClient, made_bases: bool, context: Path) -> str:
+    """The local model server's image.
+
+    On made bases it is built without TensorFlow, which takes minutes and 4 GB: the container gets
+    that from this Python's packages (`Stack`). `US_BILLS_SERVING_IMAGE` names a whole one instead.
+    """
+    if not made_bases:
+        _build(engine, context, "serving/local/Dockerfile", LOCAL_IMAGE, {})
+        return LOCAL_IMAGE
+    lock = context / "requirements" / "serving.txt"
+    lock.write_text(_without_tensorflow(lock.read_text()))
+    arguments = {"BASE": bases.BASH_BASE, "BUILD_BASE": bases.BUILD_BASE}
+    _build(engine, context, "serving/local/Dockerfile", LOCAL_IMAGE, arguments)
+    return LOCAL_IMAGE
+
+
+@pytest.fixture(scope="session", params=[LOCAL_IMAGE, TENSORFLOW_SERVING])
+def stack(
+    request: pytest.FixtureRequest,
+    engine: docker.DockerClient,
+    web_image: str,
+    local_image: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Stack]:
+    """`docker compose up`, once with either model server."""
+    serving = request.param
+    if serving == TENSORFLOW_SERVING:
+        _require(engine, serving)
+    packages = _own_packages(engine, local_image)
+    folder = tmp_path_factory.mktemp("stack")
+    images = (web_image, serving, local_image)
+    with Stack(engine, compose_command(), folder, *images, packages) as running:
+        yield running
+
+
+def _build(
+    engine: docker.DockerClient, context: Path, file: str, tag: str, arguments: dict[str, str]
+) -> None:
+    try:
+        engine.images.build(
+            path=str(context), dockerfile=file, tag=tag, buildargs=arguments, rm=True
+        )
+    except BuildError as error:
+        output = "".join(str(line.get("stream", line)) for line in error.build_log)
+        pytest.fail(f"{file}: {error}\n{output}")
+    except APIError:
+        if arguments:
+            raise
+        pytest.skip(f"the base image of {file} is not here and cannot be pulled")
+
+
+def _require(engine: docker.DockerClient, image: str) -> None:
+    try:
+        engine.images.get(image)
+    except ImageNotFound:
+        try:
+            engine.images.pull(image)
+        except APIError:
+            pytest.skip(f"{image} is not here and cannot be pulled")
+
+
+def _without_tensorflow(lock: str) -> str:
+    """Keeps of a lock file what the local server imports itself."""
+    blocks = ("\n" + lock).replace(" \\\n    ", " \\  ").splitlines()
+    kept = [line for line in blocks if line.partition("==")[0] in ("grpcio", "numpy", "protobuf")]
+    kept += [line for line in blocks if line.startswith("typing-extensions==")]
+    return "\n".join(line.replace(" \\  ", " \\\n    ") for line in kept) + "\n"
+
+
+def _own_packages(engine: docker.DockerClient, image: str) -> Path | None:
+    """Where TensorFlow comes from for an image without it: this Python, if it is of that minor."""
+    probe = (
+        "import importlib.util as u, sys;"
+        "print(*sys.version_info[:2], bool(u.find_spec('tensorflow')))"
+    )
+    major, minor, whole = run_python(engine, image, probe).split()
+    if whole == "True":
+        return None
+    if (int(major), int(minor)) != sys.version_info[:2]:
+        pytest.skip(f"the bases made here have Python {major}.{minor}, this is {sys.version}")
+    return Path(sysconfig.get_path("purelib"))

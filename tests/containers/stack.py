@@ -1,0 +1,196 @@
+"""The compose file, brought up on free ports with models and configuration of its own."""
+
+import collections
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import threading
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import docker
+import pytest
+import requests
+from docker.models.containers import Container
+
+from tests import specimen
+from tests.support.servers import HOST, ROOT, free_port, wait_until
+
+PHOTO = specimen.encode(specimen.bill("20"), "JPEG")
+
+_OWN_TENSORFLOW = {
+    "PYTHONPATH": "/packages:/site",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "CUDA_VISIBLE_DEVICES": "-1",
+}
+
+
+def compose_command() -> list[str]:
+    """`docker compose` or `docker-compose`, whichever there is, or a skip."""
+    for command in (["docker", "compose"], ["docker-compose"]):
+        if shutil.which(command[0]):
+            probe = subprocess.run([*command, "version"], capture_output=True, check=False)
+            if probe.returncode == 0:
+                return command
+    pytest.skip("neither `docker compose` nor `docker-compose` is installed")
+
+
+def run_python(engine: docker.DockerClient, image: str, code: str) -> str:
+    """What Python code prints in a new container of an image."""
+    said = engine.containers.run(image, ["-c", code], entrypoint="python3", remove=True)
+    return str(said.decode().strip())
+
+
+class Stack:
+    """Both tiers as containers; the repository's own files stay untouched."""
+
+    def __init__(
+        self,
+        engine: docker.DockerClient,
+        compose: Sequence[str],
+        folder: Path,
+        web_image: str,
+        serving_image: str,
+        tools_image: str,
+        packages: Path | None,
+    ) -> None:
+        names = ("US_BILLS_GRPC_PORT", "US_BILLS_REST_PORT", "US_BILLS_WEB_PORT")
+        self.ports = {name: free_port() for name in names}
+        self.web_url = f"http://{HOST}:{self.ports['US_BILLS_WEB_PORT']}"
+        self.rest_url = f"http://{HOST}:{self.ports['US_BILLS_REST_PORT']}"
+        self.models = folder / "models" / "us_bills"
+        self.config = folder / "serving" / "config"
+        self.serving_image = serving_image
+        self._engine = engine
+        self._project = f"us-bills-test-{uuid.uuid4().hex[:8]}"
+        self._environment = os.environ | {k: str(v) for k, v in self.ports.items()}
+        self._environment |= {
+            "US_BILLS_SERVING_IMAGE": serving_image,
+            "US_BILLS_WEB_IMAGE": web_image,
+            "US_BILLS_TOOLS_IMAGE": tools_image,
+            "US_BILLS_OWNER": f"{os.getuid()}:{os.getgid()}",
+        }
+        shutil.copytree(ROOT / "models", folder / "models")
+        shutil.copytree(ROOT / "serving" / "config", self.config)
+        shutil.copytree(ROOT / "deploy", folder / "deploy")
+        self._compose = [*compose, "--project-name", self._project]
+        self._compose += ["--project-directory", str(folder)]
+        self._compose += ["--file", str(ROOT / "docker-compose.yml")]
+        if packages is not None:
+            services = {"rollout"} | ({"serving"} if serving_image == tools_image else set())
+            self._compose += ["--file", str(_override(folder, packages, services))]
+
+    def compose(self, *arguments: str) -> str:
+        """Runs `docker compose` on this project and returns what it printed."""
+        done = subprocess.run(
+            [*self._compose, *arguments],
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{arguments}: {done.stderr}\n{self.logs()}"
+        return done.stdout
+
+    def rollout(self, *arguments: str) -> str:
+        """Runs the rollout command as the README says."""
+        return self.compose("run", "--rm", "-T", "rollout", *arguments)
+
+    def container(self, service: str) -> Container:
+        """The container of a service as it is now."""
+        labels = [
+            f"com.docker.compose.project={self._project}",
+            f"com.docker.compose.service={service}",
+        ]
+        (found,) = self._engine.containers.list(all=True, filters={"label": labels})
+        return found
+
+    def inside(self, service: str, *command: str) -> str:
+        """What a command prints in a running container."""
+        status, output = self.container(service).exec_run(list(command))
+        assert isinstance(output, bytes)
+        assert status == 0, output.decode()
+        return output.decode().strip()
+
+    def predict(self, timeout: float = 20) -> requests.Response:
+        """Sends one photo to the page's port."""
+        return requests.post(f"{self.web_url}/predict", files={"image": PHOTO}, timeout=timeout)
+
+    def wait_until_ready(self, seconds: float = 90) -> None:
+        """Waits until a photo sent now would be answered."""
+        for _ in wait_until("the front end to be ready", time.monotonic() + seconds):
+            with contextlib.suppress(requests.RequestException):
+                if requests.get(f"{self.web_url}/readyz", timeout=5).ok:
+                    return
+
+    def logs(self) -> str:
+        """All that the containers have printed."""
+        done = subprocess.run(
+            [*self._compose, "logs"],
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.stdout + done.stderr
+
+    @contextlib.contextmanager
+    def load(self, clients: int = 4) -> Iterator[collections.Counter[str]]:
+        """Keeps clients asking, and counts what they get: a status, or `no connection`."""
+        got: collections.Counter[str] = collections.Counter()
+        stop = threading.Event()
+
+        def ask() -> None:
+            while not stop.is_set():
+                try:
+                    reply = self.predict()
+                    got[_named(reply)] += 1
+                except requests.ConnectionError:
+                    got["no connection"] += 1
+                stop.wait(0.05)
+
+        threads = [threading.Thread(target=ask) for _ in range(clients)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield got
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+
+    def __enter__(self) -> Self:
+        try:
+            self.compose("up", "--detach", "--no-build")
+            self.wait_until_ready()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.compose("down", "--volumes", "--timeout", "5")
+
+
+def _named(reply: requests.Response) -> str:
+    if reply.status_code != requests.codes.ok:
+        return str(reply.status_code)
+    return f"200 by version {reply.json()['model']['version']}"
+
+
+def _override(folder: Path, packages: Path, services: Iterable[str]) -> Path:
+    service = {"volumes": [f"{packages}:/site:ro"], "environment": _OWN_TENSORFLOW}
+    file = folder / "override.json"
+    file.write_text(json.dumps({"services": dict.fromkeys(services, service)}))
+    return file

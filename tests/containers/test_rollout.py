@@ -1,0 +1,85 @@
+"""A version is rolled out and back while clients ask: no request fails."""
+
+import os
+import shutil
+import time
+from collections import Counter
+from importlib.util import find_spec
+
+import pytest
+import requests
+
+from tests.containers.stack import Stack
+from tests.support.servers import wait_until
+
+CONFIG = """
+model_config_list {{
+  config {{
+    name: "us_bills"
+    base_path: "/models/us_bills"
+    model_platform: "tensorflow"
+    model_version_policy {{ specific {{ {versions} }} }}
+    version_labels {{ key: "stable" value: {stable} }}
+  }}
+}}
+"""
+
+
+def publish(stack: Stack, version: int) -> None:
+    """Adds a version as `make train` does: written under another name, then renamed."""
+    if (stack.models / str(version)).exists():
+        return
+    hidden = stack.models / f".{version}"
+    shutil.copytree(stack.models / "1", hidden)
+    hidden.rename(stack.models / str(version))
+
+
+def configure(stack: Stack, *versions: int, stable: int) -> None:
+    """Replaces the configuration by one rename, so that nobody reads half of it."""
+    named = " ".join(f"versions: {version}" for version in versions)
+    fresh = stack.config / "models.config.new"
+    fresh.write_text(CONFIG.format(versions=named, stable=stable))
+    os.replace(fresh, stack.config / "models.config")
+
+
+def wait_until_available(stack: Stack, version: int) -> None:
+    for _ in wait_until(f"version {version}", time.monotonic() + 60):
+        states = requests.get(f"{stack.rest_url}/v1/models/us_bills", timeout=5).json()
+        found = {s["version"]: s["state"] for s in states["model_version_status"]}
+        if found.get(str(version)) == "AVAILABLE":
+            return
+
+
+def wait_for_answers(got: Counter[str], version: int) -> None:
+    name = f"200 by version {version}"
+    before = got[name]
+    for _ in wait_until(name, time.monotonic() + 60):
+        if got[name] > before + 10:
+            return
+
+
+def test_an_edited_configuration_moves_versions_without_a_failed_request(stack: Stack) -> None:
+    with stack.load() as got:
+        publish(stack, 2)
+        configure(stack, 1, 2, stable=1)
+        wait_until_available(stack, 2)
+        configure(stack, 1, 2, stable=2)
+        wait_for_answers(got, 2)
+        configure(stack, 1, 2, stable=1)
+        wait_for_answers(got, 1)
+    assert set(got) == {"200 by version 1", "200 by version 2"}, got
+    assert stack.predict().json()["model"]["version"] == 1
+
+
+@pytest.mark.skipif(not find_spec("serving.rollout"), reason="there is no rollout command yet")
+def test_the_rollout_command_works_in_a_container(stack: Stack) -> None:
+    publish(stack, 2)
+    configure(stack, 1, stable=1)
+    with stack.load() as got:
+        stack.rollout("canary", "2", "--percent", "50")
+        assert "canary" in stack.rollout("status")
+        stack.rollout("promote", "2")
+        wait_for_answers(got, 2)
+        stack.rollout("rollback")
+        wait_for_answers(got, 1)
+    assert set(got) == {"200 by version 1", "200 by version 2"}, got

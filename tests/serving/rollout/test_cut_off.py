@@ -1,0 +1,137 @@
+"""A command that is killed after any of its steps leaves a truth to tell, and can be finished.
+
+Each test cuts one command off after its first step, calls it again and cuts it off after the
+second, and so on: what a killed call left is what the next one starts from.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from serving.client import connect
+from serving.rollout.disk import digest_of
+from serving.rollout.main import main
+from serving.rollout.site import Site
+from serving.rollout.status import status
+from serving.traffic import Traffic
+from tests.serving import models
+from tests.serving.rollout.conftest import where
+from tests.support.servers import ROOT
+
+X = {"x": np.array([0], np.float32)}
+TRIAL = Traffic(2, 10.0)
+CANARY = ["canary", "2"]
+PROMOTE = ["promote", "2"]
+
+
+def cut_off(site: Site, steps: int, command: list[str]) -> None:
+    """Lets a process do some steps and then die as by `kill -9`."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.serving.rollout.cut_off", str(steps), *where(site), *command],
+        cwd=ROOT,
+        check=False,
+    )
+    assert done.returncode == 9
+
+
+def told(site: Site) -> dict[int, tuple[str | None, list[str], float]]:
+    """What `status` says of the versions that serve, where file and server agree on labels."""
+    found = status(site, "", 0)
+    assert "was cut off" in found.notes[-1]
+    assert not [note for note in found.notes if "on the server" in note]
+    serving = [row for row in found.rows if row.state == "AVAILABLE"]
+    return {row.version: (row.state, row.labels, row.percent) for row in serving}
+
+
+def answered(site: Site) -> int | None:
+    client = connect(site.server.url)
+    try:
+        return client.predict("half", X, label="stable").version
+    finally:
+        client.close()
+
+
+def require_truth(site: Site) -> None:
+    """Compares what is told with who answers."""
+    versions = told(site)
+    (stable,) = [number for number, (_, labels, _) in versions.items() if "stable" in labels]
+    assert answered(site) == stable
+    assert sum(percent for _, _, percent in versions.values()) == 100
+
+
+def test_a_canary_can_be_cut_off_anywhere(checked: Site) -> None:
+    for steps in range(7):
+        cut_off(checked, steps, CANARY)
+        require_truth(checked)
+    assert main([*where(checked), *CANARY]) == 0
+    assert checked.layout().labels == {"stable": 1, "canary": 2}
+    assert checked.traffic() == TRIAL
+    assert checked.history.unfinished() is None
+
+
+def test_a_cut_off_canary_can_be_taken_back_instead(checked: Site) -> None:
+    cut_off(checked, 5, CANARY)
+    assert main([*where(checked), "rollback"]) == 0
+    assert main([*where(checked), "retire", "2"]) == 0
+    assert checked.layout().versions == frozenset({1})
+    assert checked.layout().labels == {"stable": 1}
+    assert answered(checked) == 1
+
+
+def test_a_promotion_can_be_cut_off_anywhere(checked: Site) -> None:
+    assert main([*where(checked), *CANARY]) == 0
+    for steps in range(8):
+        cut_off(checked, steps, PROMOTE)
+        require_truth(checked)
+    assert main([*where(checked), *PROMOTE]) == 0
+    assert checked.layout().labels == {"stable": 2, "previous": 1}
+    assert checked.traffic().canary is None
+    assert answered(checked) == 2
+
+
+def test_a_rollback_can_be_cut_off_anywhere(checked: Site) -> None:
+    assert main([*where(checked), *PROMOTE]) == 0
+    for steps in range(3):
+        cut_off(checked, steps, ["rollback"])
+        require_truth(checked)
+    assert main([*where(checked), "rollback"]) == 0
+    assert checked.layout().labels == {"stable": 1}
+    assert answered(checked) == 1
+
+
+def test_a_retirement_can_be_cut_off_anywhere(checked: Site, small_models: Path) -> None:
+    models.publish(small_models / "half" / "3", checked.store.folder, 4)
+    checked.apply(checked.layout().with_version(4))
+    checked.server.wait_until_available(4, 30)
+    for steps in range(4):
+        cut_off(checked, steps, ["retire", "4", "--delete"])
+        require_truth(checked)
+    assert main([*where(checked), "retire", "4", "--delete"]) == 0
+    assert checked.layout().versions == frozenset({1})
+    assert not [path for path in checked.store.folder.iterdir() if "4" in path.name]
+
+
+def test_a_publication_can_be_cut_off_anywhere(offline: Site, tmp_path: Path) -> None:
+    candidate = shutil.copytree(offline.store.path(1), tmp_path / "candidate")
+    (candidate / "note").write_text("so that it is another one")
+    digest = digest_of(candidate)
+    offline.history.note("publish", "checked", checked=digest, growth_bytes=1)
+    for steps in range(5):
+        cut_off(offline, steps, ["publish", str(candidate)])
+    assert main([*where(offline), "publish", str(candidate)]) == 0
+    assert {path.name for path in offline.store.folder.iterdir()} == {"1", "2"}
+    assert digest_of(offline.store.path(2)) == digest
+
+
+def test_a_file_that_the_server_was_not_told_of_is_told_by_the_next_call(checked: Site) -> None:
+    """The moment between the disk and the server, within a step."""
+    checked.config.write(checked.layout().with_version(2))
+    assert main([*where(checked), *CANARY]) == 0
+    checked.config.write(checked.layout().with_labels(stable=2, canary=None, previous=1))
+    assert main([*where(checked), *PROMOTE]) == 0
+    assert answered(checked) == 2

@@ -1,0 +1,99 @@
+"""Files stay whole, and two rollouts at once do not mix."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from serving.rollout.errors import Refused
+from serving.rollout.files import append, exclusive, read_lines, write_atomically
+from tests.support.servers import ROOT
+
+
+def test_a_reader_sees_the_old_content_or_the_new_one(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    texts = {letter * 100_000 for letter in "ab"}
+    write_atomically(file, min(texts))
+    done, seen = threading.Event(), set()
+
+    def read() -> None:
+        while not done.is_set():
+            seen.add(file.read_text())
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for text in sorted(texts) * 25:
+        write_atomically(file, text)
+    done.set()
+    reader.join()
+    assert seen <= texts
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_other_users_may_read_what_is_written(tmp_path: Path) -> None:
+    old = os.umask(0o077)
+    try:
+        write_atomically(tmp_path / "file", "text")
+    finally:
+        os.umask(old)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o644
+
+
+def test_a_line_that_a_crash_cut_off_is_left_out(tmp_path: Path) -> None:
+    file = tmp_path / "lines"
+    append(file, {"n": 1})
+    with file.open("a") as raw:
+        raw.write('{"n": 2, "te')
+    assert list(read_lines(file)) == [{"n": 1}]
+
+
+def test_the_line_after_one_that_was_cut_off_is_whole(tmp_path: Path) -> None:
+    file = tmp_path / "lines"
+    file.write_text('{"n": 1, "te')
+    append(file, {"n": 2})
+    assert list(read_lines(file)) == [{"n": 2}]
+
+
+def test_a_second_one_is_told_who_holds_the_lock(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    with (
+        exclusive(lock, "`promote 2` by ann", 1),
+        pytest.raises(Refused, match=r"Another rollout is under way: `promote 2` by ann\."),
+        exclusive(lock, "`retire 1` by bob", 0.2),
+    ):
+        pass
+
+
+def test_a_second_one_waits_for_a_short_one(tmp_path: Path) -> None:
+    lock, entered = tmp_path / "lock", threading.Event()
+    order: list[str] = []
+
+    def second() -> None:
+        entered.wait()
+        with exclusive(lock, "second", 30):
+            order.append("second")
+
+    waiting = threading.Thread(target=second)
+    waiting.start()
+    with exclusive(lock, "first", 1):
+        entered.set()
+        waiting.join(0.3)
+        order.append("first")
+    waiting.join()
+    assert order == ["first", "second"]
+
+
+def test_a_process_that_is_killed_holds_no_lock(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    code = (
+        "import os, pathlib; from serving.rollout.files import exclusive\n"
+        f"with exclusive(pathlib.Path({str(lock)!r}), 'gone', 1): os._exit(9)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 9
+    with exclusive(lock, "next", 0):
+        assert lock.read_text() == "next"

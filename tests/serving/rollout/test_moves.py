@@ -1,0 +1,189 @@
+"""What is served, moved by commands against a real server."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from serving.client import ServingError, connect
+from serving.rollout import moves
+from serving.rollout import site as site_module
+from serving.rollout.disk import digest_of
+from serving.rollout.errors import Refused
+from serving.rollout.main import main
+from serving.rollout.site import Site
+from serving.rollout.status import Row, status
+from serving.traffic import NO_CANARY, Traffic
+from tests.serving import models
+from tests.serving.rollout.conftest import do, where
+from tests.support.servers import ModelServer
+
+LIMITS = moves.Limits()
+TRIAL = Traffic(2, 10.0)
+
+
+def answers(site: Site, label: str) -> float:
+    client = connect(site.server.url)
+    try:
+        inputs = {"x": np.array([0], np.float32)}
+        return float(client.predict("half", inputs, label=label).outputs["y"][0])
+    finally:
+        client.close()
+
+
+def serving(site: Site) -> list[Row]:
+    """What `status` tells of the versions that serve; it must have nothing to add."""
+    found = status(site, "", 0)
+    assert found.notes == []
+    return [row for row in found.rows if row.state == "AVAILABLE"]
+
+
+def test_a_version_goes_all_the_way_and_back(checked: Site) -> None:
+    do(checked, moves.canary(checked, "canary", TRIAL, LIMITS))
+    assert (answers(checked, "stable"), answers(checked, "canary")) == (2.0, 3.0)
+    do(checked, moves.promote(checked, "promote", 2, LIMITS))
+    assert (answers(checked, "stable"), answers(checked, "previous")) == (3.0, 2.0)
+    do(checked, moves.rollback(checked, "rollback"))
+    assert answers(checked, "stable") == 2.0
+    do(checked, moves.promote(checked, "promote", 2, LIMITS))
+    do(checked, moves.retire(checked, "retire", 1, delete=False))
+    assert answers(checked, "stable") == 3.0
+    assert checked.layout().versions == {2}
+    assert checked.store.path(1).is_dir()
+    do(checked, moves.promote(checked, "promote", 1, LIMITS))
+    assert answers(checked, "stable") == 2.0
+
+
+def test_a_rollback_that_is_repeated_changes_nothing_more(checked: Site) -> None:
+    do(checked, moves.promote(checked, "promote", 2, LIMITS))
+    do(checked, moves.canary(checked, "canary", Traffic(3, 10.0), LIMITS))
+    for _ in range(3):
+        do(checked, moves.rollback(checked, "rollback"))
+        assert checked.traffic() == NO_CANARY
+        assert checked.layout().labels == {"stable": 2}
+
+
+def test_the_share_of_a_canary_can_be_raised(checked: Site) -> None:
+    do(checked, moves.canary(checked, "canary", TRIAL, LIMITS))
+    do(checked, moves.canary(checked, "canary", Traffic(2, 50.0, shadow=True), LIMITS))
+    assert checked.traffic() == Traffic(2, 50.0, shadow=True)
+
+
+def test_what_cannot_be_done_is_refused_before_anything_changes(checked: Site) -> None:
+    with pytest.raises(Refused, match="Version 1 is stable already"):
+        moves.canary(checked, "canary", Traffic(1, 10.0), LIMITS)
+    with pytest.raises(Refused, match=r"Version 1 is stable\. Promote another one"):
+        moves.retire(checked, "retire", 1, delete=True)
+    with pytest.raises(Refused, match="No version 7"):
+        do(checked, moves.canary(checked, "canary", Traffic(7, 10.0), LIMITS))
+    do(checked, moves.canary(checked, "canary", TRIAL, LIMITS))
+    with pytest.raises(Refused, match=r"Version 2 is the canary\. Promote it or roll it back"):
+        moves.canary(checked, "canary", Traffic(3, 10.0), LIMITS)
+    with pytest.raises(Refused, match="Version 2 is canary"):
+        moves.retire(checked, "retire", 2, delete=False)
+
+
+def test_a_version_that_the_server_cannot_load_leaves_all_as_it_was(checked: Site) -> None:
+    broken = checked.store.folder / "8"
+    broken.mkdir()
+    (broken / "saved_model.pb").write_bytes(b"garbage")
+    checked.history.note("publish", "checked", checked=digest_of(broken), growth_bytes=1)
+    before = checked.layout()
+    try:
+        with pytest.raises(Refused, match=r"load: The server cannot load it.*as it was before"):
+            do(checked, moves.canary(checked, "canary", Traffic(8, 10.0), LIMITS))
+        assert (checked.layout(), checked.traffic()) == (before, NO_CANARY)
+        assert checked.history.lines()[-1]["event"] == "failed"
+        assert answers(checked, "stable") == 2.0
+    finally:
+        shutil.rmtree(broken)
+
+
+class Slow(models.HalfPlus):
+    """Takes long for the same answer."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "x")])  # type: ignore[untyped-decorator]
+    def call(self, x: Any) -> dict[str, Any]:
+        matrix = tf.random.uniform([400, 400])
+        for _ in tf.range(10):
+            matrix = tf.matmul(matrix, matrix) / 1e3
+        return {"y": self.half * x + self.offset + 0.0 * tf.linalg.trace(matrix)}
+
+
+def test_a_version_that_is_too_slow_gets_no_requests(checked: Site, tmp_path: Path) -> None:
+    slow = models.publish(models.save(Slow(1.0), tmp_path / "1"), checked.store.folder, 9)
+    checked.history.note("publish", "checked", checked=digest_of(slow), growth_bytes=1)
+    before = checked.layout()
+    try:
+        with pytest.raises(Refused, match="try it on the server: It is too slow: "):
+            do(checked, moves.canary(checked, "canary", Traffic(9, 10.0), LIMITS))
+        assert (checked.layout(), checked.traffic()) == (before, NO_CANARY)
+        checked.server.wait_until_gone(9, 30)
+    finally:
+        shutil.rmtree(slow)
+
+
+def test_a_version_that_memory_would_not_hold_is_refused_but_for_force(checked: Site) -> None:
+    digest = digest_of(checked.store.path(2))
+    checked.history.note("publish", "checked", checked=digest, growth_bytes=10**15)
+    with pytest.raises(Refused, match="room in memory: Another version needs about 1,000,000,000"):
+        do(checked, moves.canary(checked, "canary", TRIAL, LIMITS))
+    do(checked, moves.canary(checked, "canary", TRIAL, moves.Limits(force=True)))
+    assert checked.traffic() == TRIAL
+
+
+def test_a_server_that_is_killed_comes_back_in_the_state_that_is_told(
+    checked: Site, server: ModelServer
+) -> None:
+    do(checked, moves.promote(checked, "promote", 2, LIMITS))
+    do(checked, moves.canary(checked, "canary", Traffic(3, 10.0), LIMITS))
+    told = serving(checked)
+    server.kill()
+    with pytest.raises(ServingError):
+        checked.server.states()
+    server.start()
+    for row in told:
+        checked.server.wait_until_available(row.version, 30)
+    assert serving(checked) == told
+    assert [row.version for row in told] == [3, 2, 1]
+    assert (answers(checked, "stable"), answers(checked, "canary")) == (3.0, 4.0)
+
+
+def test_a_rollback_without_a_server_is_there_when_it_comes(checked: Site) -> None:
+    do(checked, moves.promote(checked, "promote", 2, LIMITS))
+    away = Site.at(checked.config.file, server="grpc://127.0.0.1:1")
+    with pytest.raises(Refused, match="What was done stays"):
+        do(away, moves.rollback(away, "rollback"))
+    assert checked.layout().labels == {"stable": 1}
+
+
+def test_the_command_line_says_why_it_refuses(
+    checked: Site, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site_module, "LOCK_SECONDS", 0.2)
+    assert main([*where(checked), "retire", "1"]) == 1
+    assert "Version 1 is stable." in capsys.readouterr().err
+    assert main(["--config=none", "status"]) == 1
+    assert "The configuration cannot be read: none" in capsys.readouterr().err
+    with checked.exclusive("promote 3"):
+        assert main([*where(checked), "rollback"]) == 1
+    assert "Another rollout is under way: `promote 3` by" in capsys.readouterr().err
+
+
+def test_status_tells_the_same_to_people_and_machines(
+    checked: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    do(checked, moves.canary(checked, "canary", Traffic(2, 10.0, shadow=True), LIMITS))
+    found = status(checked, "", 0)
+    assert [row.version for row in found.rows] == [3, 2, 1]
+    assert [row.percent for row in found.rows] == [0.0, 10.0, 90.0]
+    assert [row.state == "AVAILABLE" for row in found.rows] == [False, True, True]
+    assert main([*where(checked), "status", "--json"]) == 0
+    assert '"percent": 90.0' in capsys.readouterr().out
+    assert main([*where(checked), "status"]) == 0
+    assert "AVAILABLE  canary  10 % + shadow" in capsys.readouterr().out

@@ -1,0 +1,116 @@
+"""A SavedModel becomes the next version, or is refused and nothing changes."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from serving.client import connect
+from serving.local.errors import StatusError
+from serving.rollout.check import check
+from serving.rollout.disk import digest_of
+from serving.rollout.errors import Refused
+from serving.rollout.golden import BYTES_SIGNATURE, PHOTO, Golden, judge
+from serving.rollout.publish import publish
+from serving.rollout.site import Site
+from serving.wire.tensors import Array
+from tests import specimen
+from tests.serving import models
+from tests.serving.rollout.conftest import do
+
+
+def names(site: Site) -> set[str]:
+    return {path.name for path in site.store.folder.iterdir()}
+
+
+def test_a_good_one_is_checked_in_a_fresh_process_and_gets_the_next_number(
+    offline: Site, small_models: Path
+) -> None:
+    candidate = small_models / "half" / "2"
+    do(offline, publish(offline, "publish", candidate))
+    assert names(offline) == {"1", "2"}
+    assert digest_of(offline.store.path(2)) == digest_of(candidate)
+    check = offline.history.check_of(digest_of(candidate))
+    assert check is not None
+    assert check.growth_bytes > 0
+    said = do(offline, publish(offline, "publish", candidate))
+    assert names(offline) == {"1", "2"}
+    assert "the same files are version 2" in said[2]
+
+
+def test_a_broken_one_is_refused(offline: Site, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "saved_model.pb").write_bytes(b"garbage")
+    with pytest.raises(Refused, match="check its files: Can't parse"):
+        do(offline, publish(offline, "publish", broken))
+    with pytest.raises(Refused, match="Expected the folder of a SavedModel"):
+        publish(offline, "publish", tmp_path)
+    assert names(offline) == {"1"}
+
+
+def test_the_number_of_a_deleted_version_is_not_used_again(
+    offline: Site, small_models: Path
+) -> None:
+    for version in (2, 3):
+        candidate = small_models / "half" / str(version)
+        offline.history.note("x", "checked", checked=digest_of(candidate), growth_bytes=1)
+        do(offline, publish(offline, "publish", candidate))
+        offline.store.delete(version)
+    assert names(offline) == {"1"}
+    assert offline.history.highest_version() == 3
+
+
+def test_a_number_that_is_taken_is_never_overwritten(offline: Site, small_models: Path) -> None:
+    draft = offline.store.draft(small_models / "half" / "2", "x" * 64)
+    with pytest.raises(Refused, match="exists, and a version never changes"):
+        offline.store.adopt(draft, 1)
+
+
+def test_a_configuration_that_loads_all_is_told_what_it_has(offline: Site) -> None:
+    text = offline.config.file.read_text().replace("specific { versions: 1 }", "all {}")
+    offline.config.file.write_text(text)
+    source = shutil.copytree(offline.store.path(1), offline.store.folder.parent / "candidate")
+    (source / "note").write_text("another one")
+    offline.history.note("x", "checked", checked=digest_of(source), growth_bytes=1)
+    do(offline, publish(offline, "publish", source))
+    assert offline.config.pinned
+    assert offline.layout().versions == {1}
+
+
+def test_other_signatures_are_refused(small_models: Path) -> None:
+    half = small_models / "half" / "1"
+    with pytest.raises(Refused, match=r"signature serving_default differs. Expected .*input x"):
+        check(small_models / "strings" / "1", half, None)
+    assert check(small_models / "half" / "2", half, None)["golden"] == "no golden photos"
+
+
+def test_a_version_whose_warm_up_fails_is_refused(small_models: Path, tmp_path: Path) -> None:
+    draft = shutil.copytree(small_models / "half" / "1", tmp_path / "draft")
+    models.write_warmup(draft, {"wrong": np.array([1], np.float32)})
+    with pytest.raises(StatusError):
+        check(draft, None, None)
+
+
+def test_golden_photos_must_be_answered_rightly(grpc_url: str, tmp_path: Path) -> None:
+    client = connect(grpc_url)
+
+    def ask(photos: Array) -> Mapping[str, Array]:
+        inputs = {PHOTO: photos}
+        return client.predict("us_bills", inputs, signature=BYTES_SIGNATURE).outputs
+
+    for name in ("Other", "20"):
+        (tmp_path / name).mkdir()
+    mug = tmp_path / "Other" / "mug.jpg"
+    mug.write_bytes(specimen.encode(specimen.other(), "JPEG"))
+    assert judge(Golden(tmp_path), ask) == "1 golden photos right"
+    shutil.copy(mug, tmp_path / "20" / "no bill.jpg")
+    with pytest.raises(Refused, match=r"1 of 2 golden photos .*: 20/no bill\.jpg as Other"):
+        judge(Golden(tmp_path), ask)
+    with pytest.raises(Refused, match="No golden photos in"):
+        Golden(tmp_path / "20")
+    client.close()

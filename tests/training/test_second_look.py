@@ -1,0 +1,70 @@
+"""The second look: who gets one, what it sees, and what becomes of both."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from training import fit
+from training.calibrate import Calibration, softmax
+from training.second_look import _middle, after_second_look
+from training.signatures import write_saved_model
+
+SURE, UNSURE = [8.0, 0.0], [0.4, 0.0]
+
+
+def framed(outside: int, inside: int) -> np.ndarray:
+    """A picture of one brightness whose middle has another, uint8 [224,224,3]."""
+    picture = np.full((224, 224, 3), outside, np.uint8)
+    picture[45:179, 45:179] = inside
+    return picture
+
+
+def brightness(image: tf.Tensor) -> tf.Tensor:
+    """A network whose first logit is how bright the picture is, from 0 to 4."""
+    bright = tf.reduce_mean(tf.cast(image, tf.float32), axis=[1, 2, 3]) / 255 * 4
+    return tf.stack([bright, tf.zeros_like(bright)], axis=1)
+
+
+def looked_at(logits: list[list[float]], below: float) -> np.ndarray:
+    pictures = np.stack([framed(0, 255)] * len(logits))
+    first = tf.constant(logits, tf.float32)
+    return np.asarray(after_second_look(brightness, pictures, first, 1.0, below))
+
+
+def test_a_picture_left_unsure_gets_the_mean_of_both_looks() -> None:
+    np.testing.assert_allclose(looked_at([SURE, UNSURE], 0.9), [SURE, [2.2, 0.0]], atol=1e-5)
+
+
+def test_where_all_are_sure_nothing_changes() -> None:
+    np.testing.assert_array_equal(looked_at([SURE, SURE], 0.9), [SURE, SURE])
+
+
+def test_the_temperature_counts_when_it_is_asked_who_is_unsure() -> None:
+    picture = framed(0, 255)[None]
+    hot = after_second_look(brightness, picture, tf.constant([SURE]), 8.0, 0.9)
+    np.testing.assert_allclose(hot, [[6.0, 0.0]], atol=1e-5)
+
+
+def test_the_second_look_sees_the_middle_alone() -> None:
+    (middle,) = np.asarray(_middle(framed(0, 255)[None]))
+    assert middle.shape == (224, 224, 3)
+    assert middle.dtype == np.uint8
+    assert (middle == 255).all()
+
+
+@pytest.mark.parametrize("below", [0.0, 0.01, 1.1], ids=["switched off", "nobody", "everybody"])
+def test_a_version_has_it_in_its_graph(small_run: Path, tmp_path: Path, below: float) -> None:
+    model, facts = fit.load(small_run)
+    write_saved_model(tmp_path, model, facts["classes"], Calibration(1.0, 0.5, below))
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), np.uint8)
+    logits = np.asarray(model(pictures, training=False))
+    if below > 1:
+        logits = (logits + np.asarray(model(_middle(pictures), training=False))) / 2
+    version: Any = tf.saved_model.load(str(tmp_path))
+    for name in ("serving_default", "explain"):
+        reply = version.signatures[name](image=tf.constant(pictures))
+        expected = -np.sort(-softmax(logits), axis=1)
+        np.testing.assert_allclose(reply["probabilities"], expected, atol=1e-4)
