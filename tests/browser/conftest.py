@@ -54,7 +54,7 @@ def browser(driver: Any) -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def front_end(model_server: ModelServer) -> Iterator[FrontEnd]:
     """The front end with the shipped model behind it."""
-    with FrontEnd(model_server.grpc_url) as running:
+    with FrontEnd(model_server.grpc_url, US_BILLS_TIMEOUT="60") as running:
         running.wait_for("/readyz", 200)
         yield running
 

@@ -47,7 +47,7 @@ def _take(name: str, page: Page, prepare: Callable[[Page], Any]) -> None:
     prepare(page)
     page.wait_for_timeout(500)
     picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-    picture.quantize(48, dither=Image.Dither.NONE).save(FOLDER / f"{name}.png", optimize=True)
+    picture.quantize(32, dither=Image.Dither.NONE).save(FOLDER / f"{name}.png", optimize=True)
 
 
 def _film(page: Page) -> None:
