@@ -35,8 +35,11 @@ def server(small_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     folder = tmp_path_factory.mktemp("rollout")
     for version in (1, 2, 3):
         models.publish(small_models / "half" / str(version), folder / "half", version)
-    config = CONFIG.format(folder)
-    with ModelServer(folder, FLAGS, config, wait_for=["half"]) as running:
+    # Written here and once: a server that is started again must find what rollouts made of it.
+    file = folder / "models.config"
+    file.write_text(CONFIG.format(folder))
+    flags = [*FLAGS, f"--model_config_file={file}"]
+    with ModelServer(folder, flags, wait_for=["half"]) as running:
         yield running
 
 
