@@ -84,6 +84,11 @@ def markdown(card: dict[str, Any]) -> str:
         f" as sure from a probability of {card['threshold']:.2f}: on the photos that were held"
         f" out, as they are and in hard views, {100 * card['risk']:g} % of such answers are wrong.",
     ]
+    if below := card.get("second_look_below"):
+        parts.append(
+            f"Where the first look is less sure than {below:g}, the graph looks again, at the middle"
+            " enlarged, and answers with the mean of both looks."
+        )
     if slices := measured.get("slices"):
         parts += [
             "The same bills under worse conditions, right denomination first:",

@@ -14,7 +14,7 @@ from tests.photos import real_photos
 from tests.support.drawings import SAMPLES, draw
 from tests.webapp.server import FrontEnd
 
-FIFTY = draw("fifty", SAMPLES["fifty"]).resize(SIZE)
+FIVE = draw("five", SAMPLES["five"]).resize(SIZE)
 # All that the live region says, since a hint may be gone before the test looks.
 LISTEN = """
     const verdict = document.getElementById("verdict");
@@ -59,26 +59,26 @@ def test_it_guides_the_hand_and_says_the_value(
     driver: Any, front_end: FrontEnd, tmp_path: Path
 ) -> None:
     night = Image.new("RGB", SIZE)
-    scenes = [night, far_away(FIFTY, 0.4), too_close(FIFTY), FIFTY]
+    scenes = [night, far_away(FIVE, 0.2), too_close(FIVE), FIVE]
     film = shoot(tmp_path / "film.y4m", scenes)
     with filming(driver, front_end, film) as page:
-        wait_to_hear(page, ["Too dark", "Come closer", "Move back", "50 dollars"])
+        wait_to_hear(page, ["Too dark", "Come closer", "Move back", "5 dollars"])
         assert page.evaluate("new Set(window.heard.filter((x) => /dollar/.test(x))).size") == 1
 
 
 def test_a_held_answer_shows_what_the_model_looked_at(
     driver: Any, front_end: FrontEnd, tmp_path: Path
 ) -> None:
-    film = shoot(tmp_path / "film.y4m", [FIFTY])
+    film = shoot(tmp_path / "film.y4m", [FIVE])
     with filming(driver, front_end, film) as page:
-        wait_to_hear(page, ["50 dollars"])
-        assert page.get_by_role("status").get_attribute("data-denomination") == "50"
+        wait_to_hear(page, ["5 dollars"])
+        assert page.get_by_role("status").get_attribute("data-denomination") == "5"
         assert page.locator("#heat rect").count() > 1
         heat, video = page.locator("#heat").bounding_box(), page.locator("video").bounding_box()
         assert heat == pytest.approx(video, abs=1)
         # Said once, however long the bill is held.
         page.wait_for_timeout(3000)
-        assert page.evaluate("window.heard.filter((said) => /dollar/.test(said))") == ["50 dollars"]
+        assert page.evaluate("window.heard.filter((said) => /dollar/.test(said))") == ["5 dollars"]
 
 
 def test_a_real_bill_is_read(driver: Any, front_end: FrontEnd, tmp_path: Path) -> None:

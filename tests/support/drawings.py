@@ -2,9 +2,10 @@
 
 They let somebody without a bill see an answer. Each is marked SPECIMEN and has the layout of a
 bill, not its art: a frame, four numerals, a head in an oval, two seals, serial numbers, words. The
-seeds in `SAMPLES` were searched for: the shipped model was never shown drawings, and of the first
-100 fives it is sure of ten, eight times rightly, twice taking them for fifties. So the samples show
-how an answer looks, and nothing about how good the model is on real bills.
+seeds in `SAMPLES` were searched for: the shipped model was never shown drawings. Of the first 100
+fives it is sure of 21, of one wrongly; of the first 100 fifties it is sure of five, of three
+wrongly. So the samples show how an answer looks, and nothing about how good the model is on real
+bills.
 """
 
 import math
@@ -15,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from tests.support.servers import ROOT
 
 FOLDER = ROOT / "webapp" / "static" / "samples"
-SAMPLES = {"five": 70, "fifty": 3}
+SAMPLES = {"five": 41, "fifty": 25}
 SIZE = (360, 270)
 
 _VALUES = {"one": 1, "five": 5, "ten": 10, "twenty": 20, "fifty": 50, "hundred": 100}

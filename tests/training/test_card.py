@@ -30,6 +30,12 @@ def test_the_cards_text_holds_every_figure_with_its_interval_and_the_command(
     assert "the worst of 11 turns" in text
 
 
+def test_the_card_tells_of_the_second_look_where_there_is_one(small_version: Path) -> None:
+    facts = card.read(small_version)
+    assert "looks again" not in card.markdown(facts)
+    assert "less sure than 0.9," in card.markdown({**facts, "second_look_below": 0.9})
+
+
 def test_the_card_replaces_the_one_in_a_document_and_nothing_else(
     small_version: Path, tmp_path: Path
 ) -> None:
