@@ -40,8 +40,10 @@ def driver() -> Iterator[Any]:
 def launched(driver: Any, *flags: str) -> Iterator[Any]:
     """A browser with a camera that nobody needs to allow."""
     browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=[*FLAGS, *flags])
-    yield browser
-    browser.close()
+    try:
+        yield browser
+    finally:
+        browser.close()
 
 
 @pytest.fixture(scope="session")
@@ -72,9 +74,11 @@ def pages(browser: Any, url: str) -> Iterator[OpenPage]:
         page.goto(url + path)
         return page
 
-    yield open_page
-    for context in contexts:
-        context.close()
+    try:
+        yield open_page
+    finally:
+        for context in contexts:
+            context.close()
     assert errors == []
 
 
