@@ -1,11 +1,14 @@
 """Fixtures for the whole tree."""
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.servers import ROOT, ModelServer
 
+CHROMIUM = Path("/usr/bin/chromium")
 SHIPPED_FLAGS = (
     f"--model_config_file={ROOT / 'serving' / 'config' / 'models.config'}",
     f"--models_root={ROOT / 'models'}",
@@ -20,6 +23,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder, file = item.path.parent.name, item.path.name
         group = folder if folder == "training" else f"{folder}/{file}"
         item.add_marker(pytest.mark.xdist_group(group))
+
+
+@pytest.fixture(scope="session")
+def driver() -> Iterator[Any]:
+    """Playwright, where it and a browser are installed; one, since a second would be refused."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if not CHROMIUM.exists():
+        pytest.skip(f"{CHROMIUM} is not installed")
+    with playwright.sync_playwright() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

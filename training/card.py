@@ -86,8 +86,8 @@ def markdown(card: dict[str, Any]) -> str:
     ]
     if below := card.get("second_look_below"):
         parts.append(
-            f"Where the first look is less sure than {below:g}, the graph looks again, at the middle"
-            " enlarged, and answers with the mean of both looks."
+            f"Where the first look is less sure than {below:g}, the graph looks again, at the"
+            " middle enlarged, and answers with the mean of both looks."
         )
     if slices := measured.get("slices"):
         parts += [

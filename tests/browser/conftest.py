@@ -2,16 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests import specimen
+from tests.conftest import CHROMIUM
 from tests.support.servers import ModelServer
 from tests.webapp.server import FrontEnd
 
-CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -24,16 +23,6 @@ PHOTO = {"name": "bill.jpg", "mimeType": "image/jpeg", "buffer": BILL}
 
 Page = Any
 OpenPage = Callable[..., Page]
-
-
-@pytest.fixture(scope="session")
-def driver() -> Iterator[Any]:
-    """Playwright, where it and a browser are installed."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if not CHROMIUM.exists():
-        pytest.skip(f"{CHROMIUM} is not installed")
-    with playwright.sync_playwright() as running:
-        yield running
 
 
 @contextmanager
@@ -68,8 +57,10 @@ def pages(browser: Any, url: str) -> Iterator[OpenPage]:
     errors: list[str] = []
 
     def open_page(path: str = "/", **options: Any) -> Page:
-        contexts.append(browser.new_context(**options))
+        # A worker that still comes up when its context is closed can keep it from closing.
+        contexts.append(browser.new_context(**{"service_workers": "block"} | options))
         page = contexts[-1].new_page()
+        page.set_default_timeout(90_000)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(url + path)
         return page

@@ -14,7 +14,7 @@ SLOW = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThrough
 
 
 def test_it_opens_offline_says_so_and_comes_back_by_itself(open_page: OpenPage) -> None:
-    page = open_page(locale="es")
+    page = open_page(locale="es", service_workers="allow")
     assert page.evaluate(WITH_WORKER)
     page.context.set_offline(True)
     page.reload()
@@ -25,7 +25,7 @@ def test_it_opens_offline_says_so_and_comes_back_by_itself(open_page: OpenPage) 
 
 
 def test_what_is_kept_for_offline_is_the_page_and_no_photo(open_page: OpenPage) -> None:
-    page = open_page()
+    page = open_page(service_workers="allow")
     assert page.evaluate(WITH_WORKER)
     page.get_by_label("Choose pictures").set_input_files(PHOTO)
     headline(page)

@@ -3,17 +3,16 @@
 import json
 import shutil
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests import specimen
+from tests.conftest import CHROMIUM
 from tests.end_to_end.conftest import Ask, Stack, blocks, read_documents
 from tests.support.servers import ROOT
 
 DOCUMENT = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
-CHROMIUM = Path("/usr/bin/chromium")
 BILL = specimen.encode(specimen.bill("20"), "JPEG")
 
 
@@ -38,17 +37,17 @@ def test_the_python_example_prints_the_denomination(ask: Ask, denomination: str 
     assert ask([sys.executable, "-c"], example).strip() == str(denomination)
 
 
-def test_the_javascript_example_works_in_a_browser(stack: Stack, denomination: str | None) -> None:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if not CHROMIUM.exists():
-        pytest.skip(f"{CHROMIUM} is not installed")
+def test_the_javascript_example_works_in_a_browser(
+    driver: Any, stack: Stack, denomination: str | None
+) -> None:
     example = javascript().replace("http://localhost:5000", stack.web_url)
     call = f"(bytes) => {{ {example}; return readBill(new Uint8Array(bytes).buffer); }}"
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        page = browser.new_page()
+    browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+    try:
+        page = browser.new_page(service_workers="block")
         page.goto(stack.web_url)
         assert page.evaluate(call, list(BILL)) == denomination
+    finally:
         browser.close()
 
 

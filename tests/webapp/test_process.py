@@ -48,7 +48,7 @@ def test_a_chunked_body_is_read_to_its_end(front_end: FrontEnd) -> None:
         f"{front_end.url}/predict",
         data=iter([BILL[:1000], BILL[1000:]]),
         headers={"Content-Type": "image/jpeg"},
-        timeout=10,
+        timeout=60,
     )
     assert reply.status_code == 200
 
@@ -83,7 +83,7 @@ def test_a_body_over_the_limit_is_refused(front_end: FrontEnd, chunked: bool) ->
         f"{front_end.url}/predict",
         data=iter([large]) if chunked else large,
         headers={"Content-Type": "image/jpeg"},
-        timeout=10,
+        timeout=60,
     )
     assert reply.status_code == 413
     assert "20 MB" in reply.json()["detail"]
@@ -107,7 +107,7 @@ def test_it_logs_a_json_line_for_each_request_without_the_picture(front_end: Fro
         f"{front_end.url}/predict?x=1",
         files={"image": BILL},
         headers={"X-Request-ID": "the-one"},
-        timeout=10,
+        timeout=60,
     )
     [line] = front_end.lines_about("the-one")
     assert (line["method"], line["path"], line["status"]) == ("POST", "/predict", 200)
@@ -206,7 +206,7 @@ def refusal(**settings: str) -> str:
         env=os.environ | settings,
         capture_output=True,
         text=True,
-        timeout=10,
+        timeout=60,
     )
     assert done.returncode == 1
     [line] = done.stderr.splitlines()

@@ -218,5 +218,5 @@ setInterval(async () => {
   const alive = await fetch("/livez").catch(() => null);
   if (alive?.ok) location.assign(home);
 }, RETRY);
-// Where the page is not served over https, there is none.
-navigator.serviceWorker?.register(home.dataset.worker);
+// Where the page is not served over https, there is none; where it does not come, all else works.
+navigator.serviceWorker?.register(home.dataset.worker).catch(() => {});
