@@ -16,15 +16,6 @@ SHIPPED_FLAGS = (
 )
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keeps tests that share a server or a trained network in one process of several."""
-    for item in items:
-        folder, file = item.path.parent.name, item.path.name
-        group = folder if folder == "training" else f"{folder}/{file}"
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.fixture(scope="session")
 def driver() -> Iterator[Any]:
     """Playwright, where it and a browser are installed; one, since a second would be refused."""

@@ -88,6 +88,7 @@ def test_a_canary_that_fails_is_taken_back_by_the_watch(site: Stage) -> None:
     site.server.wait_for_state("us_bills", 1, "END")
     ended: list[Any] = []
     limits = ["--every", "0.5", "--least", "10", "--max-error-rate", "5"]
+    limits += ["--max-latency-ratio", "1000"]
     watching = threading.Thread(target=lambda: ended.append(site.rollout("watch", *limits)))
     watching.start()
     person = 0
