@@ -40,7 +40,7 @@ schema = schemathesis.openapi.from_dict(
 
 @pytest.fixture(scope="module")
 def front_end(model_server: ModelServer) -> Iterator[FrontEnd]:
-    with FrontEnd(model_server.grpc_url) as running:
+    with FrontEnd(model_server.grpc_url, US_BILLS_TIMEOUT="60") as running:
         running.wait_for("/readyz", 200)
         yield running
 
