@@ -58,8 +58,8 @@ class GrpcServer:
         pool = futures.ThreadPoolExecutor(threads + _REFUSERS, thread_name_prefix="gRPC")
         options = [*methods.UNLIMITED_MESSAGES, ("grpc.so_reuseport", 0)]
         self._health = health
-        methods_at_once = _Methods(answers, health, threading.BoundedSemaphore(threads))
-        self._server = grpc.server(pool, [methods_at_once], options=options)
+        handler = _Methods(answers, health, threading.BoundedSemaphore(threads))
+        self._server = grpc.server(pool, [handler], options=options)
         self._server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
 
     def start(self) -> None:

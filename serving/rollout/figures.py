@@ -20,7 +20,7 @@ CALLS = "us_bills_model_calls_total"
 SECONDS = "us_bills_model_seconds_bucket"
 SHADOWS = "us_bills_shadow_total"
 
-Counts = Mapping[tuple[str, ...], float]
+Counts = Mapping[tuple[str, str], float]
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,8 @@ class Look:
 
     def of(self, version: int) -> Figures:
         """The figures of a version."""
-        calls = {key[1]: count for key, count in self.calls.items() if key[0] == str(version)}
-        shadows = {key[1]: n for key, n in self.shadows.items() if key[0] == str(version)}
-        buckets = {float(k[1]): n for k, n in self.buckets.items() if k[0] == str(version)}
+        calls, shadows = _of(self.calls, version), _of(self.shadows, version)
+        buckets = {float(bound): n for bound, n in _of(self.buckets, version).items()}
         return Figures(
             requests=round(sum(calls.values())),
             errors=round(sum(calls.values()) - calls.get("ok", 0.0)),
@@ -128,17 +127,12 @@ def read(text: str) -> Look:
 
 
 def _read(text: str) -> Look:
-    found: dict[str, dict[tuple[str, ...], float]] = defaultdict(lambda: defaultdict(float))
-    keys = {
-        CALLS: ("version", "result"),
-        SECONDS: ("version", "le"),
-        SHADOWS: ("version", "result"),
-    }
+    found: dict[str, dict[tuple[str, str], float]] = defaultdict(lambda: defaultdict(float))
+    labels = {CALLS: "result", SECONDS: "le", SHADOWS: "result"}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
-            if sample.name in keys:
-                key = tuple(sample.labels[label] for label in keys[sample.name])
-                found[sample.name][key] += sample.value
+            if label := labels.get(sample.name):
+                found[sample.name][sample.labels["version"], sample.labels[label]] += sample.value
     return Look(found[CALLS], found[SECONDS], found[SHADOWS])
 
 
@@ -159,6 +153,11 @@ def quantile(buckets: Mapping[float, float], share: float) -> float | None:
             return low + (bound - low) * (share * total - below) / (buckets[bound] - below)
         low, below = bound, buckets[bound]
     return low
+
+
+def _of(counts: Counts, version: int) -> dict[str, float]:
+    """The counts of one version, by result or bound."""
+    return {key: n for (number, key), n in counts.items() if number == str(version)}
 
 
 def _less(later: Counts, earlier: Counts) -> Counts:

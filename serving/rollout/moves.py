@@ -168,7 +168,8 @@ def _relabel(site: Site, **labels: int | None) -> Callable[[], str]:
 
 def _change(site: Site, change: Callable[[Layout], Layout]) -> Callable[[], str]:
     def do() -> str:
-        before, after = site.layout(), change(site.layout())
+        before = site.layout()
+        after = change(before)
         site.apply(after)
         return _difference(before, after)
 

@@ -77,10 +77,11 @@ def status(site: Site, webapp: str, seconds: int) -> Status:
     window, counted = _figures(webapp, seconds, notes)
     states = _states(site, notes)
     layout, share = site.layout(), site.traffic()
-    numbers = {*site.store.versions(), *(states or {}), *layout.versions}
+    on_disk = site.store.versions()
+    numbers = {*on_disk, *(states or {}), *layout.versions}
 
     def row(number: int) -> Row:
-        path = site.store.versions().get(number)
+        path = on_disk.get(number)
         return Row(
             version=number,
             on_disk=path is not None,

@@ -7,7 +7,6 @@ from collections import deque
 from dataclasses import dataclass
 
 from serving.rollout import figures, moves
-from serving.rollout.config import STABLE
 from serving.rollout.errors import Refused
 from serving.rollout.figures import Figures, Look
 from serving.rollout.site import Site
@@ -105,10 +104,9 @@ def _look(
     while looks[0][0] < time.monotonic() - WINDOW_SECONDS:
         looks.popleft()
     window = now.since(looks[0][1])
-    stable = site.layout().labels.get(STABLE, 0)
-    canary = window.of(version)
-    say(f"version {version}: {_words(canary)}; stable: {_words(window.of(stable))}")
-    reason = guard.objection(canary, window.of(stable))
+    canary, stable = window.of(version), window.of(site.layout().stable or 0)
+    say(f"version {version}: {_words(canary)}; stable: {_words(stable)}")
+    reason = guard.objection(canary, stable)
     return reason if reason is None or _roll_back(site, version, reason, say) else None
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests import specimen
-from tests.conftest import CHROMIUM
+from tests.browser.conftest import launched
 from tests.end_to_end.conftest import Ask, Stack, blocks, read_documents
 from tests.support.servers import ROOT
 
@@ -42,13 +42,10 @@ def test_the_javascript_example_works_in_a_browser(
 ) -> None:
     example = javascript().replace("http://localhost:5000", stack.web_url)
     call = f"(bytes) => {{ {example}; return readBill(new Uint8Array(bytes).buffer); }}"
-    browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-    try:
+    with launched(driver) as browser:
         page = browser.new_page(service_workers="block")
         page.goto(stack.web_url)
         assert page.evaluate(call, list(BILL)) == denomination
-    finally:
-        browser.close()
 
 
 @pytest.mark.skipif(not shutil.which("node"), reason="Node is not installed")
