@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ import pytest
 import requests
 import yaml
 
+from serving.traffic import Traffic
 from tests.containers.stack import Stack
-from tests.support.servers import ROOT
+from tests.support.servers import ROOT, wait_until
 
 FOLDER = ROOT / "deploy" / "monitoring"
 DASHBOARD: dict[str, Any] = json.loads((FOLDER / "dashboards" / "us_bills.json").read_text())
@@ -40,6 +42,17 @@ def promtool(*arguments: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def compare_a_copy(stack: Stack) -> None:
+    """Has a version on trial get a copy of a request: what was never counted is on no page."""
+    traffic = stack.config / "traffic.json"
+    traffic.write_text(Traffic(canary=1, shadow=True).text())
+    stack.predict()
+    for _ in wait_until("the copy to be counted", time.monotonic() + 30):
+        if "us_bills_shadow_total" in requests.get(f"{stack.web_url}/metrics", timeout=5).text:
+            break
+    traffic.unlink()
+
+
 def test_prometheus_accepts_its_configuration_and_the_rules() -> None:
     promtool("check", "config", "prometheus.yml")
 
@@ -61,6 +74,7 @@ def test_prometheus_understands_every_question_of_the_dashboard(tmp_path: Path) 
 def test_every_metric_that_is_asked_for_is_on_a_real_page(stack: Stack) -> None:
     stack.predict()
     requests.post(f"{stack.web_url}/predict", data=b"no picture", timeout=20)
+    compare_a_copy(stack)
     pages = [f"{stack.web_url}/metrics", f"{stack.rest_url}/monitoring/prometheus/metrics"]
     text = "\n".join(requests.get(page, timeout=5).text for page in pages)
     shown = set(re.findall(r"^([a-z:][\w:]*)[{ ]", text, re.MULTILINE))
