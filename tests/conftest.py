@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.support.servers import ROOT, ModelServer
 
@@ -14,6 +15,20 @@ SHIPPED_FLAGS = (
     f"--models_root={ROOT / 'models'}",
     "--allow_version_labels_for_unavailable_models=true",
 )
+
+
+class ByFolder(LoadScopeScheduling):  # type: ignore[misc]  # xdist is untyped
+    """Gives a process whole folders of tests, which share servers, images and trained models."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        """Returns what must stay together; the recordings, a third of all the time, are apart."""
+        file = nodeid.partition("::")[0]
+        return file if file.endswith("test_recorded_replies.py") else str(Path(file).parent)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFolder:
+    """Runs the tests by folder under `--numprocesses`."""
+    return ByFolder(config, log)
 
 
 @pytest.fixture(scope="session")

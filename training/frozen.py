@@ -14,8 +14,9 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-# Freezing names a constant for the layer, with a number behind it, and for the operation in the
-# layer that read the variable: `.../bn0_1/Cast_2/ReadVariableOp/resource`.
+# Freezing names a constant for the layer, with a number behind it where Keras added one, and for
+# the variable in `folding`, or else the operation in the layer that read the variable:
+# `.../bn0/gamma/ReadVariableOp/resource`, `.../bn0_1/Cast_2/ReadVariableOp/resource`.
 _NAME = re.compile(r"([^/]+?)(?:_\d+)?/([^/]+)/ReadVariableOp/resource$")
 
 
@@ -29,7 +30,7 @@ def load_into(model: keras.Model, version: Path) -> None:
     constants = _constants(version / "saved_model.pb")
     for layer in (layer for layer in model.layers if layer.weights):
         named = constants.get(layer.name, {})
-        values = [named.get(_operation(layer, variable.name)) for variable in layer.weights]
+        values = [_value(named, layer, variable.name) for variable in layer.weights]
         wanted = [tuple(variable.shape) for variable in layer.weights]
         found = [None if value is None else value.shape for value in values]
         if wanted != found:
@@ -38,6 +39,12 @@ def load_into(model: keras.Model, version: Path) -> None:
                 f" shapes {wanted}; found {found}."
             )
         layer.set_weights(values)
+
+
+def _value(
+    named: dict[str, NDArray[Any]], layer: keras.Layer, variable: str
+) -> NDArray[Any] | None:
+    return named.get(variable, named.get(_operation(layer, variable)))
 
 
 def _operation(layer: keras.Layer, variable: str) -> str:

@@ -12,6 +12,7 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from training.calibrate import Calibration
+from training.folding import folded
 from training.second_look import after_second_look
 from webapp.preprocessing import IMAGE_SIZE
 
@@ -35,11 +36,11 @@ def write_saved_model(
 def _frozen(model: keras.Model) -> Any:
     """Returns uint8 [N,224,224,3] to (feature map, logits), with the weights as constants.
 
-    Only constants let the server fold each batch norm into its convolution: 1.5 times as fast as
-    with variables. And no variable can be left behind or, as Keras 3 exports do, be saved twice.
+    Only what is constant is computed once, when a server loads it: 1.5 times as fast as with
+    variables. And no variable can be left behind or, as Keras 3 exports do, be saved twice.
     """
     features = model.get_layer("pool").input
-    both = keras.Model(model.input, [features, model.output])
+    both = folded(keras.Model(model.input, [features, model.output]))
     traced = tf.function(lambda image: both(image, training=False), input_signature=[IMAGE])
     return convert_variables_to_constants_v2(traced.get_concrete_function())
 

