@@ -30,8 +30,8 @@ class Strength(camera.Strength):
 
     composite: float = 0.5
     fan: float = 0.12
-    turn: float = 0.75
-    part: float = 0.35
+    turn: float = 0.6
+    part: float = 0.5
     unstretch: float = 0.5
     crease: float = 0.2
     crumple: float = 0.15
