@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from serving.rollout.errors import Refused
 from serving.rollout.main import main
 from serving.rollout.site import Site
 from serving.rollout.status import Row, status
+from serving.rollout.steps import Step
 from serving.traffic import NO_CANARY, Traffic
 from tests.serving import models
 from tests.serving.rollout.conftest import do, where
@@ -152,6 +154,26 @@ def test_a_server_that_is_killed_comes_back_in_the_state_that_is_told(
     assert serving(checked) == told
     assert [row.version for row in told] == [3, 2, 1]
     assert (answers(checked, "stable"), answers(checked, "canary")) == (3.0, 4.0)
+
+
+@pytest.mark.parametrize("before", ["load", "labels"])
+def test_a_server_that_is_killed_during_a_command_comes_back_in_the_state_that_is_told(
+    checked: Site, server: ModelServer, before: str
+) -> None:
+    command = moves.canary(checked, "canary", TRIAL, LIMITS)
+    at = [step.name for step in command.steps].index(before)
+    steps = [*command.steps[:at], Step("crash", server.kill), *command.steps[at:]]
+    with pytest.raises(Refused, match=f"^{before}: "):
+        do(checked, replace(command, steps=steps))
+    server.start()
+    for version in checked.layout().versions:
+        checked.server.wait_until_available(version, 30)
+    told = status(checked, "", 0)
+    assert not [note for note in told.notes if "on the server" in note]
+    assert checked.traffic() == NO_CANARY
+    assert answers(checked, "stable") == 2.0
+    do(checked, moves.canary(checked, "canary", TRIAL, LIMITS))
+    assert (answers(checked, "stable"), answers(checked, "canary")) == (2.0, 3.0)
 
 
 def test_a_rollback_without_a_server_is_there_when_it_comes(checked: Site) -> None:
