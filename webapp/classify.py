@@ -43,7 +43,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         ):
             print(json.dumps(line) if options.json else _row(line), flush=True)  # noqa: T201
             failed = failed or "error" in line
-    except (ServingError, Busy, TooSlow) as error:
+    except ServingError as error:
         print(f"{settings.model_server}: {error}", file=sys.stderr)  # noqa: T201
         return 2
     finally:
@@ -57,7 +57,7 @@ def _ask(
     for path in photos:
         try:
             reply = classifier.ask([Photo(path.read_bytes())], Question(version, label))
-        except (BadImage, OSError) as error:
+        except (BadImage, Busy, TooSlow, OSError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             yield {"filename": str(path), "error": reason}
             continue

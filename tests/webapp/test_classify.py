@@ -10,6 +10,8 @@ import pytest
 
 from tests import specimen
 from tests.support.servers import ROOT, ModelServer, free_port
+from tests.webapp import hostile
+from webapp.__main__ import main
 
 
 @pytest.fixture
@@ -52,6 +54,22 @@ def test_a_file_that_cannot_be_read_does_not_stop_the_others(
     missing, answered = done.stdout.splitlines()
     assert missing.endswith("missing.jpg: No such file or directory")
     assert answered.endswith("bill.jpg")
+
+
+def test_a_picture_that_takes_too_long_is_told_of_the_picture(
+    model_server: ModelServer,
+    photo: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    slow = photo.with_name("slow.png")
+    slow.write_bytes(hostile.many_chunks(1_000_000))
+    monkeypatch.setenv("US_BILLS_MODEL_SERVER", model_server.grpc_url)
+    monkeypatch.setattr("webapp.decoders.SLOWEST", 0.2)
+    with pytest.raises(SystemExit) as ended:
+        main(["classify", str(slow)])
+    assert ended.value.code == 1
+    assert "slow.png: Decoding the picture took more than" in capsys.readouterr().out
 
 
 def test_without_a_model_server_it_says_so(photo: Path) -> None:
