@@ -15,9 +15,12 @@ MODELS ?= models/us_bills
 FOLDERS ?=
 FIT ?=
 EXPORT ?=
+# The gRPC address of a TensorFlow Serving to measure, and flags of `python -m bench`.
+TARGET ?=
+BENCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint train photos rollout-demo lock protos
+.PHONY: help run test lint train photos bench rollout-demo lock protos
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1 \t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -39,6 +42,9 @@ train: photos $(VENV)/.training  ## train on PHOTOS=folder and add a version to 
 
 photos:
 	@test -n "$(PHOTOS)" || { echo "Say which photos: make train PHOTOS=folder (one sub-folder per class)" >&2; exit 2; }
+
+bench: $(VENV)/.bench  ## measure everything side by side and write docs/performance.md (TARGET=host:port adds a TensorFlow Serving)
+	@$(BIN)/python -m bench $(if $(TARGET),--target "$(TARGET)") $(BENCH)
 
 rollout-demo: $(VENV)/.run  ## try, promote, take back and retire a version, on copies
 	@$(BIN)/python -m bench.rollout_demo

@@ -16,9 +16,8 @@ from pathlib import Path
 
 import requests
 
-from bench.memory import megabytes
-from tests.conftest import SHIPPED_FLAGS
-from tests.support.servers import ModelServer
+from bench.processes import megabytes
+from tests.support.servers import SHIPPED_FLAGS, ModelServer
 from tests.webapp.fuzz import ALLOWED, uploads
 from tests.webapp.server import FrontEnd
 

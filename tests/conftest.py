@@ -7,14 +7,9 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-from tests.support.servers import ROOT, ModelServer
+from tests.support.servers import SHIPPED_FLAGS, ModelServer
 
 CHROMIUM = Path("/usr/bin/chromium")
-SHIPPED_FLAGS = (
-    f"--model_config_file={ROOT / 'serving' / 'config' / 'models.config'}",
-    f"--models_root={ROOT / 'models'}",
-    "--allow_version_labels_for_unavailable_models=true",
-)
 
 
 class ByFolder(LoadScopeScheduling):  # type: ignore[misc]  # xdist is untyped

@@ -1,7 +1,7 @@
 """`POST /predict`: photos in, one answer for each out. `GET /openapi.json` describes all of it."""
 
 import json
-import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +15,7 @@ from webapp.budget import Budget
 from webapp.classifier import Classifier
 from webapp.model import Question
 from webapp.pages import PICTURE_SIZE, answer_page, prefers_html
+from webapp.places import Places
 from webapp.settings import Settings
 from webapp.traffic import TrafficFile, assign
 from webapp.uploads import read_photos
@@ -22,6 +23,8 @@ from webapp.uploads import read_photos
 blueprint = Blueprint("api", __name__)
 
 _LARGEST_VERSION = 2**63 - 1
+# The share of a request's time that may go by before it has a place; the rest is for its answer.
+_LONGEST_WAIT = 0.8
 _DESCRIPTION: dict[str, Any] = json.loads(
     Path(__file__).with_name("openapi.json").read_text(encoding="utf-8")
 )
@@ -30,7 +33,8 @@ _DESCRIPTION: dict[str, Any] = json.loads(
 def init_app(app: Flask) -> None:
     """Give `app` its places and its memory: who comes when all is taken is turned away."""
     settings: Settings = app.extensions["settings"]
-    app.extensions["places"] = threading.BoundedSemaphore(settings.at_once)
+    # The other half of the threads is for bodies still on their way, and for /livez and /metrics.
+    app.extensions["places"] = Places(settings.at_once, settings.threads // 2)
     app.extensions["budget"] = Budget(settings.bytes_at_once)
 
 
@@ -54,20 +58,23 @@ def predict() -> ResponseReturnValue:
         if not request.args.keys() & {"version", "label"}:
             traffic: TrafficFile = current_app.extensions["traffic"]
             question = assign(question, traffic.current())
-        with _place():
-            g.reply = classifier.ask(photos, question, g.stages)
+        deadline = time.monotonic() + settings.timeout
+        with _place(_LONGEST_WAIT * settings.timeout):
+            g.reply = classifier.ask(photos, question, deadline, g.stages)
     return answer_page(g.reply) if prefers_html() else jsonify(g.reply.to_json())
 
 
 @contextmanager
-def _place() -> Iterator[None]:
-    places: threading.BoundedSemaphore = current_app.extensions["places"]
-    if not places.acquire(blocking=False):
+def _place(seconds: float) -> Iterator[None]:
+    places: Places = current_app.extensions["places"]
+    with g.stages.time("queue"):
+        taken = places.take(seconds)
+    if not taken:
         raise TooManyRequests("Too many photos at this moment. Please try again.", retry_after=1)
     try:
         yield
     finally:
-        places.release()
+        places.give_back()
 
 
 def _read_question(settings: Settings) -> Question:

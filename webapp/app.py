@@ -31,8 +31,8 @@ def create_app(settings: Settings) -> Flask:
 
     Returns:
         A WSGI application. Its `extensions` hold `settings`, `model_server` (the client),
-        `classifier`, `metrics`, `places` (how many more photo requests may come in), `budget` (how
-        many more bytes) and `traffic` (the share of a version on trial).
+        `classifier`, `metrics`, `places` (for photo requests, with a line before them), `budget`
+        (how many more bytes may come in) and `traffic` (the share of a version on trial).
     """
     app = Flask(__name__)
     app.request_class = _InMemoryRequest

@@ -1,6 +1,5 @@
 """Photos in, the model's answers out: what the page, the API and the terminal share."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,15 +30,19 @@ class Classifier:
     shadow: Shadow | None = None
 
     def ask(
-        self, photos: Sequence[Photo], question: Question, stages: Stages | None = None
+        self,
+        photos: Sequence[Photo],
+        question: Question,
+        deadline: float,
+        stages: Stages | None = None,
     ) -> "Reply":
         """Read the value of the bill on each photo, all in one batch.
-
-        Decoding and the model share the setting `timeout`: what the first takes, the second lacks.
 
         Args:
             photos: One or more files, not yet looked into.
             question: Which version is asked, and for what.
+            deadline: When the answer must be there, on the clock of `time.monotonic`; what decoding
+                takes, the model lacks.
             stages: Where to note how long each step took.
 
         Returns:
@@ -51,7 +54,6 @@ class Classifier:
             ServingError: The model server gave no usable answer in time.
         """
         stages = stages or Stages()
-        deadline = time.monotonic() + self.model.settings.timeout
         seen = [_look(photo, question.small, stages, deadline) for photo in photos]
         images = np.stack([picture.tensor for picture in seen])
         batch = Batch(images, [photo.filename for photo in photos])

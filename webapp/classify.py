@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,9 @@ def _ask(
 ) -> Iterator[dict[str, Any]]:
     for path in photos:
         try:
-            reply = classifier.ask([Photo(path.read_bytes())], Question(version, label))
+            photo = Photo(path.read_bytes())
+            deadline = time.monotonic() + classifier.model.settings.timeout
+            reply = classifier.ask([photo], Question(version, label), deadline)
         except (BadImage, Busy, TooSlow, OSError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             yield {"filename": str(path), "error": reason}

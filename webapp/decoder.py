@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from webapp.allocator import return_large_blocks
-from webapp.preprocessing import BadImage, decode, open_header, to_tensor
+from webapp.preprocessing import ENOUGH, BadImage, decode, open_header, to_tensor
 
 MEMORY = 1_200_000_000
 """Bytes of a decoding process; 50 megapixels take up to 0.8 GB."""
@@ -72,7 +72,7 @@ def _answer(connection: Connection) -> None:
 
 
 def _look(header: Image.Image, side: int) -> Seen:
-    upright = decode(header)
+    upright = decode(header, max(ENOUGH, side))
     started = time.perf_counter()
     tensor = to_tensor(upright)
     small = _small_copy(upright, side) if side else None

@@ -20,6 +20,9 @@ from PIL import Image, UnidentifiedImageError
 from webapp.jpeg import MAX_SCANS, is_costly
 
 IMAGE_SIZE = 224
+ENOUGH = IMAGE_SIZE * 3 // 2
+"""Pixels that the shorter side of a photo keeps at least where it is decoded at reduced scale: half
+as many again as the model sees, so that the resize that follows still smooths."""
 MAX_PIXELS = 50_000_000
 
 FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "AVIF", "GIF", "BMP", "TIFF")
@@ -94,14 +97,25 @@ def open_header(data: bytes) -> Image.Image:
     return image
 
 
-def decode(image: Image.Image) -> Image.Image:
+def decode(image: Image.Image, enough: int | None = None) -> Image.Image:
     """Decode what `open_header` gave, as `RGB` and upright.
+
+    Args:
+        image: Its header, from `open_header`.
+        enough: How many pixels both sides must keep at least, for who makes it smaller anyway; None
+            for all of them. A JPEG comes at 1/2, 1/4 or 1/8 of its size where that is enough, which
+            takes a third of the time and a fraction of the memory. Other formats come whole.
+
+    Returns:
+        The picture in mode `RGB`.
 
     Raises:
         DamagedImage: It cannot be read to its end.
         TooCostly: There is not enough memory for it.
     """
     try:
+        if enough is not None:
+            image.draft(None, (enough, enough))
         image.load()
         return _turn_upright(_to_rgb(image), _orientation(image))
     except MemoryError as error:

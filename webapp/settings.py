@@ -93,9 +93,11 @@ class Settings:
         30.0, _seconds, "seconds a whole request may take to arrive, however steadily it comes"
     )
     workers: int = _setting(1, _whole_number(1, 64), "processes that share the port")
-    threads: int = _setting(64, _whole_number(1, 256), "requests served at once by a process")
+    threads: int = _setting(128, _whole_number(1, 256), "connections served at once by a process")
     at_once: int = _setting(
-        8, _whole_number(1, 256), "photo requests answered at once by a process; more get 429"
+        8,
+        _whole_number(1, 256),
+        "photo requests answered at once by a process; half as many as threads wait, more get 429",
     )
     max_bytes: int = _setting(
         20_000_000, _whole_number(1, 10**9), "largest request in bytes, all pictures together"

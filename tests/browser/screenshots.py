@@ -15,9 +15,8 @@ from playwright.sync_api import sync_playwright
 from tests import specimen
 from tests.browser.conftest import PHOTO, Page, headline, launched, pages
 from tests.browser.film import SIZE, shoot
-from tests.conftest import SHIPPED_FLAGS
 from tests.support.drawings import SAMPLES, draw
-from tests.support.servers import ROOT, ModelServer
+from tests.support.servers import ROOT, SHIPPED_FLAGS, ModelServer
 from tests.webapp.server import FrontEnd
 
 FOLDER = ROOT / "docs" / "images"

@@ -15,7 +15,7 @@ from tests import specimen
 from tests.end_to_end.conftest import Stack
 from tests.photos import real_photos
 from tests.support.servers import ROOT
-from webapp.preprocessing import open_upright, to_tensor
+from webapp.preprocessing import ENOUGH, decode, open_header, open_upright, to_tensor
 
 DRAWN = [
     specimen.encode(specimen.bill("20", width=900), "JPEG", quality=90),
@@ -30,9 +30,14 @@ def by_class(classes: Any, probabilities: Any) -> Answer:
     return dict(zip(names, map(float, probabilities), strict=True))
 
 
+def as_the_front_end_does(photo: bytes) -> np.ndarray:
+    return to_tensor(decode(open_header(photo), ENOUGH))
+
+
 def from_client(client: Client, photo: bytes) -> Answer:
-    tensor = to_tensor(open_upright(photo))[None]
-    outputs = client.predict("us_bills", {"image": tensor}, label="stable").outputs
+    outputs = client.predict(
+        "us_bills", {"image": as_the_front_end_does(photo)[None]}, label="stable"
+    ).outputs
     client.close()
     return by_class(outputs["classes"][0], outputs["probabilities"][0])
 
@@ -53,7 +58,7 @@ def in_python() -> Callable[[bytes], Answer]:
     loaded = tf.saved_model.load(str(ROOT / "models" / "us_bills" / "1"))
 
     def ask(photo: bytes) -> Answer:
-        outputs = loaded.signatures["serving_default"](image=to_tensor(open_upright(photo))[None])
+        outputs = loaded.signatures["serving_default"](image=as_the_front_end_does(photo)[None])
         return by_class(outputs["classes"].numpy()[0], outputs["probabilities"].numpy()[0])
 
     return ask
@@ -80,6 +85,30 @@ def test_real_photos_get_the_same_probabilities_on_every_path(
     for path in real_photos()[::40]:
         photo = path.read_bytes()
         assert_same_everywhere(stack, in_python(photo), photo)
+
+
+def test_real_photos_as_large_as_a_phones_get_the_same_answers_though_decoded_smaller(
+    grpc_url: str,
+) -> None:
+    # Twelve megapixels are decoded at an eighth, one at half.
+    for size, every in (((4000, 3000), 40), ((1152, 864), 20)):
+        pairs = [whole_and_reduced(path, size) for path in real_photos()[::every]]
+        client = connect(grpc_url)
+        whole, reduced = (
+            client.predict("us_bills", {"image": np.stack(tensors)}).outputs
+            for tensors in zip(*pairs, strict=True)
+        )
+        client.close()
+        assert (whole["accepted"] == reduced["accepted"]).mean() >= 0.95
+        assert (whole["classes"][:, 0] == reduced["classes"][:, 0]).mean() >= 0.95
+        assert np.abs(whole["probabilities"] - reduced["probabilities"]).mean() < 0.005
+
+
+def whole_and_reduced(path: Path, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """The tensors of a photo enlarged to `size`, decoded at full and at reduced scale."""
+    photo = open_upright(path.read_bytes()).resize(size)
+    data = specimen.encode(photo, "JPEG", quality=90)
+    return to_tensor(open_upright(data)), as_the_front_end_does(data)
 
 
 def test_real_bills_are_named_rightly_nine_times_in_ten(stack: Stack) -> None:

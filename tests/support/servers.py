@@ -20,6 +20,11 @@ from typing import Self
 
 ROOT = Path(__file__).parents[2]
 HOST = "127.0.0.1"
+SHIPPED_FLAGS = (
+    f"--model_config_file={ROOT / 'serving' / 'config' / 'models.config'}",
+    f"--models_root={ROOT / 'models'}",
+    "--allow_version_labels_for_unavailable_models=true",
+)
 START_SECONDS = 120.0
 STOP_SECONDS = 30.0
 

@@ -9,8 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests import specimen
-from tests.conftest import SHIPPED_FLAGS
-from tests.support.servers import ModelServer, free_port
+from tests.support.servers import SHIPPED_FLAGS, ModelServer, free_port
 from tests.webapp.server import FrontEnd
 from webapp.app import create_app
 from webapp.settings import Settings

@@ -1,6 +1,7 @@
 """Every reply says which request it answers and what took how long; the counters add up."""
 
 import io
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -8,6 +9,7 @@ from flask.testing import FlaskClient
 
 from tests import specimen
 from tests.support.servers import free_port
+from webapp.places import Places
 
 BILL = specimen.encode(specimen.bill("20", width=320), "JPEG")
 
@@ -52,16 +54,28 @@ def test_a_model_server_that_is_away_is_counted_as_not_ready(
     assert "us_bills_model_server_ready 0.0" in away.get("/metrics").text
 
 
-def test_when_all_places_are_taken_the_next_is_asked_to_come_back(
+def test_who_gets_no_place_in_time_is_asked_to_come_back(
     client_for: Callable[..., FlaskClient],
 ) -> None:
-    client = client_for(at_once=1)
-    with client.application.extensions["places"]:
-        refused = client.post("/predict", data={"image": (io.BytesIO(BILL), "a.jpg")})
+    client = client_for(at_once=1, timeout=0.1)
+    places: Places = client.application.extensions["places"]
+    assert places.take(0)
+    refused = client.post("/predict", data={"image": (io.BytesIO(BILL), "a.jpg")})
     assert refused.status_code == 429
     assert refused.headers["Retry-After"] == "1"
     assert refused.mimetype == "application/problem+json"
-    assert client.post("/predict", data=BILL, content_type="image/jpeg").status_code == 200
+
+
+def test_who_gets_a_place_in_time_is_answered(client_for: Callable[..., FlaskClient]) -> None:
+    client = client_for(at_once=1)
+    places: Places = client.application.extensions["places"]
+    assert places.take(0)
+    soon = threading.Timer(0.2, places.give_back)
+    soon.start()
+    reply = client.post("/predict", data=BILL, content_type="image/jpeg")
+    soon.join()
+    assert reply.status_code == 200
+    assert places.take(0), "its place was not given back"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,154 @@
+"""Measures everything side by side and writes it down: `make bench`, or `python -m bench`.
+
+The figures go to docs/performance/figures.json, tables and plots are made of them; `--page` makes
+them again without measuring.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from contextlib import ExitStack, suppress
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench import page, plots
+from bench.contenders import MODEL, Contender, Stage
+from bench.decoding import reduced
+from bench.engines import CLASSES, ENGINES, IMAGE, VERSION
+from bench.figures import Slice
+from bench.generator import Generator
+from bench.growth import grow
+from bench.photos import MEGAPIXEL, jpeg
+from bench.rounds import ask, call, play
+from bench.workers import Worker
+from tests.support.servers import ROOT
+from training import card
+
+DOCS = ROOT / "docs"
+FIGURES = DOCS / "performance" / "figures.json"
+LONG_CLIENTS, LONG_SECONDS = 64, 60.0
+ROUNDS = 5
+LIBRARIES = ("tensorflow", "onnxruntime", "openvino", "ai-edge-litert", "pillow", "grpcio")
+
+
+def main() -> None:
+    """Does what the command line says."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--target", metavar="HOST:PORT", help="gRPC of a TensorFlow Serving")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="how often each has its turn")
+    parser.add_argument("--long", type=float, default=LONG_SECONDS, help="seconds of the long load")
+    parser.add_argument("--page", action="store_true", help="measure nothing, write the page anew")
+    options = parser.parse_args()
+    if not options.page:
+        FIGURES.parent.mkdir(exist_ok=True)
+        figures = measure(options.rounds, options.long, options.target)
+        FIGURES.write_text(json.dumps(figures, indent=1) + "\n")
+    figures = json.loads(FIGURES.read_text())
+    plots.write(figures, FIGURES.parent)
+    page.write(figures, DOCS / "performance.md")
+    say(f"written: {DOCS / 'performance.md'}")
+
+
+def measure(rounds: int, long_seconds: float, target: str | None) -> dict[str, Any]:
+    """Starts everything, gives everybody turns, and returns the figures as JSON has them."""
+    started, machine = time.monotonic(), _machine()
+    with tempfile.TemporaryDirectory() as name, ExitStack() as later:
+        stage = later.enter_context(Stage(Path(name), _image(Path(name))))
+        say("starting the servers, and the engines with the same weights")
+        stage.start_ours()
+        _hand_out_weights(stage.version, Path(name))
+        engines = {key: later.enter_context(Worker("bench.engines", key, name)) for key in ENGINES}
+        stage.start_original()
+        if target:
+            stage.meet(target)
+        generator = later.enter_context(Generator())
+        server, front = stage.rows[0], next(row for row in stage.rows if "1 meg" in row.name)
+        say(f"{LONG_CLIENTS} clients for {long_seconds:.0f} seconds")
+        lasted = _last_long(generator, front, long_seconds)
+        memory = {system.name: system.peak for system in front.systems}
+        played = play(rounds, stage.rows, engines, generator, say)
+        say("larger and larger work")
+        grown = grow(stage, generator, front, server)
+        in_process = {size: call(engines["signature"], 1, 1.0, size) for size in grown.batches}
+    return {
+        "machine": machine,
+        "minutes": (time.monotonic() - started) / 60,
+        "version": stage.version,
+        "hello": {name: worker.hello for name, worker in engines.items()},
+        **asdict(played),
+        "grown": grown._asdict() | {"in_process": in_process},
+        "long": {"seconds": long_seconds, "slice": lasted, "memory": memory},
+        "systems": {system.name: asdict(system) for system in stage.systems},
+    }
+
+
+def say(line: str) -> None:
+    """Tells whoever waits how far it is."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _machine() -> dict[str, Any]:
+    return {
+        "cores": os.cpu_count(),
+        "processor": _processor(),
+        "python": platform.python_version(),
+        "load_before": os.getloadavg()[0],
+        "libraries": {name: version(name) for name in LIBRARIES},
+    }
+
+
+def _processor() -> str:
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _image(folder: Path) -> np.ndarray[Any, Any]:
+    image = reduced(jpeg(MEGAPIXEL))[None]
+    np.save(folder / IMAGE, image)
+    return image
+
+
+def _hand_out_weights(number: int, folder: Path) -> None:
+    """Puts the version where the engines look for it, in the form that each wants."""
+    path = ROOT / "models" / MODEL / str(number)
+    (folder / VERSION).symlink_to(path)
+    (folder / CLASSES).write_text("\n".join(card.read(path)["classes"]))
+    command = [sys.executable, "-m", "bench.weights", str(path), str(folder)]
+    subprocess.run(command, check=True, cwd=ROOT, capture_output=True)  # noqa: S603
+
+
+def _last_long(generator: Generator, front: Contender, seconds: float) -> Slice:
+    """Many clients for a while, and a look at the memory every second."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(1.0):
+            front.look()
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        return ask(generator, front, LONG_CLIENTS, seconds)
+    finally:
+        over.set()
+        watcher.join()
+
+
+if __name__ == "__main__":
+    main()

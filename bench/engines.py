@@ -1,0 +1,143 @@
+"""What can run the network in one's own process, behind one interface, called in a loop.
+
+`python -m bench.engines NAME FOLDER` is a process that loads one engine and runs it when told to.
+Each uses as many threads as it thinks right, which is one for each core.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.workers import serve
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Run = Callable[[Array], Array]
+
+IMAGE = "image.npy"
+VERSION = "version"
+CLASSES = "classes.txt"
+
+
+def signature(folder: Path) -> Run:
+    """The shipped signature in the session that the local server runs: the floor of all servers."""
+    from serving.local.servable import SavedModel
+
+    model = SavedModel(folder / VERSION)
+    described = model.signatures["serving_default"]
+    image = described.inputs["image"].name
+    fetches = [described.outputs[name].name for name in sorted(described.outputs)]
+    return lambda images: model.run({image: images}, fetches)[2]
+
+
+def keras_call(folder: Path) -> Run:
+    """The Keras model, called as the original design does."""
+    import keras
+
+    model = keras.models.load_model(folder / "classifier.keras")
+    return lambda images: np.asarray(model.predict(images, verbose=0))
+
+
+def onnx_runtime(folder: Path) -> Run:
+    """ONNX Runtime on the processor."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(
+        folder / "classifier.onnx", providers=["CPUExecutionProvider"]
+    )
+    (image,) = session.get_inputs()
+    return lambda images: np.asarray(session.run(None, {image.name: images})[0])
+
+
+def openvino(folder: Path) -> Run:
+    """OpenVINO, set for the shortest answer; each thread has a request of its own."""
+    import openvino as ov
+
+    hint = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+    compiled = ov.Core().compile_model(folder / "classifier.onnx", "CPU", hint)
+    own = threading.local()
+
+    def run(images: Array) -> Array:
+        if not hasattr(own, "request"):
+            own.request = compiled.create_infer_request()
+        return np.asarray(own.request.infer([images])[0])
+
+    return run
+
+
+def litert(folder: Path) -> Run:
+    """LiteRT, which is what TensorFlow Lite is called now; each thread has its own interpreter."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    own = threading.local()
+
+    def run(images: Array) -> Array:
+        if not hasattr(own, "interpreter"):
+            own.interpreter = Interpreter(
+                str(folder / "classifier.tflite"), num_threads=os.cpu_count()
+            )
+            own.interpreter.allocate_tensors()
+        (image,), (logits,) = (
+            own.interpreter.get_input_details(),
+            own.interpreter.get_output_details(),
+        )
+        own.interpreter.set_tensor(image["index"], images)
+        own.interpreter.invoke()
+        return np.asarray(own.interpreter.get_tensor(logits["index"]))
+
+    return run
+
+
+ENGINES: dict[str, Callable[[Path], Run]] = {
+    "signature": signature,
+    "onnx_runtime": onnx_runtime,
+    "openvino": openvino,
+    "litert": litert,
+    "keras": keras_call,
+}
+
+
+def loop(run: Run, images: Array, threads: int, seconds: float) -> dict[str, Any]:
+    """Runs again and again in each thread.
+
+    Returns:
+        `milliseconds` of each run, `seconds` that passed, `cpu` seconds that all took.
+    """
+    took: list[float] = []
+    started, cpu = time.perf_counter(), time.process_time()
+
+    def repeat() -> None:
+        while time.perf_counter() < started + seconds:
+            before = time.perf_counter()
+            run(images)
+            took.append(1000 * (time.perf_counter() - before))
+
+    together = [threading.Thread(target=repeat) for _ in range(threads)]
+    for thread in together:
+        thread.start()
+    for thread in together:
+        thread.join()
+    passed = time.perf_counter() - started
+    return {"milliseconds": took, "seconds": passed, "cpu": time.process_time() - cpu}
+
+
+def main(name: str, folder: Path) -> None:
+    """Serves as a worker; says hello with what the engine makes of the picture."""
+    image, run = np.load(folder / IMAGE), ENGINES[name](folder)
+
+    def do(job: dict[str, Any]) -> dict[str, Any]:
+        images = np.repeat(image, job.get("batch", 1), axis=0)
+        return loop(run, images, job["threads"], job["seconds"])
+
+    serve(do, hello=run(image)[0].tolist())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]))

@@ -1,0 +1,185 @@
+"""The load generator: a process of its own that plays clients, the same for whatever is measured.
+
+A client asks again as soon as it has its answer (a closed loop), over a connection that it keeps,
+with bytes that were made ready before; told to come back later, it does. What the generator itself
+costs is told too, since it shares the machine's cores.
+"""
+
+from __future__ import annotations
+
+import http.client
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import grpc
+
+from bench.workers import Worker, serve
+from serving.wire.methods import PREDICT, UNLIMITED_MESSAGES
+
+PATIENCE = 120.0
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where requests go and what they say.
+
+    Attributes:
+        url: `http://host:port/path`, or `grpc://host:port` for `Predict` with a ready message.
+        body: the file with the request's body or message.
+        content_type: of the body, over HTTP.
+    """
+
+    url: str
+    body: str
+    content_type: str = "image/jpeg"
+
+
+@dataclass(frozen=True)
+class Load:
+    """What came of one job.
+
+    Attributes:
+        milliseconds: of each answer with status 200, in no order.
+        statuses: how many answers had which status; 0 where none came.
+        seconds: from the first request to the last answer.
+        sent, received: bytes of one request and of its answer, HTTP's headers included.
+        cpu: seconds of processor that the generator took.
+    """
+
+    milliseconds: list[float]
+    statuses: dict[str, int]
+    seconds: float
+    sent: int
+    received: int
+    cpu: float
+
+
+class Generator(Worker):
+    """The process, from the side of who wants a load."""
+
+    def __init__(self) -> None:
+        super().__init__("bench.generator")
+
+    def load(self, target: Target, clients: int, seconds: float) -> Load:
+        """Lets `clients` ask for `seconds`; those under way are then waited for."""
+        job = {"target": asdict(target), "clients": clients, "seconds": seconds}
+        return Load(**self.ask(job))
+
+
+class _Reply(NamedTuple):
+    status: int
+    sent: int = 0
+    received: int = 0
+    wait: float = 0.0
+
+
+class _Told(NamedTuple):
+    at: float
+    milliseconds: float
+    reply: _Reply
+
+
+_Send = Callable[[bytes], _Reply]
+
+
+def _run(target: Target, clients: int, seconds: float) -> Load:
+    body, told = Path(target.body).read_bytes(), list[_Told]()
+    # One more than the clients: nobody's clock runs while they connect.
+    ready = threading.Barrier(clients + 1)
+
+    def be_a_client() -> None:
+        send = _connect(target)
+        ready.wait()
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            told.append(_ask(send, body))
+            time.sleep(told[-1].reply.wait)
+
+    threads = [threading.Thread(target=be_a_client) for _ in range(clients)]
+    for thread in threads:
+        thread.start()
+    ready.wait()
+    started, cpu = time.perf_counter(), time.process_time()
+    for thread in threads:
+        thread.join()
+    return _summary(told, started, time.process_time() - cpu)
+
+
+def _ask(send: _Send, body: bytes) -> _Told:
+    started = time.perf_counter()
+    reply = send(body)
+    now = time.perf_counter()
+    return _Told(now, 1000 * (now - started), reply)
+
+
+def _summary(told: list[_Told], started: float, cpu: float) -> Load:
+    good = [each for each in told if each.reply.status == 200]
+    one = good[0].reply if good else _Reply(0)
+    return Load(
+        milliseconds=[each.milliseconds for each in good],
+        statuses=dict(Counter(str(each.reply.status) for each in told)),
+        seconds=max(each.at for each in told) - started,
+        sent=one.sent,
+        received=one.received,
+        cpu=cpu,
+    )
+
+
+def _connect(target: Target) -> _Send:
+    return _grpc(target) if target.url.startswith("grpc://") else _http(target)
+
+
+def _http(target: Target) -> _Send:
+    url = urlsplit(target.url)
+    connection = http.client.HTTPConnection(url.netloc, timeout=PATIENCE)
+    headers = {"Content-Type": target.content_type}
+    line = len(f"POST {url.path} HTTP/1.1\r\nHost: {url.netloc}\r\nAccept-Encoding: identity\r\n")
+
+    def send(body: bytes) -> _Reply:
+        try:
+            connection.request("POST", url.path, body, headers)
+            reply = connection.getresponse()
+            received = len(reply.read()) + len(str(reply.headers))
+        except (OSError, http.client.HTTPException):
+            connection.close()
+            return _Reply(0)
+        sent = line + len(f"Content-Type: {target.content_type}\r\nContent-Length: {len(body)}\r\n")
+        wait = float(reply.headers.get("Retry-After", 0))
+        return _Reply(reply.status, sent + 2 + len(body), received, wait)
+
+    with suppress(OSError):
+        connection.connect()
+    return send
+
+
+def _grpc(target: Target) -> _Send:
+    own = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_proxy", 0)]
+    channel = grpc.insecure_channel(
+        urlsplit(target.url).netloc, options=[*own, *UNLIMITED_MESSAGES]
+    )
+    with suppress(grpc.FutureTimeoutError):
+        grpc.channel_ready_future(channel).result(timeout=10)
+    predict: Any = channel.unary_unary(PREDICT)
+
+    def send(message: bytes) -> _Reply:
+        try:
+            return _Reply(200, len(message), len(predict(message, timeout=PATIENCE)))
+        except grpc.RpcError:
+            return _Reply(0)
+
+    return send
+
+
+def _do(job: dict[str, Any]) -> dict[str, Any]:
+    return asdict(_run(Target(**job["target"]), job["clients"], job["seconds"]))
+
+
+if __name__ == "__main__":
+    serve(_do)

@@ -1,0 +1,49 @@
+"""How the cost grows with the work: more clients, larger batches, larger photos."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from bench.contenders import Contender, Stage
+from bench.figures import Slice
+from bench.generator import Generator, Target
+from bench.photos import jpeg, of_megapixels
+from bench.rounds import ask
+
+CLIENTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+BATCHES = (1, 2, 4, 8, 16, 32, 64)
+MEGAPIXELS = (0.05, 0.2, 1, 3, 12, 24, 50)
+SECONDS = 1.5
+
+
+class Growth(NamedTuple):
+    """Slices by the size of the work."""
+
+    clients: dict[int, Slice]
+    batches: dict[int, Slice]
+    megapixels: dict[float, Slice]
+
+
+def grow(stage: Stage, generator: Generator, front: Contender, server: Contender) -> Growth:
+    """Measures each size once.
+
+    Args:
+        stage: where the bodies are put.
+        generator: who asks.
+        front: the front end, with a photo; asked by more and more clients.
+        server: the model server by gRPC; asked with larger and larger batches.
+    """
+    return Growth(
+        {clients: ask(generator, front, clients, SECONDS) for clients in CLIENTS},
+        {n: ask(generator, _batch(stage, server, n), 1, SECONDS) for n in BATCHES},
+        {mp: ask(generator, _photo(stage, front, mp), 1, SECONDS) for mp in MEGAPIXELS},
+    )
+
+
+def _batch(stage: Stage, server: Contender, size: int) -> Contender:
+    return Contender(server.name, server.systems, stage.by_grpc(server.target.url, size))
+
+
+def _photo(stage: Stage, front: Contender, megapixels: float) -> Contender:
+    body = stage.file(f"{megapixels}.jpg", jpeg(of_megapixels(megapixels)))
+    return Contender(front.name, front.systems, Target(front.target.url, body))

@@ -1,0 +1,72 @@
+"""The original design, rebuilt: Flask, the picture as base64 in JSON, Keras' `predict` in process.
+
+`python -m bench.original FOLDER PORT` serves `classifier.keras`, one request at a time, as the
+original's single loop did, and prepares the picture the way the model wants it.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from flask import Flask, jsonify, request
+from flask.typing import ResponseReturnValue
+from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
+from PIL import Image
+
+from bench.engines import CLASSES
+from tests.support.servers import HOST
+
+
+def create_app(model: keras.Model, classes: list[str]) -> Flask:
+    """Builds the application around a model that gives logits."""
+    app = Flask(__name__)
+
+    @app.get("/ready")
+    def ready() -> str:
+        return "ready"
+
+    @app.post("/predict")
+    def predict() -> ResponseReturnValue:
+        _, _, text = request.get_json().partition("base64,")
+        image = Image.open(io.BytesIO(base64.b64decode(text))).convert("RGB")
+        pixels = np.asarray(image.resize((224, 224), Image.Resampling.BILINEAR))
+        logits = model.predict(pixels[None], verbose=0)[0]
+        shares = np.exp(logits - logits.max())
+        best = int(logits.argmax())
+        return jsonify(result=classes[best], probability=float(shares[best] / shares.sum()))
+
+    return app
+
+
+class _Server(BaseApplication):  # type: ignore[misc]
+    def __init__(self, folder: Path, port: int) -> None:
+        self.folder, self.port = folder, port
+        super().__init__()
+
+    def load_config(self) -> None:
+        options: dict[str, Any] = {
+            "bind": f"{HOST}:{self.port}",
+            "worker_class": "gthread",
+            "threads": 1,
+            "timeout": 300,
+            "loglevel": "error",
+            "control_socket_disable": True,
+        }
+        for name, value in options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        # In the worker, since TensorFlow does not survive a fork.
+        model = keras.models.load_model(self.folder / "classifier.keras")
+        model.predict(np.zeros((1, 224, 224, 3), np.uint8), verbose=0)
+        return create_app(model, (self.folder / CLASSES).read_text().split())
+
+
+if __name__ == "__main__":
+    _Server(Path(sys.argv[1]), int(sys.argv[2])).run()

@@ -1,0 +1,178 @@
+"""The tables of docs/performance.md; the text around them is written by people and stays."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.figures import Slice, spread
+from bench.targets import RIVALS, Figures, number, read_slice, targets, told
+
+BEGIN, END = "<!-- figures: written by `make bench` -->", "<!-- end of figures -->"
+CLIENTS = (1, 8, 64)
+ENGINES = {"signature": "shipped signature, bare", **RIVALS, "keras": "Keras, `predict`"}
+
+
+def write(document: dict[str, Any], path: Path) -> None:
+    """Puts the tables between the two marks of the page.
+
+    Raises:
+        ValueError: the page has no such marks.
+    """
+    before, begin, rest = path.read_text(encoding="utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"{path} needs the lines {BEGIN} and {END}.")
+    path.write_text(f"{before}{BEGIN}\n{_tables(document)}\n{END}{after}", encoding="utf-8")
+
+
+def _tables(document: dict[str, Any]) -> str:
+    figures = Figures(document)
+    parts = [
+        _about(document),
+        "### What we want, and what came out",
+        _targets(figures),
+        "### Answers, side by side",
+        _answers(figures),
+        "### In one's own process",
+        _engines(figures),
+        "### What a request costs",
+        _costs(figures),
+        "### What it takes to run",
+        _systems(document),
+        "### As the work grows",
+        _growth(document),
+    ]
+    return "\n\n".join(parts)
+
+
+def _about(document: dict[str, Any]) -> str:
+    machine = document["machine"]
+    libraries = ", ".join(f"{name} {number}" for name, number in machine["libraries"].items())
+    rounds = len(next(iter(document["looped"].values()))["1"])
+    return (
+        f"Version {document['version']} on {machine['cores']} cores ({machine['processor']}),"
+        f" Python {machine['python']}, {libraries}. Load average before the run:"
+        f" {machine['load_before']:.2f}. {rounds} rounds, {document['minutes']:.1f} minutes. Each"
+        " figure is the median over the rounds, with the lowest and the highest in brackets; a"
+        " ratio is taken within each round."
+    )
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _targets(figures: Figures) -> str:
+    rows = [
+        [each.measure, each.wanted, each.found, "yes" if each.held else "**no**"]
+        for each in targets(figures)
+    ]
+    return _table(["measure", "wanted", "found", "held"], rows)
+
+
+def _answers(figures: Figures) -> str:
+    rows = []
+    for name in figures.document["served"]:
+        for clients in CLIENTS:
+            slices = figures.served(name, clients)
+            times = [_median(slices, pick) for pick in (_p95, _p99)]
+            refused = sum(each.failed for each in slices)
+            p50, rate = _told(slices, _p50), _told(slices, _rate)
+            rows.append([name, str(clients), p50, *times, rate, str(refused)])
+    head = ["who, asked with what", "clients", "p50 ms", "p95 ms", "p99 ms", "answers/s"]
+    return _table([*head, "refused or failed"], rows)
+
+
+def _engines(figures: Figures) -> str:
+    rows = []
+    floor = figures.floor()
+    for engine, name in ENGINES.items():
+        one, two = figures.looped(engine, 1), figures.looped(engine, 2)
+        over = spread([a.p50 / b for a, b in zip(one, floor, strict=True)])
+        tail = [_median(one, pick) for pick in (_p95, _p99)]
+        cells = [_told(one, _p50), *tail, told(over), _told(two, _rate), _median(one, _cpu)]
+        rows.append([name, *cells])
+    head = ["engine, one picture at a time", "p50 ms", "p95 ms", "p99 ms", "over the signature"]
+    return _table([*head, "answers/s, 2 callers", "processor ms"], rows)
+
+
+def _costs(figures: Figures) -> str:
+    rows = []
+    for name in figures.document["served"]:
+        slices = [figures.served(name, clients) for clients in CLIENTS]
+        one = slices[0][-1]
+        cpu = [_median(each, _cpu) for each in slices]
+        rows.append([name, *cpu, f"{one.sent:,}", f"{one.received:,}"])
+    head = [f"processor ms, {clients} clients" for clients in CLIENTS]
+    return _table(["who, asked with what", *head, "bytes sent", "bytes back"], rows)
+
+
+def _systems(document: dict[str, Any]) -> str:
+    rows = [
+        [name, number(each["seconds"], 2), number(each["peak"])]
+        for name, each in document["systems"].items()
+    ]
+    return _table(["system", "seconds from start to ready", "peak memory MB"], rows)
+
+
+def _growth(document: dict[str, Any]) -> str:
+    grown = document["grown"]
+    clients = [
+        [size, *(number(x) for x in (each.p50, each.p99, each.rate)), str(each.failed)]
+        for size, each in _slices(grown["clients"])
+    ]
+    batches = [
+        [size, number(served.p50), number(served.p50 / int(size)), number(bare.p50)]
+        for (size, served), (_, bare) in zip(
+            _slices(grown["batches"]), _slices(grown["in_process"]), strict=True
+        )
+    ]
+    photos = [
+        [size, f"{each.sent / 1000:,.0f}", number(each.p50), number(each.cpu)]
+        for size, each in _slices(grown["megapixels"])
+    ]
+    plots = "![Clients, batches and photos against time](performance/growth.svg)"
+    return "\n\n".join(
+        [
+            plots,
+            _table(["clients", "p50 ms", "p99 ms", "answers/s", "refused or failed"], clients),
+            _table(["batch", "gRPC, p50 ms", "a picture, ms", "bare signature, p50 ms"], batches),
+            _table(["megapixels", "kB", "front end, p50 ms", "processor ms"], photos),
+        ]
+    )
+
+
+def _slices(by_size: dict[str, list[float]]) -> list[tuple[str, Slice]]:
+    return [(size, read_slice(each)) for size, each in by_size.items()]
+
+
+def _told(slices: Sequence[Slice], pick: Callable[[Slice], float]) -> str:
+    return told(spread([pick(each) for each in slices]))
+
+
+def _median(slices: Sequence[Slice], pick: Callable[[Slice], float]) -> str:
+    return number(statistics.median(pick(each) for each in slices))
+
+
+def _p50(each: Slice) -> float:
+    return each.p50
+
+
+def _p95(each: Slice) -> float:
+    return each.p95
+
+
+def _p99(each: Slice) -> float:
+    return each.p99
+
+
+def _rate(each: Slice) -> float:
+    return each.rate
+
+
+def _cpu(each: Slice) -> float:
+    return each.cpu

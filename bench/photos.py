@@ -1,0 +1,38 @@
+"""Photos of any size, made of a sample of the page, so that a fresh clone has them."""
+
+from __future__ import annotations
+
+import io
+from functools import cache
+
+import numpy as np
+from PIL import Image
+
+from tests.support.servers import ROOT
+from webapp.preprocessing import IMAGE_SIZE, open_upright
+
+SAMPLE = ROOT / "webapp" / "static" / "samples" / "five.webp"
+MEGAPIXEL = (1152, 864)
+PHONE = (4000, 3000)
+SQUARE = (IMAGE_SIZE, IMAGE_SIZE)
+
+
+@cache
+def jpeg(size: tuple[int, int]) -> bytes:
+    """A JPEG of that many pixels across and down.
+
+    Fine grain, as a sensor leaves it, and quality 90 make twelve megapixels a file of two to three
+    megabytes, as a phone's is; without it a picture that was enlarged would be far smaller.
+    """
+    enlarged = open_upright(SAMPLE.read_bytes()).resize(size)
+    grain = np.random.default_rng(0).normal(0, 4, (size[1], size[0], 1)).astype(np.float32)
+    pixels = np.clip(np.asarray(enlarged) + grain, 0, 255).astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", quality=90)
+    return file.getvalue()
+
+
+def of_megapixels(megapixels: float) -> tuple[int, int]:
+    """Width and height, 4 to 3, of about so many megapixels and not more."""
+    height = int((megapixels * 1e6 * 3 / 4) ** 0.5)
+    return height * 4 // 3, height

@@ -1,0 +1,148 @@
+"""What we want of the figures, each as one number with its spread over the rounds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from bench.figures import Slice, Spread, ratio, spread, total
+
+RIVALS = {"onnx_runtime": "ONNX Runtime", "openvino": "OpenVINO", "litert": "LiteRT"}
+
+
+def read_slice(fields: Sequence[Any]) -> Slice:
+    """A slice as JSON has it."""
+    return Slice(*fields)
+
+
+class Figures:
+    """The figures of a run, as their file has them."""
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        self.document = document
+
+    def served(self, name: str, clients: int) -> list[Slice]:
+        """A contender's rounds."""
+        return [read_slice(each) for each in self.document["served"][name][str(clients)]]
+
+    def looped(self, engine: str, threads: int) -> list[Slice]:
+        """An engine's rounds."""
+        return [read_slice(each) for each in self.document["looped"][engine][str(threads)]]
+
+    def decoded(self, way: str) -> list[float]:
+        """Milliseconds of decoding, by round."""
+        return [float(each) for each in self.document["decoded"][way]]
+
+    def p50(self, name: str, clients: int = 1) -> list[float]:
+        """A contender's median answer, by round."""
+        return [each.p50 for each in self.served(name, clients)]
+
+    def rate(self, name: str, clients: int) -> list[float]:
+        """A contender's answers in a second, by round."""
+        return [each.rate for each in self.served(name, clients)]
+
+    def floor(self) -> list[float]:
+        """The bare signature's median, by round."""
+        return [each.p50 for each in self.looped("signature", 1)]
+
+
+class Target(NamedTuple):
+    """A row: what is measured, what we want, what came out."""
+
+    measure: str
+    wanted: str
+    found: str
+    held: bool
+
+
+def targets(figures: Figures) -> list[Target]:
+    """All of them, in the order of the table."""
+    return [*_speed(figures), *_against_others(figures), *_limits(figures)]
+
+
+def _speed(figures: Figures) -> list[Target]:
+    reduced, full = (figures.decoded(f"{way}, 1 megapixel") for way in ("reduced", "full"))
+    whole = figures.p50("front end, 1 megapixel JPEG")
+    square = figures.p50("front end, 224 px JPEG")
+    over = spread([a - b for a, b in zip(square, figures.floor(), strict=True)])
+    best = [max(each) for each in zip(*_rates(figures, "front end, 224 px JPEG"), strict=True)]
+    floor = [each.rate for each in figures.looped("signature", 2)]
+    return [
+        _most(
+            "1-megapixel JPEG, p50 over bare signature + full decode and resize",
+            1.15,
+            ratio(whole, total(figures.floor(), full)),
+        ),
+        _most(
+            "the same over bare signature + the front end's own decoding at reduced scale",
+            1.15,
+            ratio(whole, total(figures.floor(), reduced)),
+        ),
+        _most("224 px JPEG, p50 less the bare signature's, ms", 2.5, over),
+        _least(
+            "224 px JPEG, saturated, answers/s over the bare signature's", 0.85, ratio(best, floor)
+        ),
+    ]
+
+
+def _rates(figures: Figures, name: str) -> list[list[float]]:
+    return [figures.rate(name, clients) for clients in (8, 64)]
+
+
+def _against_others(figures: Figures) -> list[Target]:
+    rows = []
+    for photo in ("224 px", "1 megapixel"):
+        ours, theirs = f"front end, {photo} JPEG", f"original design, {photo} JPEG in base64"
+        faster = ratio(figures.rate(ours, 8), figures.rate(theirs, 8))
+        sooner = ratio(figures.p50(ours), figures.p50(theirs))
+        rows += [
+            _least(f"{photo}, 8 clients, answers/s over the original design's", 5, faster),
+            _most(f"{photo}, 1 client, p50 over the original design's", 1 / 3, sooner),
+        ]
+    rivals = [[each.p50 for each in figures.looped(engine, 1)] for engine in RIVALS]
+    best = [min(each) for each in zip(*rivals, strict=True)]
+    apart = ratio(figures.floor(), best)
+    rows.append(_most("bare signature, p50 over the best other engine's", 1.5, apart))
+    ways = [figures.decoded(f"{way}, 12 megapixels") for way in ("reduced", "full")]
+    rows.append(_most("12-megapixel JPEG, decode and resize over a full one's", 0.25, ratio(*ways)))
+    return rows
+
+
+def _limits(figures: Figures) -> list[Target]:
+    long = figures.document["long"]
+    lasted = read_slice(long["slice"])
+    ideal = 1000 * 64 / lasted.rate
+    apart = _exactly(lasted.p99 / ideal)
+    return [
+        _most("front end, MB after 64 clients", 120, _exactly(long["memory"]["front end"])),
+        _most("local server, MB, one version", 900, _exactly(long["memory"]["local server"])),
+        _most(f"64 clients for {long['seconds']:.0f} s: failed", 0, _exactly(lasted.failed)),
+        _most("the same: p99 over 64 divided by the answers/s", 3, apart),
+    ]
+
+
+def _exactly(value: float) -> Spread:
+    return Spread(value, value, value)
+
+
+def _most(measure: str, wanted: float, found: Spread) -> Target:
+    return Target(measure, f"at most {wanted:.3g}", told(found), found.median <= wanted)
+
+
+def _least(measure: str, wanted: float, found: Spread) -> Target:
+    return Target(measure, f"at least {wanted:.3g}", told(found), found.median >= wanted)
+
+
+def told(found: Spread, digits: int = 3) -> str:
+    """A median with its lowest and highest, as the tables have them."""
+    if found.low == found.high:
+        return number(found.median, digits)
+    low, high = number(found.low, digits), number(found.high, digits)
+    return f"{number(found.median, digits)} ({low} to {high})"
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A figure with so many digits that count, and no exponent."""
+    if value == 0:
+        return "0"
+    return f"{float(f'{value:.{digits}g}'):,.10g}"

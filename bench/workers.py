@@ -1,0 +1,66 @@
+"""Processes of the bench's own that take jobs one by one: a line of JSON in, a line of JSON out."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import IO, Any, Self
+
+
+class Worker:
+    """`python -m MODULE ARGUMENTS...` as a context manager, from the side of who has the jobs.
+
+    Attributes:
+        hello: what it said once it was ready.
+        seconds: how long that took.
+    """
+
+    def __init__(self, module: str, *arguments: str) -> None:
+        self._command = [sys.executable, "-m", module, *arguments]
+
+    def __enter__(self) -> Self:
+        started = time.monotonic()
+        self._process = subprocess.Popen(  # noqa: S603
+            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.hello = self._receive()
+        self.seconds = time.monotonic() - started
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
+
+    def ask(self, job: dict[str, Any]) -> Any:
+        """Gives it a job and waits for what comes of it."""
+        pipe: IO[str] = self._process.stdin  # type: ignore[assignment]
+        pipe.write(json.dumps(job) + "\n")
+        pipe.flush()
+        return self._receive()
+
+    def _receive(self) -> Any:
+        pipe: IO[str] = self._process.stdout  # type: ignore[assignment]
+        line = pipe.readline()
+        if not line:
+            raise RuntimeError(f"{' '.join(self._command)} ended with {self._process.wait()}.")
+        return json.loads(line)
+
+
+def serve(do: Callable[[dict[str, Any]], object], hello: object = None) -> None:
+    """Be such a process: say hello, then do each job until there are no more."""
+    _say(hello)
+    for line in sys.stdin:
+        _say(do(json.loads(line)))
+
+
+def _say(what: object) -> None:
+    sys.stdout.write(json.dumps(what) + "\n")
+    sys.stdout.flush()

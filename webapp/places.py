@@ -1,0 +1,46 @@
+"""Places for photo requests: some are answered at once, others wait, the rest is refused.
+
+A short queue is what makes a burst of phones a short wait for each and not an error. It is a fair
+one: who has waited longest is next, so nobody's answer takes much longer than the others'.
+"""
+
+import threading
+from collections import deque
+
+
+class Places:
+    """A number of places and a line before them; safe to use from many threads."""
+
+    def __init__(self, count: int, longest_line: int) -> None:
+        self._free = count
+        self._longest = longest_line
+        self._line: deque[threading.Event] = deque()
+        self._lock = threading.Lock()
+
+    def take(self, seconds: float) -> bool:
+        """Wait for a place for some seconds; False where none came, or the line is full."""
+        with self._lock:
+            # Where one is free nobody waits: a place that is given back goes to the line first.
+            if self._free:
+                self._free -= 1
+                return True
+            if len(self._line) >= self._longest:
+                return False
+            turn = threading.Event()
+            self._line.append(turn)
+        return turn.wait(seconds) or self._leave(turn)
+
+    def give_back(self) -> None:
+        """Leave a place to who has waited longest."""
+        with self._lock:
+            if self._line:
+                self._line.popleft().set()
+            else:
+                self._free += 1
+
+    def _leave(self, turn: threading.Event) -> bool:
+        with self._lock:
+            # The turn may have come after all, just behind the time-out.
+            if not turn.is_set():
+                self._line.remove(turn)
+            return turn.is_set()
