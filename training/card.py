@@ -87,7 +87,7 @@ def markdown(card: dict[str, Any]) -> str:
     if below := card.get("second_look_below"):
         parts.append(
             f"Where the first look is less sure than {below:g}, the graph looks again, at the"
-            " middle enlarged, and answers with the mean of both looks."
+            " middle enlarged, and answers with a weighted mean of both looks."
         )
     if slices := measured.get("slices"):
         parts += [

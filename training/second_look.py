@@ -2,7 +2,8 @@
 
 A bill far away has few of the 224 pixels. People hold what they ask about in the middle, and the
 middle alone, enlarged, shows that bill at the size of most training views. Where both looks agree
-the answer becomes surer, where they contradict each other less sure.
+the answer becomes surer, where they contradict each other less sure. The first counts more, since
+it saw all there is.
 """
 
 from collections.abc import Callable
@@ -14,6 +15,10 @@ from webapp.preprocessing import IMAGE_SIZE
 MIDDLE = 0.6
 """The side of what the second look sees over that of the picture."""
 
+WEIGHT = 0.35
+"""What the second look counts, the first one counting the rest: of 0.25, 0.35 and 0.5 the one that
+gave the held-out photos of two runs the lowest cross-entropy."""
+
 
 def after_second_look(
     network: Callable[[tf.Tensor], tf.Tensor],
@@ -22,7 +27,7 @@ def after_second_look(
     temperature: float,
     below: float,
 ) -> tf.Tensor:
-    """Returns float32 [N,C] logits, those of unsure pictures averaged over both looks.
+    """Returns float32 [N,C] logits, those of unsure pictures the weighted mean of both looks.
 
     Args:
         network: From uint8 [M,224,224,3] to logits, float32 [M,C].
@@ -34,7 +39,7 @@ def after_second_look(
     confidence = tf.reduce_max(tf.nn.softmax(logits / temperature), axis=1)
     unsure = tf.where(confidence < below)[:, 0]
     closer = network(_middle(tf.gather(image, unsure)))
-    both = (tf.gather(logits, unsure) + closer) / 2
+    both = (1 - WEIGHT) * tf.gather(logits, unsure) + WEIGHT * closer
     return tf.tensor_scatter_nd_update(logits, unsure[:, None], both)
 
 

@@ -9,10 +9,12 @@ import tensorflow as tf
 
 from training import fit
 from training.calibrate import Calibration, softmax
-from training.second_look import _middle, after_second_look
+from training.second_look import WEIGHT, _middle, after_second_look
 from training.signatures import write_saved_model
 
 SURE, UNSURE = [8.0, 0.0], [0.4, 0.0]
+# What `brightness` says of a white middle.
+CLOSER = [4.0, 0.0]
 
 
 def framed(outside: int, inside: int) -> np.ndarray:
@@ -34,8 +36,17 @@ def looked_at(logits: list[list[float]], below: float) -> np.ndarray:
     return np.asarray(after_second_look(brightness, pictures, first, 1.0, below))
 
 
+def mean(first: Any, second: Any) -> np.ndarray:
+    return (1 - WEIGHT) * np.asarray(first) + WEIGHT * np.asarray(second)
+
+
 def test_a_picture_left_unsure_gets_the_mean_of_both_looks() -> None:
-    np.testing.assert_allclose(looked_at([SURE, UNSURE], 0.9), [SURE, [2.2, 0.0]], atol=1e-5)
+    expected = [SURE, mean(UNSURE, CLOSER)]
+    np.testing.assert_allclose(looked_at([SURE, UNSURE], 0.9), expected, atol=1e-5)
+
+
+def test_the_first_look_counts_more() -> None:
+    assert 0 < WEIGHT < 0.5
 
 
 def test_where_all_are_sure_nothing_changes() -> None:
@@ -45,7 +56,7 @@ def test_where_all_are_sure_nothing_changes() -> None:
 def test_the_temperature_counts_when_it_is_asked_who_is_unsure() -> None:
     picture = framed(0, 255)[None]
     hot = after_second_look(brightness, picture, tf.constant([SURE]), 8.0, 0.9)
-    np.testing.assert_allclose(hot, [[6.0, 0.0]], atol=1e-5)
+    np.testing.assert_allclose(hot, [mean(SURE, CLOSER)], atol=1e-5)
 
 
 def test_the_second_look_sees_the_middle_alone() -> None:
@@ -62,7 +73,7 @@ def test_a_version_has_it_in_its_graph(small_run: Path, tmp_path: Path, below: f
     pictures = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), np.uint8)
     logits = np.asarray(model(pictures, training=False))
     if below > 1:
-        logits = (logits + np.asarray(model(_middle(pictures), training=False))) / 2
+        logits = mean(logits, model(_middle(pictures), training=False))
     version: Any = tf.saved_model.load(str(tmp_path))
     for name in ("serving_default", "explain"):
         reply = version.signatures[name](image=tf.constant(pictures))
