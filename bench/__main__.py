@@ -26,7 +26,7 @@ import numpy as np
 from bench import page, plots
 from bench.contenders import MODEL, Contender, Stage
 from bench.decoding import reduced
-from bench.engines import CLASSES, ENGINES, IMAGE, VERSION
+from bench.engines import ENGINES, IMAGE, VERSION
 from bench.figures import Slice
 from bench.generator import Generator
 from bench.growth import grow
@@ -34,7 +34,6 @@ from bench.photos import MEGAPIXEL, jpeg
 from bench.rounds import ask, call, play
 from bench.workers import Worker
 from tests.support.servers import ROOT
-from training import card
 
 DOCS = ROOT / "docs"
 FIGURES = DOCS / "performance" / "figures.json"
@@ -128,7 +127,6 @@ def _hand_out_weights(number: int, folder: Path) -> None:
     """Puts the version where the engines look for it, in the form that each wants."""
     path = ROOT / "models" / MODEL / str(number)
     (folder / VERSION).symlink_to(path)
-    (folder / CLASSES).write_text("\n".join(card.read(path)["classes"]))
     command = [sys.executable, "-m", "bench.weights", str(path), str(folder)]
     subprocess.run(command, check=True, cwd=ROOT, capture_output=True)  # noqa: S603
 

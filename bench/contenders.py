@@ -101,9 +101,11 @@ class Stage:
     def start_ours(self) -> None:
         """The local server, asked directly by both protocols, and the front end before it."""
         started = time.monotonic()
-        server = ModelServer(self.folder / "server", SHIPPED_FLAGS, wait_for=[MODEL])
+        server = self._later.enter_context(
+            ModelServer(self.folder / "server", SHIPPED_FLAGS, wait_for=[MODEL])
+        )
+        local = self._system("local server", server.process, started)
         self.version = max(server.states(MODEL))
-        local = self._system("local server", self._later.enter_context(server).process, started)
         self._add("local server, gRPC, tensor", [local], self.by_grpc(server.grpc_url))
         self._add("local server, REST, 224 px JPEG in base64", [local], self._by_rest(server))
         self._start_front_end("front end", server.grpc_url, [local])
@@ -182,5 +184,5 @@ def _python(module: str, *arguments: object) -> Iterator[subprocess.Popen[bytes]
 def _answers(url: str) -> bool:
     try:
         return requests.get(url, timeout=5).ok
-    except requests.ConnectionError:
+    except (requests.ConnectionError, requests.Timeout):
         return False

@@ -19,12 +19,13 @@ from flask.typing import ResponseReturnValue
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from PIL import Image
 
-from bench.engines import CLASSES
+from bench.engines import VERSION
 from tests.support.servers import HOST
+from training import card
 
 
-def create_app(model: keras.Model, classes: list[str]) -> Flask:
-    """Builds the application around a model that gives logits."""
+def create_app(model: keras.Model, classes: list[str], temperature: float) -> Flask:
+    """Builds the application around a model that gives logits, and what calibrates them."""
     app = Flask(__name__)
 
     @app.get("/ready")
@@ -37,7 +38,7 @@ def create_app(model: keras.Model, classes: list[str]) -> Flask:
         image = Image.open(io.BytesIO(base64.b64decode(text))).convert("RGB")
         pixels = np.asarray(image.resize((224, 224), Image.Resampling.BILINEAR))
         logits = model.predict(pixels[None], verbose=0)[0]
-        shares = np.exp(logits - logits.max())
+        shares = np.exp((logits - logits.max()) / temperature)
         best = int(logits.argmax())
         return jsonify(result=classes[best], probability=float(shares[best] / shares.sum()))
 
@@ -65,7 +66,8 @@ class _Server(BaseApplication):  # type: ignore[misc]
         # In the worker, since TensorFlow does not survive a fork.
         model = keras.models.load_model(self.folder / "classifier.keras")
         model.predict(np.zeros((1, 224, 224, 3), np.uint8), verbose=0)
-        return create_app(model, (self.folder / CLASSES).read_text().split())
+        facts = card.read(self.folder / VERSION)
+        return create_app(model, facts["classes"], facts["temperature"])
 
 
 if __name__ == "__main__":
