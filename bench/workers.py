@@ -25,7 +25,7 @@ class Worker:
     def __enter__(self) -> Self:
         started = time.monotonic()
         # Libraries say much there while they load; it is shown where that fails.
-        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
+        self._errors = tempfile.TemporaryFile("w+")
         self._process = subprocess.Popen(  # noqa: S603
             self._command,
             stdin=subprocess.PIPE,
