@@ -103,8 +103,9 @@ def decode(image: Image.Image, enough: int | None = None) -> Image.Image:
     Args:
         image: Its header, from `open_header`.
         enough: How many pixels both sides must keep at least, for who makes it smaller anyway; None
-            for all of them. A JPEG comes at 1/2, 1/4 or 1/8 of its size where that is enough, which
-            takes a third of the time and a fraction of the memory. Other formats come whole.
+            for all of them. A JPEG comes at 1/8, 1/4 or 1/2 of its size where that is enough and
+            cuts no pixel in two, in a third of the time and a fraction of the memory. Other formats
+            come whole.
 
     Returns:
         The picture in mode `RGB`.
@@ -115,7 +116,7 @@ def decode(image: Image.Image, enough: int | None = None) -> Image.Image:
     """
     try:
         if enough is not None:
-            image.draft(None, (enough, enough))
+            _reduce(image, enough)
         image.load()
         return _turn_upright(_to_rgb(image), _orientation(image))
     except MemoryError as error:
@@ -125,6 +126,14 @@ def decode(image: Image.Image, enough: int | None = None) -> Image.Image:
         raise DamagedImage(
             "The picture is damaged or incomplete and cannot be read to its end."
         ) from error
+
+
+def _reduce(image: Image.Image, enough: int) -> None:
+    # Where a side does not divide, the decoder adds to it, and all would move by half a pixel.
+    for scale in (8, 4, 2):
+        if all(side % scale == 0 and side // scale >= enough for side in image.size):
+            image.draft(None, (image.width // scale, image.height // scale))
+            return
 
 
 def to_tensor(image: Image.Image) -> np.ndarray:

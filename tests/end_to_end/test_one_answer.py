@@ -18,7 +18,7 @@ from tests.support.servers import ROOT
 from webapp.preprocessing import ENOUGH, decode, open_header, open_upright, to_tensor
 
 DRAWN = [
-    specimen.encode(specimen.bill("20", width=900), "JPEG", quality=90),
+    specimen.encode(specimen.bill("20", width=960), "JPEG", quality=90),
     specimen.encode(specimen.bill("100", width=300, angle=200), "PNG"),
     specimen.encode(specimen.other(width=500), "JPEG", quality=60),
 ]
