@@ -42,6 +42,8 @@ def _tables(document: dict[str, Any]) -> str:
         _costs(figures),
         "### What it takes to run",
         _systems(document),
+        "### Where the time goes",
+        _spent(document),
         "### As the work grows",
         _growth(document),
     ]
@@ -117,6 +119,17 @@ def _systems(document: dict[str, Any]) -> str:
         for name, each in document["systems"].items()
     ]
     return _table(["system", "seconds from start to ready", "peak memory MB"], rows)
+
+
+def _spent(document: dict[str, Any]) -> str:
+    spent = document["spent"]
+    stages = list(next(iter(spent.values())))
+    rows = [
+        [name, *(number(each[stage]) for stage in stages), number(sum(each.values()))]
+        for name, each in spent.items()
+    ]
+    head = ["mean ms of an answer", *stages, "together"]
+    return _table(head, rows)
 
 
 def _growth(document: dict[str, Any]) -> str:
