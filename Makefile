@@ -43,7 +43,7 @@ train: photos $(VENV)/.training  ## train on PHOTOS=folder and add a version to 
 photos:
 	@test -n "$(PHOTOS)" || { echo "Say which photos: make train PHOTOS=folder (one sub-folder per class)" >&2; exit 2; }
 
-bench: $(VENV)/.bench  ## measure everything side by side and write docs/performance.md (TARGET=host:port adds a TensorFlow Serving)
+bench: $(VENV)/.bench  ## measure all side by side, write docs/performance.md (TARGET=host:port: TensorFlow Serving too)
 	@$(BIN)/python -m bench $(if $(TARGET),--target "$(TARGET)") $(BENCH)
 
 rollout-demo: $(VENV)/.run  ## try, promote, take back and retire a version, on copies

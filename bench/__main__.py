@@ -26,20 +26,21 @@ import numpy as np
 from bench import page, plots
 from bench.contenders import MODEL, Contender, Stage
 from bench.decoding import reduced
-from bench.engines import CLASSES, ENGINES, IMAGE, VERSION
+from bench.engines import ENGINES, IMAGE, VERSION
 from bench.figures import Slice
 from bench.generator import Generator
 from bench.growth import grow
 from bench.photos import MEGAPIXEL, jpeg
 from bench.rounds import ask, call, play
+from bench.stages import where_the_time_goes
 from bench.workers import Worker
 from tests.support.servers import ROOT
-from training import card
 
 DOCS = ROOT / "docs"
 FIGURES = DOCS / "performance" / "figures.json"
 LONG_CLIENTS, LONG_SECONDS = 64, 60.0
 ROUNDS = 5
+PROFILED = (1, 64)
 LIBRARIES = ("tensorflow", "onnxruntime", "openvino", "ai-edge-litert", "pillow", "grpcio")
 
 
@@ -78,8 +79,15 @@ def measure(rounds: int, long_seconds: float, target: str | None) -> dict[str, A
         say(f"{LONG_CLIENTS} clients for {long_seconds:.0f} seconds")
         lasted = _last_long(generator, front, long_seconds)
         memory = {system.name: system.peak for system in front.systems}
+        memory["worker"] = front.systems[0].children_peak
         played = play(rounds, stage.rows, engines, generator, say)
-        say("larger and larger work")
+        say("where the time goes, and larger and larger work")
+        spent = {
+            f"{row.name}, {clients} clients": where_the_time_goes(generator, row, clients, 3.0)
+            for row in stage.rows
+            if row.name.startswith("front end, ")
+            for clients in PROFILED
+        }
         grown = grow(stage, generator, front, server)
         in_process = {size: call(engines["signature"], 1, 1.0, size) for size in grown.batches}
     return {
@@ -88,6 +96,7 @@ def measure(rounds: int, long_seconds: float, target: str | None) -> dict[str, A
         "version": stage.version,
         "hello": {name: worker.hello for name, worker in engines.items()},
         **asdict(played),
+        "spent": spent,
         "grown": grown._asdict() | {"in_process": in_process},
         "long": {"seconds": long_seconds, "slice": lasted, "memory": memory},
         "systems": {system.name: asdict(system) for system in stage.systems},
@@ -128,7 +137,6 @@ def _hand_out_weights(number: int, folder: Path) -> None:
     """Puts the version where the engines look for it, in the form that each wants."""
     path = ROOT / "models" / MODEL / str(number)
     (folder / VERSION).symlink_to(path)
-    (folder / CLASSES).write_text("\n".join(card.read(path)["classes"]))
     command = [sys.executable, "-m", "bench.weights", str(path), str(folder)]
     subprocess.run(command, check=True, cwd=ROOT, capture_output=True)  # noqa: S603
 

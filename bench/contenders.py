@@ -18,7 +18,7 @@ import requests
 
 from bench.generator import Target
 from bench.photos import MEGAPIXEL, PHONE, SQUARE, jpeg
-from bench.processes import cpu_seconds, megabytes
+from bench.processes import children_of, cpu_seconds, megabytes, own_megabytes
 from serving.wire import messages_pb2 as pb
 from serving.wire.tensors import to_proto
 from tests.support.servers import HOST, ROOT, SHIPPED_FLAGS, ModelServer, free_port, wait_until
@@ -37,16 +37,20 @@ class System:
         pid: of the process.
         seconds: from its start until it was ready.
         peak: the most memory that was seen, in MB.
+        children_peak: the same without the process itself.
     """
 
     name: str
     pid: int
     seconds: float
     peak: float = 0.0
+    children_peak: float = 0.0
 
     def look(self) -> None:
         """Notes how much memory it takes at this moment."""
-        self.peak = max(self.peak, megabytes(self.pid))
+        children = sum(map(megabytes, children_of(self.pid)))
+        self.children_peak = max(self.children_peak, children)
+        self.peak = max(self.peak, children + own_megabytes(self.pid))
 
 
 @dataclass(frozen=True)
@@ -101,9 +105,11 @@ class Stage:
     def start_ours(self) -> None:
         """The local server, asked directly by both protocols, and the front end before it."""
         started = time.monotonic()
-        server = ModelServer(self.folder / "server", SHIPPED_FLAGS, wait_for=[MODEL])
+        server = self._later.enter_context(
+            ModelServer(self.folder / "server", SHIPPED_FLAGS, wait_for=[MODEL])
+        )
+        local = self._system("local server", server.process, started)
         self.version = max(server.states(MODEL))
-        local = self._system("local server", self._later.enter_context(server).process, started)
         self._add("local server, gRPC, tensor", [local], self.by_grpc(server.grpc_url))
         self._add("local server, REST, 224 px JPEG in base64", [local], self._by_rest(server))
         self._start_front_end("front end", server.grpc_url, [local])
@@ -182,5 +188,5 @@ def _python(module: str, *arguments: object) -> Iterator[subprocess.Popen[bytes]
 def _answers(url: str) -> bool:
     try:
         return requests.get(url, timeout=5).ok
-    except requests.ConnectionError:
+    except (requests.ConnectionError, requests.Timeout):
         return False

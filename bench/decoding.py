@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from bench.photos import MEGAPIXEL, PHONE, jpeg
-from webapp.preprocessing import ENOUGH, decode, open_header, open_upright, to_tensor
+from webapp.preprocessing import at_reduced_scale, decode, open_header, open_upright, to_tensor
 
 TIMES = 5
 
@@ -21,7 +21,7 @@ def full(data: bytes) -> np.ndarray:
 
 def reduced(data: bytes) -> np.ndarray:
     """What the front end does."""
-    return to_tensor(decode(open_header(data), ENOUGH))
+    return to_tensor(decode(at_reduced_scale(open_header(data))))
 
 
 def decoding() -> dict[str, float]:

@@ -23,7 +23,6 @@ Run = Callable[[Array], Array]
 
 IMAGE = "image.npy"
 VERSION = "version"
-CLASSES = "classes.txt"
 
 
 def signature(folder: Path) -> Run:

@@ -165,7 +165,7 @@ def _grpc(target: Target) -> _Send:
         urlsplit(target.url).netloc, options=[*own, *UNLIMITED_MESSAGES]
     )
     with suppress(grpc.FutureTimeoutError):
-        grpc.channel_ready_future(channel).result(timeout=10)
+        grpc.channel_ready_future(channel).result(timeout=2)
     predict: Any = channel.unary_unary(PREDICT)
 
     def send(message: bytes) -> _Reply:

@@ -8,28 +8,29 @@ from __future__ import annotations
 
 import base64
 import io
+import logging
 import sys
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 from flask import Flask, jsonify, request
 from flask.typing import ResponseReturnValue
-from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from PIL import Image
+from werkzeug.serving import make_server
 
-from bench.engines import CLASSES
+from bench.engines import VERSION
 from tests.support.servers import HOST
+from training import card
 
 
-def create_app(model: keras.Model, classes: list[str]) -> Flask:
-    """Builds the application around a model that gives logits."""
+def create_app(model: keras.Model, classes: list[str], temperature: float) -> Flask:
+    """Builds the application around a model that gives logits, and what calibrates them."""
     app = Flask(__name__)
 
     @app.get("/ready")
     def ready() -> str:
-        return "ready"
+        return "yes"
 
     @app.post("/predict")
     def predict() -> ResponseReturnValue:
@@ -37,36 +38,22 @@ def create_app(model: keras.Model, classes: list[str]) -> Flask:
         image = Image.open(io.BytesIO(base64.b64decode(text))).convert("RGB")
         pixels = np.asarray(image.resize((224, 224), Image.Resampling.BILINEAR))
         logits = model.predict(pixels[None], verbose=0)[0]
-        shares = np.exp(logits - logits.max())
+        shares = np.exp((logits - logits.max()) / temperature)
         best = int(logits.argmax())
         return jsonify(result=classes[best], probability=float(shares[best] / shares.sum()))
 
     return app
 
 
-class _Server(BaseApplication):  # type: ignore[misc]
-    def __init__(self, folder: Path, port: int) -> None:
-        self.folder, self.port = folder, port
-        super().__init__()
-
-    def load_config(self) -> None:
-        options: dict[str, Any] = {
-            "bind": f"{HOST}:{self.port}",
-            "worker_class": "gthread",
-            "threads": 1,
-            "timeout": 300,
-            "loglevel": "error",
-            "control_socket_disable": True,
-        }
-        for name, value in options.items():
-            self.cfg.set(name, value)
-
-    def load(self) -> Flask:
-        # In the worker, since TensorFlow does not survive a fork.
-        model = keras.models.load_model(self.folder / "classifier.keras")
-        model.predict(np.zeros((1, 224, 224, 3), np.uint8), verbose=0)
-        return create_app(model, (self.folder / CLASSES).read_text().split())
+def main(folder: Path, port: int) -> None:
+    """Serves until it is told to stop."""
+    model = keras.models.load_model(folder / "classifier.keras")
+    model.predict(np.zeros((1, 224, 224, 3), np.uint8), verbose=0)
+    facts = card.read(folder / VERSION)
+    app = create_app(model, facts["classes"], facts["temperature"])
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    make_server(HOST, port, app).serve_forever()
 
 
 if __name__ == "__main__":
-    _Server(Path(sys.argv[1]), int(sys.argv[2])).run()
+    main(Path(sys.argv[1]), int(sys.argv[2]))

@@ -25,10 +25,11 @@ def write(document: dict[str, Any], path: Path) -> None:
     _, end, after = rest.partition(END)
     if not (begin and end):
         raise ValueError(f"{path} needs the lines {BEGIN} and {END}.")
-    path.write_text(f"{before}{BEGIN}\n{_tables(document)}\n{END}{after}", encoding="utf-8")
+    path.write_text(f"{before}{BEGIN}\n{tables(document)}\n{END}{after}", encoding="utf-8")
 
 
-def _tables(document: dict[str, Any]) -> str:
+def tables(document: dict[str, Any]) -> str:
+    """All that stands between the marks, of the figures as their file has them."""
     figures = Figures(document)
     parts = [
         _about(document),
@@ -42,6 +43,8 @@ def _tables(document: dict[str, Any]) -> str:
         _costs(figures),
         "### What it takes to run",
         _systems(document),
+        "### Where the time goes",
+        _spent(document),
         "### As the work grows",
         _growth(document),
     ]
@@ -55,7 +58,7 @@ def _about(document: dict[str, Any]) -> str:
     return (
         f"Version {document['version']} on {machine['cores']} cores ({machine['processor']}),"
         f" Python {machine['python']}, {libraries}. Load average before the run:"
-        f" {machine['load_before']:.2f}. {rounds} rounds, {document['minutes']:.1f} minutes. Each"
+        f" {machine['load_before']:.2f}. Rounds: {rounds}; {document['minutes']:.1f} minutes. Each"
         " figure is the median over the rounds, with the lowest and the highest in brackets; a"
         " ratio is taken within each round."
     )
@@ -117,6 +120,17 @@ def _systems(document: dict[str, Any]) -> str:
         for name, each in document["systems"].items()
     ]
     return _table(["system", "seconds from start to ready", "peak memory MB"], rows)
+
+
+def _spent(document: dict[str, Any]) -> str:
+    spent = document["spent"]
+    stages = list(next(iter(spent.values())))
+    rows = [
+        [name, *(number(each[stage]) for stage in stages), number(sum(each.values()))]
+        for name, each in spent.items()
+    ]
+    head = ["mean ms of an answer", *stages, "together"]
+    return _table(head, rows)
 
 
 def _growth(document: dict[str, Any]) -> str:

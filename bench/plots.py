@@ -80,5 +80,7 @@ def _lines(
         axes.loglog(sizes, values, marker="o", markersize=3, label=name)
     axes.set_xlabel(x)
     axes.set_ylabel(y)
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_major_formatter("{x:,g}")
     axes.grid(visible=True, alpha=0.3)
     axes.legend(frameon=False)

@@ -11,7 +11,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 def megabytes(pid: int) -> float:
     """Proportional set size of `pid` and all its descendants, in MB: shared pages count once."""
-    return sum(_own(each) for each in _family(pid))
+    return sum(own_megabytes(each) for each in _family(pid))
 
 
 def cpu_seconds(pid: int) -> float:
@@ -19,16 +19,21 @@ def cpu_seconds(pid: int) -> float:
     return sum(_ticks(each) for each in _family(pid)) / _TICKS
 
 
-def _family(pid: int) -> list[int]:
-    found = [pid]
+def children_of(pid: int) -> list[int]:
+    """The processes that `pid` has started."""
+    found = list[int]()
     with suppress(FileNotFoundError, ProcessLookupError):
         for task in Path(f"/proc/{pid}/task").iterdir():
-            for child in (task / "children").read_text().split():
-                found += _family(int(child))
+            found += map(int, (task / "children").read_text().split())
     return found
 
 
-def _own(pid: int) -> float:
+def _family(pid: int) -> list[int]:
+    return [pid, *(each for child in children_of(pid) for each in _family(child))]
+
+
+def own_megabytes(pid: int) -> float:
+    """Proportional set size of `pid` alone, in MB."""
     with suppress(FileNotFoundError, ProcessLookupError):
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
         return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024 / 1e6

@@ -114,7 +114,9 @@ def _limits(figures: Figures) -> list[Target]:
     ideal = 1000 * 64 / lasted.rate
     apart = _exactly(lasted.p99 / ideal)
     return [
-        _most("front end, MB after 64 clients", 120, _exactly(long["memory"]["front end"])),
+        _most(
+            "front end, MB for a worker and its decoders", 120, _exactly(long["memory"]["worker"])
+        ),
         _most("local server, MB, one version", 900, _exactly(long["memory"]["local server"])),
         _most(f"64 clients for {long['seconds']:.0f} s: failed", 0, _exactly(lasted.failed)),
         _most("the same: p99 over 64 divided by the answers/s", 3, apart),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from typing import IO, Any, Self
@@ -23,8 +24,14 @@ class Worker:
 
     def __enter__(self) -> Self:
         started = time.monotonic()
+        # Libraries say much there while they load; it is shown where that fails.
+        self._errors = tempfile.TemporaryFile("w+")
         self._process = subprocess.Popen(  # noqa: S603
-            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
         )
         self.hello = self._receive()
         self.seconds = time.monotonic() - started
@@ -33,6 +40,7 @@ class Worker:
     def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._process.communicate()
+        self._errors.close()
 
     @property
     def pid(self) -> int:
@@ -50,7 +58,9 @@ class Worker:
         pipe: IO[str] = self._process.stdout  # type: ignore[assignment]
         line = pipe.readline()
         if not line:
-            raise RuntimeError(f"{' '.join(self._command)} ended with {self._process.wait()}.")
+            self._errors.seek(0)
+            status, errors = self._process.wait(), self._errors.read()
+            raise RuntimeError(f"{' '.join(self._command)} ended with {status}:\n{errors}")
         return json.loads(line)
 
 

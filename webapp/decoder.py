@@ -18,7 +18,14 @@ import numpy as np
 from PIL import Image
 
 from webapp.allocator import return_large_blocks
-from webapp.preprocessing import ENOUGH, BadImage, decode, open_header, to_tensor
+from webapp.preprocessing import (
+    ENOUGH,
+    BadImage,
+    at_reduced_scale,
+    decode,
+    open_header,
+    to_tensor,
+)
 
 MEMORY = 1_200_000_000
 """Bytes of a decoding process; 50 megapixels take up to 0.8 GB."""
@@ -43,8 +50,8 @@ def serve(socket: int) -> None:
     """Decode one picture after the other until the other end is closed.
 
     Of each comes the longest side of its small copy (0 for none), then the bytes of its file. The
-    answer is `BadImage`, or how many pixels it has; then comes whether to go on, and the answer is
-    `BadImage` or `Seen`.
+    answer is `BadImage`, or how many pixels it will have; then comes whether to go on, and the
+    answer is `BadImage` or `Seen`.
 
     Args:
         socket: File descriptor of one end of a socket pair.
@@ -65,14 +72,14 @@ def serve(socket: int) -> None:
 
 def _answer(connection: Connection) -> None:
     side = connection.recv()
-    header = open_header(connection.recv_bytes())
+    header = at_reduced_scale(open_header(connection.recv_bytes()), max(ENOUGH, side))
     connection.send(header.width * header.height)
     if connection.recv():
         connection.send(_look(header, side))
 
 
 def _look(header: Image.Image, side: int) -> Seen:
-    upright = decode(header, max(ENOUGH, side))
+    upright = decode(header)
     started = time.perf_counter()
     tensor = to_tensor(upright)
     small = _small_copy(upright, side) if side else None

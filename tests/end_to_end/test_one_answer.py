@@ -15,10 +15,10 @@ from tests import specimen
 from tests.end_to_end.conftest import Stack
 from tests.photos import real_photos
 from tests.support.servers import ROOT
-from webapp.preprocessing import ENOUGH, decode, open_header, open_upright, to_tensor
+from webapp.preprocessing import at_reduced_scale, decode, open_header, open_upright, to_tensor
 
 DRAWN = [
-    specimen.encode(specimen.bill("20", width=900), "JPEG", quality=90),
+    specimen.encode(specimen.bill("20", width=960), "JPEG", quality=90),
     specimen.encode(specimen.bill("100", width=300, angle=200), "PNG"),
     specimen.encode(specimen.other(width=500), "JPEG", quality=60),
 ]
@@ -31,7 +31,7 @@ def by_class(classes: Any, probabilities: Any) -> Answer:
 
 
 def as_the_front_end_does(photo: bytes) -> np.ndarray:
-    return to_tensor(decode(open_header(photo), ENOUGH))
+    return to_tensor(decode(at_reduced_scale(open_header(photo))))
 
 
 def from_client(client: Client, photo: bytes) -> Answer:

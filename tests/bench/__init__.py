@@ -1,0 +1,1 @@
+"""Tests of what is sure in the measurements: the figures, the load, the baseline."""
