@@ -27,6 +27,9 @@ VERSION = "version"
 
 def signature(folder: Path) -> Run:
     """The shipped signature in the session that the local server runs: the floor of all servers."""
+    from serving.local import quiet
+
+    quiet.prepare_environment()
     from serving.local.servable import SavedModel
 
     model = SavedModel(folder / VERSION)

@@ -41,7 +41,7 @@ def mean(first: Any, second: Any) -> np.ndarray:
 
 
 def test_a_picture_left_unsure_gets_the_mean_of_both_looks() -> None:
-    expected = [SURE, mean(UNSURE, CLOSER)]
+    expected = np.stack([SURE, mean(UNSURE, CLOSER)])
     np.testing.assert_allclose(looked_at([SURE, UNSURE], 0.9), expected, atol=1e-5)
 
 
