@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -52,6 +53,8 @@ def main() -> None:
     parser.add_argument("--long", type=float, default=LONG_SECONDS, help="seconds of the long load")
     parser.add_argument("--page", action="store_true", help="measure nothing, write the page anew")
     options = parser.parse_args()
+    # All that was started ends with this.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     if not options.page:
         FIGURES.parent.mkdir(exist_ok=True)
         figures = measure(options.rounds, options.long, options.target)

@@ -22,12 +22,16 @@ def jpeg(size: tuple[int, int]) -> bytes:
     """A JPEG of that many pixels across and down.
 
     Fine grain, as a sensor leaves it, and quality 90 make twelve megapixels a file of two to three
-    megabytes, as a phone's is; without it a picture that was enlarged would be far smaller.
+    megabytes, as a phone's is; without it a picture that was enlarged would be far smaller. Smaller
+    pictures are shrunk from a megapixel, so that the model sees the same in all.
     """
+    file = io.BytesIO()
+    if size[0] < MEGAPIXEL[0]:
+        open_upright(jpeg(MEGAPIXEL)).resize(size).save(file, "JPEG", quality=90)
+        return file.getvalue()
     enlarged = open_upright(SAMPLE.read_bytes()).resize(size)
     grain = np.random.default_rng(0).normal(0, 4, (size[1], size[0], 1)).astype(np.float32)
     pixels = np.clip(np.asarray(enlarged) + grain, 0, 255).astype(np.uint8)
-    file = io.BytesIO()
     Image.fromarray(pixels).save(file, "JPEG", quality=90)
     return file.getvalue()
 

@@ -12,10 +12,11 @@ from bench.contenders import Contender
 from bench.generator import Generator
 
 STAGES = ("queue", "decode", "preprocess", "model")
+_WHOLE = ""
 REST, OUTSIDE = "rest of the request", "before and after it"
-_SUM = re.compile(
-    r'^us_bills_(?:stage_seconds_sum\{stage="(\w+)"\}|request_seconds_sum\{endpoint="api.predict"\})'
-    r" (\S+)$",
+_LINE = re.compile(
+    r"^us_bills_(?:stage|request)_seconds_(sum|count)"
+    r'\{(?:stage="(\w+)"|endpoint="api.predict")\} (\S+)$',
     re.MULTILINE,
 )
 
@@ -32,16 +33,19 @@ def where_the_time_goes(
         seconds: for how long.
     """
     url = row.target.url.replace("/predict", "/metrics")
-    before = _sums(url)
+    before = _counters(url)
     load = generator.load(row.target, clients, seconds)
-    count, after = len(load.milliseconds), _sums(url)
-    spent = {name: 1000 * (after[name] - before.get(name, 0)) / count for name in after}
-    told = {stage: spent[stage] for stage in STAGES}
-    told[REST] = spent[""] - sum(told.values())
-    told[OUTSIDE] = statistics.mean(load.milliseconds) - spent[""]
+    spent = {name: value - before.get(name, 0) for name, value in _counters(url).items()}
+    told = {stage: _mean(spent, stage) for stage in STAGES}
+    told[REST] = _mean(spent, _WHOLE) - sum(told.values())
+    told[OUTSIDE] = statistics.mean(load.milliseconds) - _mean(spent, _WHOLE)
     return told
 
 
-def _sums(url: str) -> dict[str, float]:
-    found: Iterable[tuple[str, str]] = _SUM.findall(requests.get(url, timeout=30).text)
-    return {stage: float(value) for stage, value in found}
+def _counters(url: str) -> dict[tuple[str, str], float]:
+    found: Iterable[tuple[str, str, str]] = _LINE.findall(requests.get(url, timeout=30).text)
+    return {(stage, kind): float(value) for kind, stage, value in found}
+
+
+def _mean(spent: dict[tuple[str, str], float], stage: str) -> float:
+    return 1000 * spent[stage, "sum"] / spent[stage, "count"]
