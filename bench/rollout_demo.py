@@ -52,9 +52,11 @@ def show(site: Stage) -> None:
 
 def run(site: Stage, *arguments: str) -> None:
     """Runs a command, and shows it without the flags that say where this stage is."""
-    say(f"$ python -m serving rollout {' '.join(arguments)}".replace(f"{site.folder}/", ""))
     done = site.rollout(*arguments)
-    say((done.stdout + done.stderr).rstrip().replace(f"{site.folder}/", "") + "\n")
+    shown = f"$ python -m serving rollout {' '.join(arguments)}\n{done.stdout}{done.stderr}"
+    for folder in (site.folder, ROOT):
+        shown = shown.replace(f"{folder}/", "")
+    say(shown.rstrip() + "\n")
 
 
 def ask(site: Stage) -> None:

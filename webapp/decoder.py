@@ -49,9 +49,9 @@ class Seen:
 def serve(socket: int) -> None:
     """Decode one picture after the other until the other end is closed.
 
-    Of each comes the longest side of its small copy (0 for none), then the bytes of its file. The
-    answer is `BadImage`, or how many pixels it will have; then comes whether to go on, and the
-    answer is `BadImage` or `Seen`.
+    First it says `True`, that it has started. Of each picture comes the longest side of its small
+    copy (0 for none), then the bytes of its file. The answer is `BadImage`, or how many pixels it
+    will have; then comes whether to go on, and the answer is `BadImage` or `Seen`.
 
     Args:
         socket: File descriptor of one end of a socket pair.
@@ -63,6 +63,7 @@ def serve(socket: int) -> None:
     return_large_blocks()
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
     with Connection(socket) as connection, suppress(EOFError, ConnectionError):
+        connection.send(True)
         while True:
             try:
                 _answer(connection)

@@ -90,6 +90,7 @@ class _Process:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
+        self._ready = False
 
     def start(self) -> Connection:
         """Start the process unless it runs; returns the connection to it."""
@@ -118,6 +119,7 @@ class _Process:
 
     def _ask(self, data: bytes, side: int, deadline: float) -> Seen:
         connection = self.start()
+        self._wait_until_ready(connection, deadline)
         connection.send(side)
         connection.send_bytes(data)
         pixels: int = self._receive(connection)
@@ -132,6 +134,14 @@ class _Process:
             if large:
                 _only_large.release()
         return seen
+
+    def _wait_until_ready(self, connection: Connection, deadline: float) -> None:
+        # The start is not the picture's fault: on a slow machine the process may finish it after
+        # the request has given up, and is there for the next one.
+        if not self._ready:
+            if not connection.poll(max(0.0, deadline - time.monotonic())):
+                raise Busy("The process that reads pictures is still starting.")
+            self._ready = connection.recv()
 
     def _receive(self, connection: Connection) -> Any:
         # Not the request's deadline: with little time left each picture would cost its process,
@@ -152,6 +162,7 @@ class _Process:
                 self._process.kill()
             self._process.wait()
         self._process = self._connection = None
+        self._ready = False
 
 
 def _environment() -> dict[str, str]:

@@ -3,9 +3,8 @@
 They let somebody without a bill see an answer. Each is marked SPECIMEN and has the layout of a
 bill, not its art: a frame, four numerals, a head in an oval, two seals, serial numbers, words. The
 seeds in `SAMPLES` were searched for: the shipped model was never shown drawings. Of the first 100
-fives it is sure of 21, of one wrongly; of the first 100 fifties it is sure of five, of three
-wrongly. So the samples show how an answer looks, and nothing about how good the model is on real
-bills.
+fives it is sure of 16, of the first 100 fifties of one, of none wrongly. So the samples show how an
+answer looks, and nothing about how good the model is on real bills.
 """
 
 import math

@@ -55,7 +55,7 @@ class FrontEnd:
 
     def predict(self, photo: bytes) -> requests.Response:
         """Send one photo as a form does."""
-        return requests.post(f"{self.url}/predict", files={"image": photo}, timeout=10)
+        return requests.post(f"{self.url}/predict", files={"image": photo}, timeout=60)
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal, wait for the end and return the exit status."""

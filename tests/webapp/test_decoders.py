@@ -17,6 +17,7 @@ from werkzeug.test import TestResponse
 from tests import specimen
 from tests.support.servers import ROOT
 from tests.webapp import hostile
+from webapp import decoders as module
 from webapp.decoders import COUNT, _only_large, decoders
 from webapp.jpeg import MAX_SCANS
 from webapp.preprocessing import TooCostly, open_header, open_upright
@@ -62,6 +63,21 @@ def test_a_picture_that_takes_too_long_is_504_and_its_decoder_is_replaced(
     assert "smaller" in slow.get_json()["detail"]
     assert send(client, BILL).status_code == 200
     assert pids() != before
+
+
+def test_a_decoder_that_is_still_starting_is_waited_for_and_kept(
+    client_for: Callable[..., FlaskClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = f"import time; time.sleep(2); {module._COMMAND}"
+    monkeypatch.setattr("webapp.decoders._COMMAND", late)
+    monkeypatch.setattr("webapp.decoders.SLOWEST", 1.5)
+    for process in decoders._all:
+        process.end()
+    hurried, patient = client_for(timeout=0.3), client_for(timeout=30)
+    assert send(hurried, BILL).status_code == 503
+    started = pids()
+    assert send(patient, BILL).status_code == 200
+    assert pids() == started
 
 
 def test_a_decoder_that_was_killed_is_not_noticed(client: FlaskClient) -> None:

@@ -118,7 +118,9 @@ def test_it_logs_a_json_line_for_each_request_without_the_picture(front_end: Fro
 
 
 def test_several_workers_count_together(model_server: ModelServer) -> None:
-    with FrontEnd(model_server.grpc_url, US_BILLS_WORKERS="3") as running:
+    # Six processes that decode start at once, each of them with the first photo that it gets.
+    settings = {"US_BILLS_WORKERS": "3", "US_BILLS_TIMEOUT": "60"}
+    with FrontEnd(model_server.grpc_url, **settings) as running:
         running.wait_for("/readyz", 200)
         for _ in range(12):
             assert running.predict(BILL).status_code == 200
