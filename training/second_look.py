@@ -38,9 +38,14 @@ def after_second_look(
     """
     confidence = tf.reduce_max(tf.nn.softmax(logits / temperature), axis=1)
     unsure = tf.where(confidence < below)[:, 0]
-    closer = network(_middle(tf.gather(image, unsure)))
-    both = (1 - WEIGHT) * tf.gather(logits, unsure) + WEIGHT * closer
-    return tf.tensor_scatter_nd_update(logits, unsure[:, None], both)
+
+    def look_again() -> tf.Tensor:
+        closer = network(_middle(tf.gather(image, unsure)))
+        both = (1 - WEIGHT) * tf.gather(logits, unsure) + WEIGHT * closer
+        return tf.tensor_scatter_nd_update(logits, unsure[:, None], both)
+
+    # A batch of none is refused by oneDNN's convolutions, and would take its time elsewhere.
+    return tf.cond(tf.size(unsure) > 0, look_again, lambda: logits)
 
 
 def _middle(image: tf.Tensor) -> tf.Tensor:
