@@ -53,6 +53,15 @@ def test_where_all_are_sure_nothing_changes() -> None:
     np.testing.assert_array_equal(looked_at([SURE, SURE], 0.9), [SURE, SURE])
 
 
+def test_where_all_are_sure_the_network_is_not_asked_about_no_picture() -> None:
+    def refuse(image: tf.Tensor) -> tf.Tensor:
+        raise AssertionError(f"asked about {image.shape[0]} pictures")
+
+    logits = tf.constant([SURE, SURE])
+    got = after_second_look(refuse, np.stack([framed(0, 255)] * 2), logits, 1.0, 0.9)
+    np.testing.assert_array_equal(got, [SURE, SURE])
+
+
 def test_the_temperature_counts_when_it_is_asked_who_is_unsure() -> None:
     picture = framed(0, 255)[None]
     hot = after_second_look(brightness, picture, tf.constant([SURE]), 8.0, 0.9)
