@@ -16,7 +16,7 @@ def prepare_environment() -> None:
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     # By itself TensorFlow takes oneDNN only where there is AVX-512; with AVX2 alone it is still 1.5
-    # times as fast for one photo, and twice for sixteen.
+    # times as fast for one photo, and twice for eight.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     # Its own allocator would keep the memory of a version that is unloaded.
     os.environ.setdefault("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "1")
