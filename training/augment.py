@@ -5,7 +5,7 @@ surroundings or on those of another photo. Nothing is ever mirrored: no bill is.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import cv2
 import numpy as np
@@ -31,11 +31,27 @@ class Strength(camera.Strength):
     composite: float = 0.5
     fan: float = 0.12
     turn: float = 0.6
-    part: float = 0.5
+    part: float = 0.6
+    corner: float = 0.25
     unstretch: float = 0.5
     crease: float = 0.2
     crumple: float = 0.15
     finger: float = 0.25
+
+
+def without(effects: str) -> Strength:
+    """Returns the usual odds, those of `effects` (names separated by commas) set to 0.
+
+    Raises:
+        ValueError: There is no such effect.
+    """
+    named, known = set(effects.split(",")) - {""}, {field.name for field in fields(Strength)}
+    if named - known:
+        raise ValueError(
+            f"Unrecognized effects: {', '.join(sorted(named - known))}."
+            f" Expected some of {', '.join(sorted(known))}."
+        )
+    return Strength(**dict.fromkeys(named, 0.0))
 
 
 def view(
@@ -74,15 +90,17 @@ def _paper(photo: Pixels, rng: Generator, odds: Strength) -> Pixels:
             cv2.resize(photo, (width, max(1, round(height / BILL_ASPECT)))), np.uint8
         )
     if rng.random() < odds.part:
-        photo = _part(photo, rng)
+        across = int(rng.random() < 0.75)
+        photo = _part(photo, across, rng)
+        if rng.random() < odds.corner:
+            photo = _part(photo, 1 - across, rng)
     return _crease(photo, rng) if rng.random() < odds.crease else photo
 
 
-def _part(photo: Pixels, rng: Generator) -> Pixels:
+def _part(photo: Pixels, axis: int, rng: Generator) -> Pixels:
     """What is in sight of a note in a hand, a wallet or at the frame's edge: about half or more."""
-    axis = 1 if rng.random() < 0.75 else 0
     side = photo.shape[axis]
-    kept = max(1, round(side * rng.uniform(0.4, 0.8)))
+    kept = max(1, round(side * rng.uniform(0.35, 0.8)))
     start = int(rng.choice([0, side - kept, rng.integers(0, side - kept + 1)]))
     return photo[:, start : start + kept] if axis else photo[start : start + kept]
 
@@ -129,7 +147,7 @@ def _beside(quad: _Floats, number: int, rng: Generator) -> _Floats:
 def _reframed(photo: Pixels, rng: Generator, odds: Strength) -> Pixels:
     """The photo itself, turned and zoomed; what the camera did not see is a plain colour."""
     turn = rng.uniform(0, 2 * math.pi) if rng.random() < odds.turn else rng.normal(0, 0.1)
-    size = math.exp(rng.uniform(math.log(0.27), math.log(1.5)))
+    size = math.exp(rng.uniform(math.log(0.27), math.log(1.9)))
     quad = _quad(photo, rng, size, turn, drift=0.1 + 0.12 * size)
     plain = np.full((_SUPERSAMPLED, _SUPERSAMPLED, 3), rng.integers(0, 256, 3), np.uint8)
     return _shrunk(_paste(photo, quad, plain))

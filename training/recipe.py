@@ -26,4 +26,7 @@ class Recipe:
     held_out_source: str = _knob(
         "", "hold out this source's photos instead of a fifth of each class"
     )
+    without: str = _knob(
+        "", "effects that the views do without, separated by commas, such as fan,crease,glare"
+    )
     seed: int = _knob(1, "of the split, the order and the pictures")

@@ -24,6 +24,7 @@ class Views(keras.utils.PyDataset):  # type: ignore[misc]  # Keras is untyped
         self._labels = one_hot(photos, classes)
         self._odds = dataset.sampling_weights(photos, {dataset.OTHER: recipe.other_share})
         self._backgrounds = dataset.backgrounds(photos, pictures)
+        self._effects = augment.without(recipe.without)
         self._recipe = recipe
         self._first_step = 0
         self._steps = 1
@@ -56,7 +57,7 @@ class Views(keras.utils.PyDataset):  # type: ignore[misc]  # Keras is untyped
 
     def _view(self, index: int, rng: np.random.Generator) -> Pixels:
         background = self._backgrounds[rng.integers(len(self._backgrounds))]
-        return augment.view(self._pictures[index], background, rng)
+        return augment.view(self._pictures[index], background, rng, self._effects)
 
 
 def hard_views(

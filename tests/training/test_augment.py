@@ -43,6 +43,17 @@ def test_views_differ_from_each_other() -> None:
     assert len({view.tobytes() for view in views(20)}) == 20
 
 
+def test_effects_are_left_out_by_name() -> None:
+    odds = augment.without("fan,glare")
+    assert (odds.fan, odds.glare) == (0, 0)
+    assert augment.without("") == augment.Strength()
+
+
+def test_an_effect_that_does_not_exist_is_refused_with_those_that_do() -> None:
+    with pytest.raises(ValueError, match=r"Unrecognized effects: fog\. Expected some of .*shadow"):
+        augment.without("fan,fog")
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 2), (3, 4)])
 def test_photos_of_hardly_any_pixels_have_views_too(shape: tuple[int, int]) -> None:
     always = augment.Strength(**dict.fromkeys(vars(NEVER), 1.0))
@@ -85,11 +96,23 @@ def test_each_effect_changes_the_picture_but_leaves_most_of_it_recognisable(
     assert np.median([alike(before, view) for view in after]) > 0.6
 
 
-def test_a_part_keeps_about_half_of_the_note_or_more() -> None:
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_part_keeps_about_half_of_one_side_or_more(axis: int) -> None:
     rng = np.random.default_rng(2)
-    shares = [augment._part(PHOTO, rng).size / PHOTO.size for _ in range(200)]
-    assert 0.39 < min(shares) < 0.45
+    shapes = [augment._part(PHOTO, axis, rng).shape for _ in range(200)]
+    shares = [shape[axis] / PHOTO.shape[axis] for shape in shapes]
+    assert 0.34 < min(shares) < 0.4
     assert 0.75 < max(shares) < 0.82
+    assert {shape[1 - axis] for shape in shapes} == {PHOTO.shape[1 - axis]}
+
+
+def test_a_corner_is_a_part_of_a_part() -> None:
+    rng = np.random.default_rng(2)
+    odds = augment.Strength(**{**vars(only("part")), "corner": 1.0})
+    for _ in range(50):
+        height, width = augment._paper(PHOTO, rng, odds).shape[:2]
+        assert height < PHOTO.shape[0]
+        assert width < PHOTO.shape[1]
 
 
 def test_a_fold_foreshortens_and_shades_what_lies_beyond_it() -> None:
