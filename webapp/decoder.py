@@ -30,6 +30,9 @@ from webapp.preprocessing import (
 MEMORY = 1_200_000_000
 """Bytes of a decoding process; 50 megapixels take up to 0.8 GB."""
 
+LARGE = 16_000_000
+"""Pixels of a picture that is decoded only while no other such picture is."""
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -50,8 +53,9 @@ def serve(socket: int) -> None:
     """Decode one picture after the other until the other end is closed.
 
     First it says `True`, that it has started. Of each picture comes the longest side of its small
-    copy (0 for none), then the bytes of its file. The answer is `BadImage`, or how many pixels it
-    will have; then comes whether to go on, and the answer is `BadImage` or `Seen`.
+    copy (0 for none), then the bytes of its file. The answer is `BadImage` or `Seen`. Only where
+    the picture will have more than `LARGE` pixels the answer is their number first; then comes
+    whether to go on.
 
     Args:
         socket: File descriptor of one end of a socket pair.
@@ -74,9 +78,16 @@ def serve(socket: int) -> None:
 def _answer(connection: Connection) -> None:
     side = connection.recv()
     header = at_reduced_scale(open_header(connection.recv_bytes()), max(ENOUGH, side))
-    connection.send(header.width * header.height)
-    if connection.recv():
+    if _may_go_on(header.width * header.height, connection):
         connection.send(_look(header, side))
+
+
+def _may_go_on(pixels: int, connection: Connection) -> bool:
+    # Others are not asked about: each question is a way to the other process and back.
+    if pixels <= LARGE:
+        return True
+    connection.send(pixels)
+    return bool(connection.recv())
 
 
 def _look(header: Image.Image, side: int) -> Seen:

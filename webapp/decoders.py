@@ -20,8 +20,7 @@ COUNT = 2
 SLOWEST = 5.0
 """Seconds that one picture may be decoded; 50 megapixels take two to three."""
 
-_LARGE = 16_000_000
-# One picture of more pixels at a time: two would take two gigabytes.
+# One large picture at a time: two would take two gigabytes.
 _only_large = threading.Lock()
 
 _COMMAND = "import sys; from webapp.decoder import serve; serve(int(sys.argv[1]))"
@@ -32,7 +31,7 @@ class Busy(Exception):
 
 
 class TooSlow(Exception):
-    """A picture was not decoded within `SLOWEST` seconds."""
+    """A picture was not decoded in time."""
 
 
 class Decoders:
@@ -62,8 +61,12 @@ class Decoders:
         Raises:
             BadImage: The file is no picture, or one that its decoder did not survive.
             Busy: No process became free in time.
-            TooSlow: Decoding took more than `SLOWEST` seconds; its process was ended.
+            TooSlow: The deadline has passed, or decoding took more than `SLOWEST` seconds and its
+                process was ended.
         """
+        # Of several pictures those before this one may have taken all of the time.
+        if time.monotonic() >= deadline:
+            raise TooSlow("The time was over before the picture could be read.")
         with stages.time("queue"):
             process = self._take(deadline)
         try:
@@ -122,17 +125,18 @@ class _Process:
         self._wait_until_ready(connection, deadline)
         connection.send(side)
         connection.send_bytes(data)
-        pixels: int = self._receive(connection)
-        large = pixels > _LARGE
-        if large and not _only_large.acquire(timeout=max(0.0, deadline - time.monotonic())):
+        reply = self._receive(connection)
+        return reply if isinstance(reply, Seen) else self._look_at_large(connection, deadline)
+
+    def _look_at_large(self, connection: Connection, deadline: float) -> Seen:
+        if not _only_large.acquire(timeout=max(0.0, deadline - time.monotonic())):
             connection.send(False)
             raise Busy("Too many large pictures are being read at this moment.")
         try:
             connection.send(True)
             seen: Seen = self._receive(connection)
         finally:
-            if large:
-                _only_large.release()
+            _only_large.release()
         return seen
 
     def _wait_until_ready(self, connection: Connection, deadline: float) -> None:

@@ -1,11 +1,13 @@
 """A hostile picture harms the process that decodes it, and nobody else."""
 
 import base64
+import io
 import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
@@ -18,9 +20,10 @@ from tests import specimen
 from tests.support.servers import ROOT
 from tests.webapp import hostile
 from webapp import decoders as module
-from webapp.decoders import COUNT, _only_large, decoders
-from webapp.jpeg import MAX_SCANS
-from webapp.preprocessing import TooCostly, open_header, open_upright
+from webapp.decoders import COUNT, TooSlow, _only_large, decoders
+from webapp.jpeg import MAX_SCANS, is_costly
+from webapp.preprocessing import DamagedImage, TooCostly, open_header, open_upright
+from webapp.stages import Stages
 
 BILL = specimen.encode(specimen.bill("20", width=320), "JPEG")
 
@@ -63,6 +66,18 @@ def test_a_picture_that_takes_too_long_is_504_and_its_decoder_is_replaced(
     assert "smaller" in slow.get_json()["detail"]
     assert send(client, BILL).status_code == 200
     assert pids() != before
+
+
+def test_pictures_for_which_no_time_is_left_are_not_decoded(
+    client_for: Callable[..., FlaskClient],
+) -> None:
+    large = specimen.encode(Image.new("L", (5000, 4000)), "PNG")
+    photos = [(io.BytesIO(large), f"{n}.png") for n in range(16)]
+    late = client_for(timeout=0.5).post("/predict", data={"image": photos})
+    assert late.status_code == 504
+    assert "fewer or smaller" in late.get_json()["detail"]
+    with pytest.raises(TooSlow):
+        decoders.look(BILL, 0, time.monotonic() - 1, Stages())
 
 
 def test_a_decoder_that_is_still_starting_is_waited_for_and_kept(
@@ -109,7 +124,7 @@ def test_a_picture_that_no_decoder_survives_is_damaged(client: FlaskClient) -> N
 def test_a_picture_that_needs_too_much_memory_is_refused() -> None:
     script = """
 import resource, sys
-from webapp.preprocessing import TooCostly, open_upright
+from webapp.preprocessing import DamagedImage, TooCostly, open_upright
 held = int(open("/proc/self/status").read().partition("VmData:")[2].split()[0]) * 1024
 resource.setrlimit(resource.RLIMIT_DATA, (held + 100_000_000,) * 2)
 try:
@@ -136,6 +151,25 @@ except TooCostly as error:
 def test_a_jpeg_that_would_take_long_is_refused_from_its_markers(picture: bytes) -> None:
     with pytest.raises(TooCostly):
         open_header(picture)
+
+
+def test_scans_behind_one_that_holds_the_whole_picture_are_left_to_the_decoder_which_stops() -> (
+    None
+):
+    end = BILL.rindex(b"\xff\xd9")
+    scan = BILL[BILL.index(b"\xff\xda") : end]
+    repeated = BILL[:end] + scan * 2_000 + BILL[end:]
+    assert not is_costly(repeated)
+    with pytest.raises(DamagedImage):
+        open_upright(repeated)
+
+
+def test_a_sequential_jpeg_whose_first_scan_lacks_a_colour_is_looked_at_to_its_end() -> None:
+    start = BILL.index(b"\xff\xda")
+    assert BILL[start + 4] == 3
+    one_colour = BILL[: start + 4] + b"\x01" + BILL[start + 5 :]
+    end = one_colour.rindex(b"\xff\xd9")
+    assert is_costly(one_colour[:end] + b"\xff\xda\x00\x02" * MAX_SCANS + one_colour[end:])
 
 
 def test_a_jpeg_of_as_many_scans_as_encoders_write_is_read() -> None:
