@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
+from serving.local import memory
 from serving.local.batching import BatchedServable
 from serving.local.batching_options import BatchingOptions
 from serving.local.servable import DEFAULT_PARALLELISM, Parallelism, SavedModel, Servable
@@ -35,6 +36,8 @@ class SavedModelLoader:
             StatusError: it cannot be loaded, or a warm-up request fails.
         """
         servable: Servable = SavedModel(path, self.parallelism)
+        # What reading it took is not to lie beside what the warm-up takes.
+        memory.return_freed()
         try:
             if self.batching is not None:
                 servable = BatchedServable(servable, self.batching)
@@ -43,4 +46,5 @@ class SavedModelLoader:
         except Exception:
             servable.close()
             raise
+        memory.return_freed()
         return servable

@@ -7,11 +7,10 @@ not have, are not in the way (recorded cases 056, 113, 115).
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -20,6 +19,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import config_pb2, saved_model_pb2
 from tensorflow.python.client import pywrap_tf_session
 
+from serving.local import memory
 from serving.local.errors import Code, StatusError, not_found
 from serving.local.storage import is_truncated
 from serving.wire import messages_pb2 as pb
@@ -34,6 +34,7 @@ logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 def start_runtime() -> None:
     """Runs an empty graph once, so that what TensorFlow prints on its first run is printed now."""
+    memory.share_arenas()
     with tf.compat.v1.Session(graph=tf.Graph()) as session, session.graph.as_default():
         session.run(tf.constant(0))
     # What is imported by now stays; later collections need not look at it.
@@ -117,14 +118,7 @@ class SavedModel:
         """Frees variables and graph, and hands their memory back to the system."""
         self._session.close()
         del self._session
-        gc.collect()
-        _return_free_memory()
-
-
-def _return_free_memory() -> None:
-    """The C library keeps freed memory for itself unless it is told to let go."""
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
+        memory.return_freed()
 
 
 @contextmanager
