@@ -4,6 +4,7 @@ from io import BytesIO
 from typing import IO
 
 from flask import Flask, Request
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from serving.client import connect
 from webapp import api, headers, health, metrics, observe, pages, problems, traffic
@@ -48,5 +49,10 @@ def create_app(settings: Settings) -> Flask:
         part.init_app(app)
     counts: Metrics = app.extensions["metrics"]
     model = Model(settings, app.extensions["model_server"], counts.count_call)
+    if settings.proxies:
+        # Else who asks, and whether over HTTPS, would be what the last proxy is and speaks.
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies
+        )
     app.extensions["classifier"] = Classifier(model, Shadow(model, counts.count_shadow))
     return app

@@ -16,6 +16,7 @@ from webapp.classifier import Reply
 from webapp.health import check_ready
 from webapp.past import LONGEST_SECONDS, Past
 from webapp.settings import COUNTS_FOLDER
+from webapp.traffic import TrafficFile
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -75,6 +76,13 @@ class Metrics:
             "version",
             "result",
         )
+        # Of several processes, the one that was answered last is right about it.
+        self.stable = Gauge(
+            "us_bills_stable_version",
+            "Version that last answered as stable; 0 before any did.",
+            registry=self.registry,
+            multiprocess_mode="mostrecent",
+        )
         self.running = Gauge(
             "us_bills_requests_running",
             "Requests being answered now.",
@@ -94,15 +102,17 @@ class Metrics:
         self.calls.labels(number, sent_as, result).inc()
         if result == "ok":
             self.call_seconds.labels(number, sent_as).observe(seconds)
+            if sent_as == "stable" and version:
+                self.stable.set(version)
 
     def count_shadow(self, version: int, result: str) -> None:
         """Count a copy of a request: `same`, `different`, `failed` or `dropped`."""
         self.shadows.labels(str(version), result).inc()
 
     def exposition(self, app: Flask) -> bytes:
-        """All counters in Prometheus' text format, and whether the model server would answer."""
+        """All counters in Prometheus' text format, and what is so at this moment."""
         registry = self._counts()
-        registry.register(_ModelServer(app))
+        registry.register(_AtThisMoment(app))
         return generate_latest(registry)
 
     def _counts(self) -> CollectorRegistry:
@@ -127,8 +137,8 @@ def _seconds(text: str) -> float:
     return float(text)
 
 
-class _ModelServer(Collector):
-    """Asked at each scrape, since a count kept from the last request could be hours old."""
+class _AtThisMoment(Collector):
+    """Looked at for each scrape, since what the last request saw could be hours old."""
 
     def __init__(self, app: Flask) -> None:
         self._app = app
@@ -141,4 +151,10 @@ class _ModelServer(Collector):
             ready = 0
         yield GaugeMetricFamily(
             "us_bills_model_server_ready", "Whether a photo sent now would be answered.", ready
+        )
+        traffic: TrafficFile = self._app.extensions["traffic"]
+        yield GaugeMetricFamily(
+            "us_bills_canary_percent",
+            "Percent of the clients that a version on trial answers.",
+            traffic.current().percent,
         )

@@ -108,6 +108,11 @@ class Settings:
         "bytes that the requests to a process take in memory at once, copies too; more get 503",
     )
     max_pictures: int = _setting(16, _whole_number(1, 256), "most pictures in one request")
+    proxies: int = _setting(
+        0,
+        _whole_number(0, 9),
+        "proxies before the front end whose X-Forwarded-For and -Proto are believed",
+    )
     cors_origins: str = _setting(
         "", _origins, "other sites whose pages may ask, such as https://a.example https://b.example"
     )

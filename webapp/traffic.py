@@ -39,8 +39,9 @@ class TrafficFile:
 
     def __init__(self, file: str) -> None:
         self._file = Path(file) if file else None
-        self._seen: tuple[int, ...] | None = None
-        self._traffic = NO_CANARY
+        # In one piece: of two threads that read, the one that read older text may come last, and
+        # then the next look has to find that the file is another one.
+        self._last: tuple[tuple[int, ...] | None, Traffic] = (None, NO_CANARY)
 
     def current(self) -> Traffic:
         """What the file says, or what it said before it was broken."""
@@ -49,19 +50,24 @@ class TrafficFile:
         try:
             seen = _identity(self._file.stat())
         except OSError:
-            self._seen, self._traffic = None, NO_CANARY
+            self._last = (None, NO_CANARY)
             return NO_CANARY
-        if seen != self._seen:
-            self._seen = seen
-            self._read(self._file)
-        return self._traffic
+        before, traffic = self._last
+        if seen != before:
+            traffic = self._read(self._file, seen, traffic)
+        return traffic
 
-    def _read(self, file: Path) -> None:
+    def _read(self, file: Path, seen: tuple[int, ...], traffic: Traffic) -> Traffic:
         try:
-            self._traffic = parse(file.read_text(encoding="utf-8"))
-            _log.info("traffic: %s", self._traffic)
+            traffic = parse(file.read_text(encoding="utf-8"))
+            _log.info("traffic: %s", traffic)
         except (OSError, ValueError) as error:
             _log.error("%s cannot be used, the last good one stays: %s", file, error)
+            if isinstance(error, OSError):
+                # Not the file's fault, such as too many open ones: the next request tries again.
+                return traffic
+        self._last = (seen, traffic)
+        return traffic
 
 
 def assign(question: Question, traffic: Traffic) -> Question:

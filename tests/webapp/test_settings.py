@@ -30,6 +30,7 @@ def test_each_setting_is_read_from_its_variable() -> None:
         "US_BILLS_MAX_BYTES": "1000",
         "US_BILLS_BYTES_AT_ONCE": "9000",
         "US_BILLS_MAX_PICTURES": "4",
+        "US_BILLS_PROXIES": "2",
         "US_BILLS_CORS_ORIGINS": "https://shop.example",
     }
     assert environ.keys() == {variable(field.name) for field in fields(Settings)}
@@ -49,6 +50,7 @@ def test_each_setting_is_read_from_its_variable() -> None:
         max_bytes=1000,
         bytes_at_once=9000,
         max_pictures=4,
+        proxies=2,
         cors_origins="https://shop.example",
     )
 

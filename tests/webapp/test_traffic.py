@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import resource
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +17,13 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from serving.client import ServingError, connect
-from serving.traffic import Traffic
+from serving.traffic import NO_CANARY, Traffic
 from tests import specimen
 from tests.support.servers import ModelServer
 from webapp.model import Answer, Batch, Model, Question
 from webapp.settings import Settings
 from webapp.shadow import WAITING, Shadow
-from webapp.traffic import COOKIE
+from webapp.traffic import COOKIE, TrafficFile
 
 PHOTO = specimen.encode(specimen.bill("20", width=300), "JPEG")
 # The one version that the shipped server has is on trial here, too.
@@ -167,6 +169,53 @@ def test_a_broken_file_keeps_the_last_good_share_and_is_reported(
         assert label(predict(client)) == "canary"
     (told,) = [x for x in caplog.messages if "cannot be used" in x]
     assert "the last good one stays: Expected JSON" in told
+
+
+def test_a_file_that_could_not_be_opened_is_tried_again_at_the_next_request(file: Path) -> None:
+    file.write_text(Traffic(HERE, 100).text())
+    traffic = TrafficFile(str(file))
+    with no_more_files():
+        assert traffic.current() == NO_CANARY
+    assert traffic.current() == Traffic(HERE, 100)
+
+
+@contextmanager
+def no_more_files() -> Iterator[None]:
+    """Lets this process open nothing, as when too many connections are open."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_the_page_of_metrics_tells_what_a_rollout_changed(client: FlaskClient, file: Path) -> None:
+    predict(client)
+    file.write_text(Traffic(HERE, 25).text())
+    told = client.get("/metrics").text
+    assert f"us_bills_stable_version {HERE}.0" in told
+    assert "us_bills_canary_percent 25.0" in told
+
+
+def test_behind_a_proxy_it_counts_who_asked_the_proxy_and_how(
+    client_for: Callable[..., FlaskClient], file: Path
+) -> None:
+    file.write_text(Traffic(HERE, 50).text())
+    forwarded = [{"X-Forwarded-For": f"192.0.2.{n}", "X-Forwarded-Proto": "https"} for n in (1, 2)]
+    believed, ignored = (
+        [
+            client_for(traffic_file=str(file), proxies=proxies)
+            .post("/predict", data=PHOTO, content_type="image/jpeg", headers=headers)
+            .headers["Set-Cookie"]
+            for headers in forwarded
+        ]
+        for proxies in (1, 0)
+    )
+    assert all("; Secure;" in cookie for cookie in believed)
+    assert believed[0] != believed[1]
+    assert ignored[0] == ignored[1]
+    assert "Secure" not in ignored[0]
 
 
 def test_a_shadow_gets_copies_whose_answers_are_compared_and_never_shown(
