@@ -35,7 +35,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     Returns:
         The exit status: 0, or 1 where a file could not be read, or 2 without a model server.
     """
-    label = options.label or (None if options.version else settings.model_label or None)
+    label = options.label or (None if options.version is not None else settings.model_label or None)
     client = connect(settings.model_server)
     failed = False
     try:

@@ -26,6 +26,7 @@ HEADERS = {
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=(), payment=(), usb=()",
 }
 
@@ -47,8 +48,10 @@ def init_app(app: Flask) -> None:
 
 def _add(response: Response) -> Response:
     response.headers.extend(HEADERS)
-    # Hashing each reply buys nothing here: answers are never cached, files carry their date.
-    response.headers.pop("ETag", None)
+    # Nothing is cached, so nothing is compared: a file's date, too, may be newer than that of the
+    # version that replaces it.
+    for name in ("ETag", "Last-Modified"):
+        response.headers.pop(name, None)
     if "Cache-Control" not in response.headers:
         response.headers["Cache-Control"] = "no-store"
     return response

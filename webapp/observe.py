@@ -1,6 +1,7 @@
 """What is told of every request: an id, its stages, one log line, the counters. Never the picture.
 
-A request keeps the id that it comes with, so that one search finds it in every tier's log.
+A request keeps the id that it comes with, so that one search finds it here and in the logs of
+whoever asked.
 """
 
 import logging
@@ -73,8 +74,8 @@ def _fields(response: Response, seconds: float) -> dict[str, Any]:
     }
     if g.stages.seconds:
         fields["stages"] = g.stages.milliseconds()
-    if "problem" in g:
-        fields["problem"] = g.problem
+    # The reason is for us: what the model server said, which the reply does not tell.
+    fields |= {name: g.get(name) for name in ("problem", "reason") if name in g}
     if "reply" in g:
         fields["version"], fields["label"] = g.reply.model["version"], g.reply.model["label"]
         fields["top"] = [next(iter(each["probabilities"])) for each in g.reply.predictions]

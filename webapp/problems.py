@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from flask import Flask, Response, current_app, g, jsonify, request
 from flask.typing import ResponseReturnValue
@@ -17,6 +17,7 @@ from webapp.preprocessing import BadImage, TooCostly, TooManyPixels, Unsupported
 
 _log = logging.getLogger("webapp")
 
+CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER = {"Retry-After": "2"}
 
 _BAD_IMAGE: dict[type[Exception], int] = {
@@ -28,10 +29,16 @@ _BAD_IMAGE: dict[type[Exception], int] = {
 _SERVING_ERROR: dict[type[Exception], tuple[int, str]] = {
     Unavailable: (503, "The model server is not ready. Please try again in a moment."),
     NotServed: (503, "The model is not being served yet. Please try again in a moment."),
-    DeadlineExceeded: (504, "The model server took too long to answer. Please try again."),
+    DeadlineExceeded: (504, "The answer took too long. Please try again."),
     ServingError: (502, "The model server gave an answer that cannot be used."),
 }
 _T = TypeVar("_T")
+
+
+def describe(status: int, detail: str) -> dict[str, Any]:
+    """The members of a problem (RFC 9457, section 3)."""
+    title = HTTP_STATUS_CODES[status]
+    return {"type": "about:blank", "title": title, "status": status, "detail": detail}
 
 
 def init_app(app: Flask) -> None:
@@ -53,11 +60,11 @@ def _busy(error: Busy) -> ResponseReturnValue:
 
 
 def _too_slow(error: TooSlow) -> ResponseReturnValue:
-    return _problem(error, 504, f"{error} Please send a smaller one.")
+    return _problem(error, 504, f"{error} Please send fewer or smaller ones.")
 
 
 def _serving_error(error: ServingError) -> ResponseReturnValue:
-    _log.warning("model server: %s: %s", type(error).__name__, error)
+    g.reason = str(error)
     asked = [
         f"{name} {request.args[name]}" for name in ("version", "label") if name in request.args
     ]
@@ -86,15 +93,10 @@ def _problem(
     metrics: Metrics = current_app.extensions["metrics"]
     g.problem = type(error).__name__
     metrics.rejections.labels(g.problem).inc()
-    problem = {
-        "type": "about:blank",
-        "title": HTTP_STATUS_CODES[status],
-        "status": status,
-        "detail": detail,
-    }
+    problem = describe(status, detail)
     if prefers_html():
         return Response(problem_page(problem), status, headers)
-    return Response(jsonify(problem).data, status, headers, content_type="application/problem+json")
+    return Response(jsonify(problem).data, status, headers, content_type=CONTENT_TYPE)
 
 
 def _nearest(table: Mapping[type[Exception], _T], error: Exception) -> _T:

@@ -1,5 +1,6 @@
 """The front end behind gunicorn: threads, since the tier waits for the network most of the time."""
 
+import json
 import os
 import shutil
 import socket
@@ -8,11 +9,13 @@ import sys
 import tempfile
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from flask import Flask
+from gunicorn import util  # type: ignore[import-untyped]
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
@@ -62,12 +65,27 @@ class Server(BaseApplication):  # type: ignore[misc]
     def run(self) -> None:
         """Serve, with a folder where the processes share their counts."""
         os.environ[COUNTS_FOLDER] = tempfile.mkdtemp(prefix="us-bills-counts-")
+        # Called for what never becomes a request of Flask's: no HTTP, or too long a header.
+        util.write_error = _write_problem
         super().run()
 
 
 def join(host: str, port: int) -> str:
     """Host and port as one address; IPv6 wants brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _write_problem(sock: socket.socket, status_int: int, reason: str, mesg: str) -> None:
+    # Imported no earlier, as above.
+    from webapp.headers import HEADERS
+    from webapp.observe import ID_HEADER
+    from webapp.problems import CONTENT_TYPE, describe
+
+    body = json.dumps(describe(status_int, mesg or reason)).encode()
+    headers = HEADERS | {"Content-Type": CONTENT_TYPE, "Content-Length": str(len(body))}
+    headers |= {"Connection": "close", "Cache-Control": "no-store", ID_HEADER: uuid.uuid4().hex}
+    lines = [f"HTTP/1.1 {status_int} {reason}", *(f"{k}: {v}" for k, v in headers.items())]
+    util.write_nonblock(sock, "\r\n".join([*lines, "", ""]).encode("latin-1") + body)
 
 
 def _worker_class(settings: Settings) -> type[ThreadWorker]:

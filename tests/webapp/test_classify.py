@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from flask.testing import FlaskClient
 
 from tests import specimen
 from tests.support.servers import ROOT, ModelServer, free_port
@@ -39,11 +40,24 @@ def test_each_photo_gets_a_line(model_server: ModelServer, photo: Path) -> None:
     assert [line.split()[-1] for line in done.stdout.splitlines()] == [str(photo)] * 2
 
 
-def test_json_lines_hold_the_answer_of_the_api(model_server: ModelServer, photo: Path) -> None:
+def test_json_lines_hold_the_answer_of_the_api(
+    model_server: ModelServer, photo: Path, client: FlaskClient
+) -> None:
     line = json.loads(classify(model_server.grpc_url, "--json", photo).stdout)
-    assert line["filename"] == str(photo)
-    assert line["model"] == {"name": "us_bills", "version": 1, "label": "stable"}
-    assert line["denomination"] in {*line["probabilities"], None}
+    reply = client.post("/predict", data=photo.read_bytes(), content_type="image/jpeg").get_json()
+    (prediction,) = reply["predictions"]
+    assert line.pop("model") == reply["model"]
+    assert line.pop("filename") == str(photo)
+    assert line.pop("probabilities") == pytest.approx(prediction["probabilities"], abs=1e-3)
+    assert line == {name: prediction[name] for name in line}
+
+
+def test_a_version_that_does_not_exist_is_asked_for_and_not_served(
+    model_server: ModelServer, photo: Path
+) -> None:
+    done = classify(model_server.grpc_url, "--version", "0", photo)
+    assert done.returncode == 2
+    assert "0" in done.stderr
 
 
 def test_a_file_that_cannot_be_read_does_not_stop_the_others(

@@ -1,6 +1,8 @@
 """Alive and ready are two questions; a model server that is away is a problem in words."""
 
 import io
+import os
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -85,5 +87,13 @@ def test_no_label_asks_for_the_newest_version(client_for: Callable[..., FlaskCli
     assert reply.get_json()["model"]["label"] is None
 
 
-def test_an_answer_that_takes_too_long_is_504(client_for: Callable[..., FlaskClient]) -> None:
-    assert predict(client_for(timeout=0.001)) == (504, None)
+def test_an_answer_that_takes_too_long_is_504(
+    client_for: Callable[..., FlaskClient], tmp_path: Path
+) -> None:
+    with ModelServer(tmp_path, flags=SHIPPED_FLAGS, wait_for=["us_bills"]) as server:
+        client = client_for(model_server=server.grpc_url, timeout=2)
+        assert predict(client) == (200, None)
+        assert server.process is not None
+        os.kill(server.process.pid, signal.SIGSTOP)
+        assert predict(client) == (504, None)
+        os.kill(server.process.pid, signal.SIGCONT)

@@ -31,9 +31,9 @@ def test_the_stages_of_a_prediction_are_told(client: FlaskClient) -> None:
     assert stages == ["queue", "decode", "preprocess", "model"]
 
 
-def test_there_is_no_etag(client: FlaskClient) -> None:
+def test_there_is_nothing_to_compare_with_what_a_browser_kept(client: FlaskClient) -> None:
     with client.get("/static/page.css") as reply:
-        assert "ETag" not in reply.headers
+        assert not {"ETag", "Last-Modified"} & set(reply.headers.keys())
 
 
 def test_answers_rejections_and_the_model_servers_state_are_counted(client: FlaskClient) -> None:
@@ -86,6 +86,34 @@ def test_only_the_sites_in_the_settings_may_ask(
 ) -> None:
     reply = client_for(cors_origins="https://a.example").get("/livez", headers={"Origin": origin})
     assert reply.headers.get("Access-Control-Allow-Origin") == (origin if allowed else None)
+
+
+def test_a_site_that_may_ask_may_send_a_photo_and_read_what_it_is_told(
+    client_for: Callable[..., FlaskClient],
+) -> None:
+    client = client_for(cors_origins="https://a.example")
+    asked = {
+        "Origin": "https://a.example",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "content-type, x-request-id",
+    }
+    allowed = client.options("/predict", headers=asked).headers
+    assert allowed["Access-Control-Allow-Origin"] == "https://a.example"
+    assert "POST" in allowed["Access-Control-Allow-Methods"]
+    assert allowed["Access-Control-Allow-Headers"].lower() == "content-type, x-request-id"
+    told = client.get("/livez", headers={"Origin": "https://a.example"}).headers
+    assert {"X-Request-ID", "Retry-After"} <= set(told["Access-Control-Expose-Headers"].split(", "))
+
+
+def test_what_the_model_server_said_is_in_the_requests_own_log_line(
+    client_for: Callable[..., FlaskClient], caplog: pytest.LogCaptureFixture
+) -> None:
+    away = client_for(model_server=f"grpc://127.0.0.1:{free_port()}")
+    with caplog.at_level("INFO", logger="webapp.requests"):
+        away.post("/predict", data=BILL, content_type="image/jpeg")
+    (record,) = caplog.records
+    assert record.fields["problem"] == "Unavailable"  # type: ignore[attr-defined]
+    assert "connect" in record.fields["reason"]  # type: ignore[attr-defined]
 
 
 def test_by_default_no_other_site_may_ask(client: FlaskClient) -> None:

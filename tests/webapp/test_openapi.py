@@ -48,9 +48,9 @@ def front_end(model_server: ModelServer) -> Iterator[FrontEnd]:
 # What OpenAPI cannot say: what a photo is, and that version and label exclude each other.
 schemathesis.openapi.format("binary", PHOTOS)
 schemathesis.openapi.format("photo-data-url", DATA_URLS)
-for media_type in ("image/jpeg", "image/png", "image/webp", "image/heic"):
-    schemathesis.openapi.media_type(media_type, PHOTOS)
-schemathesis.openapi.media_type("application/octet-stream", PHOTOS)
+for media_type in DESCRIPTION["paths"]["/predict"]["post"]["requestBody"]["content"]:
+    if media_type.startswith("image/") or media_type == "application/octet-stream":
+        schemathesis.openapi.media_type(media_type, PHOTOS)
 
 
 @schema.parametrize()

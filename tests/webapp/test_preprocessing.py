@@ -3,6 +3,7 @@
 import io
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -156,6 +157,20 @@ def test_too_many_pixels_are_refused_from_the_header(size: tuple[int, int]) -> N
     header_only = specimen.encode(Image.new("1", size), "PNG")[:200]
     with pytest.raises(TooManyPixels, match="50 megapixels"):
         open_upright(header_only)
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP"])
+def test_a_bomb_of_any_format_is_refused_from_its_header(file_format: str) -> None:
+    options: dict[str, dict[str, Any]] = {
+        "TIFF": {"compression": "group4"},
+        "WEBP": {"method": 0},
+    }
+    mode = "RGB" if file_format == "WEBP" else "L" if file_format == "JPEG" else "1"
+    bomb = specimen.encode(
+        Image.new(mode, (8_000, 6_251)), file_format, **options.get(file_format, {})
+    )
+    with pytest.raises(TooManyPixels, match="8000 x 6251"):
+        open_header(bomb)
 
 
 def test_pillows_own_warning_is_not_needed_to_refuse_a_bomb() -> None:

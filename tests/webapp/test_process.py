@@ -1,5 +1,6 @@
 """The front end as a process: how it starts, what it prints, how it ends, what it never loads."""
 
+import http.client
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 import pytest
 import requests
 
+from bench.processes import children_of
 from tests import specimen
 from tests.support.servers import HOST, ROOT, ModelServer, free_port
 from tests.webapp.server import FrontEnd
@@ -51,6 +53,31 @@ def test_a_chunked_body_is_read_to_its_end(front_end: FrontEnd) -> None:
         timeout=60,
     )
     assert reply.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"nonsense\r\n\r\n", 400),
+        (b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: many\r\n\r\n", 400),
+        (b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: " + b"x" * 9000 + b"\r\n\r\n", 431),
+    ],
+    ids=["no HTTP", "bad length", "long address", "long header"],
+)
+def test_what_is_no_request_is_refused_as_every_other_error(
+    front_end: FrontEnd, sent: bytes, status: int
+) -> None:
+    with socket.create_connection((HOST, front_end.port), timeout=10) as connection:
+        connection.sendall(sent)
+        reply = http.client.HTTPResponse(connection)
+        reply.begin()
+        problem = json.load(reply)
+    assert (reply.status, problem["status"]) == (status, status)
+    assert reply.headers["Content-Type"] == "application/problem+json"
+    assert reply.headers["X-Content-Type-Options"] == "nosniff"
+    assert len(reply.headers["X-Request-ID"]) == 32
+    assert problem["detail"]
 
 
 @pytest.mark.parametrize("sent", [b"", b"POST /pre", PART_OF_A_REQUEST])
@@ -117,16 +144,23 @@ def test_it_logs_a_json_line_for_each_request_without_the_picture(front_end: Fro
     assert len(json.dumps(line)) < 600
 
 
-def test_several_workers_count_together(model_server: ModelServer) -> None:
+def test_several_workers_count_together_also_those_that_are_gone(model_server: ModelServer) -> None:
     # Six processes that decode start at once, each of them with the first photo that it gets.
     settings = {"US_BILLS_WORKERS": "3", "US_BILLS_TIMEOUT": "60"}
     with FrontEnd(model_server.grpc_url, **settings) as running:
         running.wait_for("/readyz", 200)
         for _ in range(12):
             assert running.predict(BILL).status_code == 200
+            assert running.predict(b"text").status_code == 400
+        os.kill(children_of(running.process.pid)[0], signal.SIGKILL)
         told = [requests.get(f"{running.url}/metrics", timeout=10).text for _ in range(6)]
-    count = 'us_bills_requests_total{endpoint="api.predict",method="POST",status="200"} 12.0'
-    assert all(count in text for text in told)
+    for count in (
+        'us_bills_requests_total{endpoint="api.predict",method="POST",status="200"} 12.0',
+        'us_bills_rejections_total{reason="NotAnImage"} 12.0',
+        'us_bills_stage_seconds_count{stage="model"} 12.0',
+        "us_bills_stable_version 1.0",
+    ):
+        assert all(count in text for text in told), count
 
 
 def test_a_request_that_trickles_gives_its_thread_back(model_server: ModelServer) -> None:
