@@ -79,6 +79,7 @@ def markdown(card: dict[str, Any]) -> str:
         f"**For:** {card['for']}",
         f"**Not for:** {card['not_for']}",
         _data(card),
+        _judged_by(card),
         table({says: measured[name] for name, says in MEASURES.items()}, "measure"),
         f"Expected calibration error {measured['expected_calibration_error']:.3f}. An answer counts"
         f" as sure from a probability of {card['threshold']:.2f}: on the photos that were held"
@@ -93,7 +94,9 @@ def markdown(card: dict[str, Any]) -> str:
         parts += [
             "The same bills under worse conditions, right denomination first:",
             table(_summed_up(slices), "condition"),
+            _weaknesses(slices),
         ]
+    parts.append(_sources(card["data"]))
     return "\n\n".join(parts)
 
 
@@ -102,8 +105,37 @@ def _data(card: dict[str, Any]) -> str:
     return (
         f"**Made of:** {card['recipe']['backbone']}, {training:,} pictures from"
         f" {len(card['data'])} sources to learn from and {held_out:,} more to calibrate on, by"
-        f" `{card['command']}`. The figures below are of pictures from one further source."
+        f" `{card['command']}`."
     )
+
+
+def _judged_by(card: dict[str, Any]) -> str:
+    if card["measures"].get("other_source"):
+        return "The figures are of pictures from one further source, which it never learnt from."
+    return (
+        "The figures are of the pictures that were held out. They come from the sources that it"
+        " learnt from and also chose its threshold: expect less on photos of other people."
+    )
+
+
+def _weaknesses(slices: dict[str, dict[str, Any]]) -> str:
+    """The conditions that cost most, in words."""
+    worst = sorted(slices, key=lambda name: slices[name]["share"])[:3]
+    told = ", ".join(f"{name} ({100 * slices[name]['share']:.1f} %)" for name in worst)
+    return f"**Known weaknesses:** {told}; play money that imitates a bill passes for money."
+
+
+def _sources(data: dict[str, dict[str, int]]) -> str:
+    """What each source gave of each class, to be unfolded."""
+    labels = list(dict.fromkeys(label for counted in data.values() for label in counted))
+    rows = [
+        [source or "no name", *(str(counted.get(label, "")) for label in labels)]
+        for source, counted in data.items()
+    ]
+    lines = [["source", *labels], ["---"] * (1 + len(labels)), *rows]
+    listed = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    title = "Pictures by source and class"
+    return f"<details><summary>{title}</summary>\n\n{listed}\n\n</details>"
 
 
 def _summed_up(slices: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

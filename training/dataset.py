@@ -59,7 +59,7 @@ def scan(folder: Path, relabel: Mapping[str, str], skip: Iterable[str]) -> list[
         skip: Sub-folders to leave out.
 
     Raises:
-        ValueError: No folder, or no pictures in it.
+        ValueError: No folder, no pictures in it, or a sub-folder without any.
     """
     if not folder.is_dir():
         raise ValueError(f"{folder} is no folder. Expected one with a sub-folder per class.")
@@ -71,7 +71,19 @@ def scan(folder: Path, relabel: Mapping[str, str], skip: Iterable[str]) -> list[
     ]
     if not photos:
         raise ValueError(f"{folder} has no sub-folders with pictures. Expected one per class.")
+    _require_none_empty(folder, photos, skip)
     return photos
+
+
+def _require_none_empty(folder: Path, photos: list[Photo], skip: Iterable[str]) -> None:
+    """Refuses a class that would be missing without a word."""
+    there = {path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != "."}
+    empty = sorted(there - {photo.path.parent.name for photo in photos} - set(skip))
+    if empty:
+        raise ValueError(
+            f"No pictures in {', '.join(str(folder / name) for name in empty)}. Expected files such"
+            " as a.jpg right inside it; leave a sub-folder out with --skip."
+        )
 
 
 def require_enough(photos: list[Photo]) -> None:
@@ -91,6 +103,19 @@ def require_enough(photos: list[Photo]) -> None:
         raise ValueError(
             f"Too few photos: {few}. Expected at least {MINIMUM_PER_CLASS} of each class; leave a"
             " sub-folder out with --skip."
+        )
+
+
+def require_every_class(classes: Iterable[str], readable: Iterable[Photo]) -> None:
+    """Refuses photos of which a class cannot be read at all.
+
+    Raises:
+        ValueError: Names the classes.
+    """
+    if missing := set(classes) - {photo.label for photo in readable}:
+        raise ValueError(
+            f"Of {', '.join(sorted(missing))} no picture to learn from can be read. Expected"
+            " some of each class; `python -m training inspect` lists the files."
         )
 
 

@@ -6,6 +6,7 @@ weights after the best epoch) and `state.npz`, from which a run that was cut off
 makes a version of it, and another run can start from that version by `--weights`.
 """
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -86,7 +87,9 @@ def fit(
     }
     if resume:
         _require_same(run, facts)
-    views = Views(*dataset.load(training), classes, recipe)
+    readable, pictures = dataset.load(training)
+    dataset.require_every_class(classes, readable)
+    views = Views(readable, pictures, classes, recipe)
     epochs, steps = _epochs(recipe)
     keeper = Keeper(run, epochs, hard_views(held_out, classes, recipe.seed, 1), recipe.patience)
 
@@ -140,7 +143,13 @@ def _earlier(weights: str) -> dict[str, Any] | None:
         return None
     facts = card.read(Path(weights))
     kept = ("command", "recipe", "photos", "data_fingerprint", "weights_from")
-    return {"version": weights, **{name: facts.get(name) for name in kept}}
+    # The folder's name may soon be another version's.
+    digest = hashlib.sha256((Path(weights) / "saved_model.pb").read_bytes()).hexdigest()
+    return {
+        "version": weights,
+        "saved_model_sha256": digest,
+        **{name: facts.get(name) for name in kept},
+    }
 
 
 def _with_head(backbone: keras.Model, classes: int) -> keras.Model:

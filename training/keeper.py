@@ -79,12 +79,18 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is untype
         logs["val_loss"], logs["val_accuracy"] = self.model.evaluate(*self._judged, verbose=0)
         if logs["val_loss"] < self._best:
             self._best, self._best_epoch = logs["val_loss"], epoch
-            self.model.save_weights(self._run / WEIGHTS)
+            self._save_best()
         self.model.set_weights(current)
         self.next_epoch = epoch + 1
         self._write_state()
         self.model.stop_training = epoch - self._best_epoch >= self._patience
         self._tell(logs)
+
+    def _save_best(self) -> None:
+        """By a rename, so that a kill does not spoil the best there was."""
+        draft = self._run / f"draft-{WEIGHTS}"
+        self.model.save_weights(draft)
+        os.replace(draft, self._run / WEIGHTS)
 
     def _write_state(self) -> None:
         """By a rename, so that a kill leaves the last epoch's or this one's."""

@@ -28,6 +28,15 @@ def test_the_cards_text_holds_every_figure_with_its_interval_and_the_command(
         assert f"| {measured[name]['count']} of {measured[name]['of']} |" in text
     assert facts["command"] in text
     assert "the worst of 11 turns" in text
+    assert "**Known weaknesses:**" in text
+    assert "| drawn | 6 | 6 | 6 | 6 |" in text
+
+
+def test_the_card_says_by_which_pictures_it_was_judged(small_version: Path) -> None:
+    facts = card.read(small_version)
+    assert "one further source" in card.markdown(facts)
+    by_held_out = {**facts, "measures": {"held_out": facts["measures"]["held_out"]}}
+    assert "expect less on photos of other people" in card.markdown(by_held_out)
 
 
 def test_the_card_tells_of_the_second_look_where_there_is_one(small_version: Path) -> None:

@@ -79,6 +79,23 @@ def test_photos_that_cannot_be_learnt_from_are_refused_with_what_to_do(
     assert "Expected" in str(refusal.value)
 
 
+def test_a_class_without_pictures_is_refused_and_not_left_out(folder: Path) -> None:
+    (folder / "50" / "nested").mkdir(parents=True)
+    (folder / "50" / "notes.txt").write_text("no picture")
+    with pytest.raises(ValueError, match=r"No pictures in .*50\. Expected files .* --skip"):
+        dataset.scan(folder, {}, [])
+    assert dataset.classes_of(dataset.scan(folder, {}, ["50"])) == ["5", "10", "Other"]
+
+
+def test_a_class_of_which_nothing_can_be_read_is_refused(folder: Path) -> None:
+    for name in ("a-1.jpg", "a-2.jpg"):
+        save_bills(folder, "50", name)
+        (folder / "50" / name).write_text("no picture")
+    photos = dataset.scan(folder, {}, [])
+    with pytest.raises(ValueError, match="Of 50 no picture"):
+        dataset.require_every_class(dataset.classes_of(photos), dataset.load(photos)[0])
+
+
 def test_a_folder_that_is_missing_or_empty_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="nowhere is no folder"):
         dataset.scan(tmp_path / "nowhere", {}, [])
