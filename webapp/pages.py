@@ -11,7 +11,7 @@ from flask import Blueprint, current_app, render_template, request
 from flask.typing import ResponseReturnValue
 
 from webapp.classifier import Reply
-from webapp.phrases import LANGUAGES, language
+from webapp.phrases import LANGUAGES, language, sentence
 from webapp.traffic import meet
 
 PICTURE_SIZE = 480
@@ -69,6 +69,8 @@ def _page(**parts: Any) -> str:
         lang=lang,
         phrases=LANGUAGES[lang],
         languages=LANGUAGES,
+        sentence=sentence,
+        max_bytes=current_app.extensions["settings"].max_bytes,
         revision=_revision(),
         **parts,
     )

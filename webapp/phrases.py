@@ -1,5 +1,7 @@
 """What the page says, in English and in Spanish. The API speaks English to programs."""
 
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from flask import request
@@ -46,10 +48,16 @@ ENGLISH: dict[str, Any] = {
     "version": "version",
     "failed": "That did not work",
     "unreachable": "The front end cannot be reached. Check the connection and try again.",
+    "not_ready": "The service is not ready. Try again in a moment.",
+    "too_large": "The picture is too large. Send a smaller one.",
+    "refused": "The server refused the request.",
     "no_connection": "No connection",
     "offline": "This page needs its server to read a photo, and cannot reach it. It starts again "
     "by itself once the connection is back.",
     "no_camera": "The camera cannot be used. Allow it in the browser's settings, or take a photo.",
+    "needs_https": "The live camera works only where this page's address begins with https. "
+    "Give a photo instead.",
+    "camera_lost": "The camera stopped. Start it again, or give a photo.",
     "dark": "Too dark",
     "bright": "Too bright",
     "still": "Hold still",
@@ -97,8 +105,8 @@ SPANISH: dict[str, Any] = {
     "one_dollar": "1 dólar",
     "dollars": "{n} dólares",
     "other": "No es un billete de EE. UU.",
-    "unsure": "No es seguro",
-    "unsure_said": "No es seguro, pruebe el otro lado",
+    "unsure": "No estoy seguro",
+    "unsure_said": "No estoy seguro, pruebe el otro lado",
     "unsure_advice": "Pruebe el otro lado, con más luz o más de cerca.",
     "likely": "Probabilidad",
     "looked_at": "Lo que miró el modelo",
@@ -106,10 +114,16 @@ SPANISH: dict[str, Any] = {
     "version": "versión",
     "failed": "No ha funcionado",
     "unreachable": "No se puede llegar al servidor. Revise la conexión e inténtelo de nuevo.",
+    "not_ready": "El servicio no está listo. Inténtelo de nuevo en un momento.",
+    "too_large": "La imagen es demasiado grande. Envíe una más pequeña.",
+    "refused": "El servidor rechazó la petición.",
     "no_connection": "Sin conexión",
     "offline": "Esta página necesita su servidor para leer una foto, y no puede llegar a él. "
     "Empieza de nuevo por sí sola cuando vuelva la conexión.",
     "no_camera": "No se puede usar la cámara. Permítala en el navegador, o tome una foto.",
+    "needs_https": "La cámara en vivo solo funciona si la dirección de esta página empieza por "
+    "https. Dé una foto en su lugar.",
+    "camera_lost": "La cámara se detuvo. Iníciela de nuevo, o dé una foto.",
     "dark": "Muy oscuro",
     "bright": "Demasiada luz",
     "still": "No se mueva",
@@ -137,8 +151,21 @@ SPANISH: dict[str, Any] = {
 
 LANGUAGES = {"en": ENGLISH, "es": SPANISH}
 
+# The sentence about one file of several begins with its name.
+_FILE = re.compile(r".+\.\w{1,5}: ")
+
 
 def language() -> str:
     """The language of the current request's page: `?lang=`, or what the browser prefers."""
     asked = request.args.get("lang", "")
     return asked if asked in LANGUAGES else request.accept_languages.best_match(LANGUAGES, "en")
+
+
+def sentence(problem: Mapping[str, Any]) -> str:
+    """What went wrong, in the page's language. The name of a file stays before it."""
+    phrases, detail = LANGUAGES[language()], str(problem["detail"])
+    if "status" not in problem or not phrases["problems"]:
+        return detail
+    name = _FILE.match(detail)
+    known = phrases["problems"].get(problem["status"], phrases["refused"])
+    return f"{name[0] if name else ''}{known}"

@@ -8,7 +8,7 @@ import pytest
 
 from tests import specimen
 from tests.conftest import CHROMIUM
-from tests.support.servers import ModelServer
+from tests.support.servers import ROOT, ModelServer
 from tests.webapp.server import FrontEnd
 
 FLAGS = [
@@ -18,8 +18,11 @@ FLAGS = [
     "--use-fake-ui-for-media-stream",
     "--use-fake-device-for-media-stream",
 ]
+SAMPLES = ROOT / "webapp" / "static" / "samples"
+PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 BILL = specimen.encode(specimen.bill("20", angle=9), "JPEG")
 PHOTO = {"name": "bill.jpg", "mimeType": "image/jpeg", "buffer": BILL}
+LETTER = {"name": "letter.txt", "mimeType": "text/plain", "buffer": b"Dear Sir"}
 
 Page = Any
 OpenPage = Callable[..., Page]
@@ -84,3 +87,18 @@ def headline(page: Page) -> str:
     """The answer in large letters, once there is one."""
     settled = page.locator("#verdict:not([data-state=busy], [data-state=empty]) .headline")
     return str(settled.inner_text())
+
+
+def record_speech(page: Page) -> None:
+    """The test's browser has no voice, so what it is told to say is noted instead."""
+    page.evaluate(
+        """() => {
+            window.spoken = [];
+            speechSynthesis.speak = ({ text, lang }) => { if (text) spoken.push([text, lang]); };
+        }"""
+    )
+
+
+def record_pulses(page: Page) -> None:
+    """Nor can it vibrate."""
+    page.evaluate("navigator.vibrate = (pulses) => { window.pulses = pulses; return true; }")

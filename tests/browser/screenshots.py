@@ -9,18 +9,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+from PIL import Image, ImageFilter
 from playwright.sync_api import sync_playwright
 
 from tests import specimen
-from tests.browser.conftest import PHOTO, Page, headline, launched, pages
+from tests.browser.conftest import PHONE, PHOTO, Page, headline, launched, pages
 from tests.browser.film import SIZE, shoot
 from tests.support.drawings import SAMPLES, draw
 from tests.support.servers import ROOT, SHIPPED_FLAGS, ModelServer
 from tests.webapp.server import FrontEnd
 
 FOLDER = ROOT / "docs" / "images"
-PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 860}
 
 
@@ -29,16 +28,18 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as name, sync_playwright() as driver:
         folder = Path(name)
-        film = shoot(folder / "film.y4m", [draw("fifty", SAMPLES["fifty"]).resize(SIZE)])
+        film = shoot(folder / "film.y4m", [draw("five", SAMPLES["five"]).resize(SIZE)])
         with (
             ModelServer(folder, flags=SHIPPED_FLAGS, wait_for=["us_bills"]) as model_server,
             FrontEnd(model_server.grpc_url) as front_end,
             launched(driver, f"--use-file-for-fake-video-capture={film}") as browser,
             pages(browser, front_end.url) as open_page,
         ):
-            _take("camera", open_page(viewport=PHONE), _film)
-            _take("photo", open_page(viewport=PHONE, color_scheme="dark"), _sample)
-            _take("offline", open_page("/offline?lang=es", viewport=PHONE), headline)
+            _take("start", open_page(**PHONE), _nothing)
+            _take("camera", open_page(**PHONE), _film)
+            _take("photo", open_page(**PHONE, color_scheme="dark"), _sample)
+            _take("unsure", open_page(**PHONE), _blurred)
+            _take("offline", open_page("/offline?lang=es", **PHONE), headline)
             _take("several", open_page(viewport=DESK), _several)
 
 
@@ -49,14 +50,25 @@ def _take(name: str, page: Page, prepare: Callable[[Page], Any]) -> None:
     picture.quantize(32, dither=Image.Dither.NONE).save(FOLDER / f"{name}.png", optimize=True)
 
 
+def _nothing(page: Page) -> None:
+    page.locator("#stage").wait_for()
+
+
 def _film(page: Page) -> None:
     page.get_by_role("button", name="Live camera").click()
-    page.locator("#verdict[data-state=sure]").wait_for()
+    page.locator("#details li").first.wait_for()
 
 
 def _sample(page: Page) -> None:
-    page.get_by_role("button", name="drawing 1").click()
+    page.get_by_role("button", name="drawing 2").click()
     headline(page)
+
+
+def _blurred(page: Page) -> None:
+    bill = draw("twenty", 2).filter(ImageFilter.GaussianBlur(2))
+    blurred = PHOTO | {"buffer": specimen.encode(bill, "JPEG")}
+    page.get_by_label("Choose pictures").set_input_files(blurred)
+    page.locator("#verdict[data-state=unsure]").wait_for()
 
 
 def _several(page: Page) -> None:

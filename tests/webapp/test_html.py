@@ -12,9 +12,11 @@ import requests
 from flask.testing import FlaskClient
 
 from tests import specimen
+from tests.support.servers import ROOT
 from webapp.phrases import ENGLISH, LANGUAGES, SPANISH
 
 FORM = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+SAMPLES = ROOT / "webapp" / "static" / "samples"
 BILL = specimen.encode(specimen.bill("20"), "JPEG")
 
 
@@ -43,7 +45,8 @@ def addresses(page: Tags) -> list[str]:
     found = {
         str(a.get("src") or a.get("href")) for _, a in page.found if {"src", "href"} & a.keys()
     }
-    return sorted(found | {"/static/tell.js", "/static/camera.js", "/worker.js"})
+    modules = {f"/static/{name}.js" for name in ("camera", "send", "stage", "tell")}
+    return sorted(found | modules | {"/worker.js"})
 
 
 @pytest.fixture
@@ -57,6 +60,7 @@ def test_the_form_works_without_a_script(page: Tags) -> None:
         "action": "/predict?explain=1&lang=en",
         "method": "post",
         "enctype": "multipart/form-data",
+        "data-max": "20000000",
     }
     camera, picker = (each for each in page.of("input") if each["type"] == "file")
     assert camera["name"] == picker["name"] == "image"
@@ -72,6 +76,16 @@ def test_posting_the_form_gives_a_page_with_the_answer_of_the_api(client: FlaskC
     headline = re.search(r'<p class="headline" aria-hidden="true">(.*?)</p>', html.text)
     assert headline
     assert headline[1] == phrase(api)
+
+
+def test_posting_several_photos_gives_each_its_value_in_turn(client: FlaskClient) -> None:
+    five = (SAMPLES / "five.webp").read_bytes()
+    photos = {"image": [(io.BytesIO(data), "a.jpg") for data in (five, BILL, five)]}
+    page = Tags(client.post("/predict?lang=en", data=photos, headers=FORM).text)
+    [region] = [tag for _, tag in page.found if tag.get("role") == "status"]
+    assert region["data-state"] == "several"
+    first, _, last = str(region["data-denomination"]).split(",")
+    assert first == last == "5"
 
 
 def phrase(answer: dict[str, Any]) -> str:
@@ -113,7 +127,8 @@ def test_the_worker_keeps_what_the_page_without_its_server_needs(
 ) -> None:
     worker = fetch(client, "/worker.js").decode()
     needed = {url for url in addresses(page) if url.startswith("/static/")}
-    for url in needed - {url for url in needed if url.endswith((".webp", ".png"))}:
+    # Only a page that is put on a home screen shows the last one.
+    for url in needed - {"/static/icon-192.png"}:
         assert f'"{url.removeprefix("/static/")}"' in worker
     assert "necesita su servidor" in client.get("/offline?lang=es").text
 
@@ -144,7 +159,16 @@ def test_both_languages_say_the_same_things() -> None:
 def test_a_problem_is_told_in_spanish_too(client: FlaskClient) -> None:
     photo = {"image": (io.BytesIO(b"text"), "a.jpg")}
     reply = client.post("/predict?lang=es", data=photo, headers=FORM)
-    assert SPANISH["problems"][400] in reply.text
+    assert f"a.jpg: {SPANISH['problems'][400]}" in reply.text
+
+
+def test_a_problem_without_a_spanish_sentence_of_its_own_is_not_told_in_english(
+    client: FlaskClient,
+) -> None:
+    reply = client.get("/predict?lang=es", headers=FORM)
+    assert reply.status_code == 405
+    assert SPANISH["refused"] in reply.text
+    assert "not allowed" not in reply.text
 
 
 def test_an_answer_page_shows_the_photo_and_what_the_model_looked_at(client: FlaskClient) -> None:

@@ -1,44 +1,71 @@
 // Reads the camera again and again, one frame under way at a time, and says something only where
 // consecutive frames agree: a wrong answer costs somebody money.
 
-const AGREEING = 3;
+const AGREEING = 3; // frames that agree before their answer or hint is said
 const PAUSE = 300; // milliseconds between frames
+const REST = 2000; // milliseconds that a hint stays, so that a screen reader can finish it
+const PATIENCE = 8000; // milliseconds for the answer to a frame
 const SIDE = 480; // longest side of a frame that is sent
 const GLANCE = [32, 24]; // size of the copy that hints are read from
-const HINT_AFTER = 3; // frames with the same hint before it is said
 // Share of the heat on the map's border, of frames that are unsure about a bill. Tried with photos
 // made small (9 of 10 below FAR) and with close-ups of the middle (7 to 9 of 10 above NEAR, up to
 // 1.4 of 10 below FAR).
 const [FAR, NEAR] = [0.05, 0.1];
 
-export async function watch(video, address, { guide, answer }) {
+/**
+ * Starts the camera and reads it until `signal` is aborted. Tells by three functions: `guide(hint)`,
+ * `answer(denomination, heatmap, frame)` and `lost()`, the camera being gone.
+ */
+export async function watch(video, address, signal, told) {
   const size = { width: { ideal: 1280 }, facingMode: "environment" };
   const stream = await navigator.mediaDevices.getUserMedia({ video: size });
+  const [track] = stream.getVideoTracks();
+  signal.addEventListener("abort", () => track.stop());
+  // Whoever had to be asked first may have gone on to something else.
+  if (signal.aborted) return track.stop();
+  const lost = () => { if (!signal.aborted) told.lost(); };
+  track.addEventListener("ended", lost);
   video.srcObject = stream;
   await video.play();
-  const state = { running: true, hint: "", hints: 0, name: null, agreed: 0, said: "", before: null };
-  const loop = async () => {
-    while (state.running) {
-      const step = await look(video, address, state).catch(() => ({ hint: "unreachable" }));
-      if (state.running) decide(step, state, { guide, answer });
-      await new Promise((done) => setTimeout(done, step.wait ?? PAUSE));
-    }
-  };
-  loop();
-  return () => {
-    state.running = false;
-    stream.getTracks().forEach((track) => track.stop());
-  };
+  follow(video, address, signal, told).catch(lost);
+}
+
+async function follow(video, address, signal, told) {
+  const state = { said: "", since: -Infinity, seen: "", agreed: 0, away: 0, before: null };
+  while (!signal.aborted) {
+    const step = await look(video, address, state);
+    if (!signal.aborted) decide(step, state, told);
+    await new Promise((done) => setTimeout(done, step.wait ?? PAUSE));
+  }
 }
 
 async function look(video, address, state) {
+  // Another app has the camera: the last frame stands still.
+  if (video.srcObject.getVideoTracks()[0].muted) return { hint: "busy" };
   const hint = light(video, state);
   if (hint) return { hint };
   const frame = await jpeg(video);
+  const step = await ask(address, frame).catch(unreachable);
+  return { ...step, frame };
+}
+
+async function ask(address, frame) {
   const headers = { "Content-Type": "image/jpeg", Accept: "application/json" };
-  const reply = await fetch(address, { method: "POST", headers, body: frame });
-  if (!reply.ok) return { hint: "overloaded", wait: 1000 * (reply.headers.get("Retry-After") ?? 1) };
-  const [{ accepted, denomination, probabilities, heatmap }] = (await reply.json()).predictions;
+  const signal = AbortSignal.timeout(PATIENCE);
+  const reply = await fetch(address, { method: "POST", headers, body: frame, signal });
+  if (!reply.ok) {
+    const wait = 1000 * (reply.headers.get("Retry-After") ?? 1);
+    return { hint: reply.status === 429 ? "overloaded" : "not_ready", wait };
+  }
+  return understand((await reply.json()).predictions[0]);
+}
+
+// A frame that waited for PATIENCE in vain counts as many: what was said before it is too old.
+function unreachable(error) {
+  return { hint: "unreachable", frames: error instanceof DOMException ? AGREEING : 1 };
+}
+
+function understand({ accepted, denomination, probabilities, heatmap }) {
   if (accepted) return isMoney(denomination) ? { name: denomination, heatmap } : { hint: "none" };
   const [likeliest] = Object.entries(probabilities).sort((a, b) => b[1] - a[1])[0];
   return { hint: isMoney(likeliest) ? distance(heatmap) : "turn" };
@@ -68,7 +95,7 @@ function light(video, state) {
 }
 
 function draw(video, width, height) {
-  const canvas = new OffscreenCanvas(width, height);
+  const canvas = Object.assign(document.createElement("canvas"), { width, height });
   const context = canvas.getContext("2d", { willReadFrequently: true });
   context.drawImage(video, 0, 0, width, height);
   return context;
@@ -76,21 +103,25 @@ function draw(video, width, height) {
 
 function jpeg(video) {
   const scale = SIDE / Math.max(video.videoWidth, video.videoHeight);
-  const frame = draw(video, Math.round(video.videoWidth * scale), Math.round(video.videoHeight * scale));
-  return frame.canvas.convertToBlob({ type: "image/jpeg", quality: 0.85 });
+  const { canvas } = draw(video, Math.round(video.videoWidth * scale), Math.round(video.videoHeight * scale));
+  return new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.85));
 }
 
-function decide({ name = null, hint = "", heatmap }, state, { guide, answer }) {
-  state.agreed = name && name === state.name ? state.agreed + 1 : 1;
-  state.hints = hint && hint === state.hint ? state.hints + 1 : 1;
-  [state.name, state.hint] = [name, hint];
-  if (name && state.agreed === AGREEING && state.said !== name) {
-    state.said = name;
-    answer(name, heatmap);
-  }
-  // Once the bill has left, the same value may be said again.
-  if (hint && state.hints === HINT_AFTER && state.said !== hint) {
-    state.said = hint;
-    guide(hint);
-  }
+function decide({ name, hint, heatmap, frame, frames = 1 }, state, { guide, answer }) {
+  const seen = name ?? hint;
+  state.agreed = (seen === state.seen ? state.agreed : 0) + frames;
+  state.away = seen === state.said ? 0 : state.away + frames;
+  state.seen = seen;
+  const next = choose(seen, state);
+  if (next === state.said) return;
+  Object.assign(state, { said: next, since: performance.now() });
+  if (isMoney(next)) answer(next, heatmap, frame);
+  else guide(next);
+}
+
+// What is to be said now. Once a bill has left, its value may be said again.
+function choose(seen, { said, since, agreed, away }) {
+  const rested = isMoney(seen) || isMoney(said) || performance.now() - since >= REST;
+  if (agreed >= AGREEING && rested) return seen;
+  return isMoney(said) && away >= AGREEING ? "busy" : said;
 }

@@ -1,116 +1,115 @@
 // The server phrases every answer and problem; this script spares the reload of the page, tells
 // the answer in further ways and reads the camera.
-import { again, hint, tell } from "./tell.js";
 import { watch } from "./camera.js";
+import { send } from "./send.js";
+import * as stage from "./stage.js";
+import { again, hint, tell, words } from "./tell.js";
 
 const $ = (id) => document.getElementById(id);
 const phrases = JSON.parse($("phrases").textContent);
 const form = document.querySelector("form");
-const [preview, camera, progress] = ["preview", "camera", "progress"].map($);
 const [verdict, details, live] = ["verdict", "details", "live"].map($);
 const home = document.querySelector("h1 a");
 
 const RETRY = 3000; // milliseconds between looks for a server that could not be reached
+const OFFLINE = ["offline", phrases.no_connection, phrases.offline];
 
-let current = 0;
-let stopCamera = null;
+// What is under way, an upload or the camera: whatever comes next ends it.
+let job = new AbortController();
+let filming = false;
+
+function begin() {
+  job.abort();
+  job = new AbortController();
+  filming = false;
+  live.textContent = phrases.live;
+  stage.clear();
+  return job.signal;
+}
 
 async function read(files) {
-  endCamera();
-  const mine = ++current;
-  const said = [];
+  const signal = begin();
+  const regions = [];
   details.replaceChildren();
   for (const [n, file] of files.entries()) {
-    const several = files.length > 1;
-    showPreview(file);
-    notice("busy", several ? fill(phrases.busy_with, { n: n + 1, of: files.length }) : phrases.busy);
-    const page = await send(file);
-    if (mine !== current) return;
-    said.push(page ? show(page, file, several) : unreachable());
-    if (!page) break;
+    stage.showPhoto(file);
+    notice("busy", busy(n + 1, files.length));
+    const { region, cards } = await ask(file, signal);
+    if (signal.aborted) return;
+    const bare = files.length > 1 && !cards.length;
+    details.append(...(bare ? [problemCard(file, region)] : cards));
+    regions.push(region);
   }
-  endProgress();
-  if (said.length > 1) showAll(said);
-  tell(verdict);
+  put(regions.length > 1 ? summary(regions) : regions[0]);
+  stage.settle(details.querySelector("figure") !== null);
+  tell();
 }
 
-// XMLHttpRequest, since fetch does not tell how far an upload is.
-function send(file) {
-  return new Promise((resolve) => {
-    const request = new XMLHttpRequest();
-    const body = new FormData();
-    body.append("image", file);
-    request.open("POST", form.action);
-    request.setRequestHeader("Accept", "text/html");
-    request.responseType = "document";
-    request.timeout = 60_000;
-    request.upload.onprogress = ({ loaded, total }) => { progress.value = loaded / total; };
-    request.onloadend = () => resolve(request.response);
-    progress.value = 0;
-    progress.hidden = false;
-    request.send(body);
-  });
+const busy = (n, of) => (of > 1 ? fill(phrases.busy_with, { n, of }) : phrases.busy);
+
+// What came of a file: a verdict, and cards with more about it.
+async function ask(file, signal) {
+  if (file.size > form.dataset.max) return { region: problem(phrases.too_large), cards: [] };
+  const body = new FormData();
+  body.append("image", file);
+  const { status, page } = await send(form.action, body, signal, stage.progress);
+  const region = page?.getElementById("verdict");
+  if (region) return { region, cards: [...page.getElementById("details").children] };
+  return { region: unanswered(status), cards: [] };
 }
 
-function show(page, file, several) {
-  const answer = page.getElementById("verdict");
-  const cards = [...page.getElementById("details").children];
-  const said = answer.innerText || answer.textContent;
-  if (several && !cards.length) cards.push(problemCard(file, answer));
-  details.append(...cards);
-  if (!several) {
-    verdict.replaceChildren(...answer.children);
-    verdict.dataset.state = answer.dataset.state;
-    verdict.dataset.denomination = answer.dataset.denomination ?? "";
-    document.title = page.title;
-  }
-  return (answer.querySelector(".said") ?? { textContent: said }).textContent.trim();
+// For a reply that is not the front end's own: that of a proxy before it, or none (status 0).
+function unanswered(status) {
+  if (status === 0 && !navigator.onLine) return draft(...OFFLINE);
+  if (status === 413) return problem(phrases.too_large);
+  if (status === 429 || status >= 500) return problem(phrases.not_ready);
+  return problem(status >= 400 ? phrases.refused : phrases.unreachable);
 }
 
-function problemCard(file, answer) {
+function problem(reason) {
+  return draft("problem", phrases.failed, reason);
+}
+
+function problemCard(file, region) {
   const card = document.createElement("article");
   const name = document.createElement("h2");
   name.textContent = file.name;
   card.className = "card";
-  card.append(name, ...answer.children);
+  card.append(name, ...region.cloneNode(true).children);
   return card;
 }
 
-function showAll(said) {
-  notice("several", fill(phrases.pictures, { n: said.length }), said.join(". "));
+function summary(regions) {
+  const shown = fill(phrases.pictures, { n: regions.length });
+  const region = draft("several", shown, regions.map(words).join(". "));
+  region.dataset.denomination = regions.map(({ dataset }) => dataset.denomination ?? "").join();
+  return region;
 }
 
-function unreachable() {
-  details.replaceChildren();
-  if (navigator.onLine) notice("problem", phrases.failed, phrases.unreachable);
-  else notice("offline", phrases.no_connection, phrases.offline);
-  return phrases.failed;
-}
-
-// An old answer never stays beside a new photo.
-function notice(state, shown, more = "") {
+// A verdict as the server would write it.
+function draft(state, shown = "", more = "") {
+  const region = verdict.cloneNode(false);
   const lines = [shown, more].filter(Boolean).map((text, n) => {
     const line = document.createElement("p");
     line.textContent = text;
     line.className = ["headline", state === "several" ? "said" : ""][n];
     return line;
   });
-  verdict.replaceChildren(...lines);
-  verdict.dataset.state = state;
-  verdict.dataset.denomination = "";
+  region.append(...lines);
+  Object.assign(region.dataset, { state, denomination: "" });
+  return region;
 }
 
-function showPreview(file) {
-  URL.revokeObjectURL(preview.src);
-  preview.src = URL.createObjectURL(file);
-  preview.hidden = false;
-  $("emblem").hidden = true;
+// An old answer never stays beside a new photo, nor in the title.
+function put({ children, dataset: { state, denomination = "" } }) {
+  verdict.replaceChildren(...children);
+  Object.assign(verdict.dataset, { state, denomination });
+  const shown = verdict.querySelector(".headline")?.textContent;
+  document.title = shown ? `${shown} · ${phrases.title}` : phrases.title;
 }
 
-function endProgress() {
-  progress.hidden = true;
-  preview.hidden = details.querySelector("figure") !== null;
-  $("emblem").hidden = !preview.hidden;
+function notice(...said) {
+  put(draft(...said));
 }
 
 function fill(phrase, values) {
@@ -118,63 +117,75 @@ function fill(phrase, values) {
 }
 
 async function startCamera() {
-  current++;
+  const signal = begin();
+  filming = true;
+  live.textContent = phrases.stop;
   details.replaceChildren();
   notice("busy", phrases.busy);
   try {
-    stopCamera = await watch(camera, new URL("/predict?explain=1", form.action), { guide, answer });
+    const address = new URL("/predict?explain=1", form.action);
+    await watch(stage.camera, address, signal, { guide, answer, lost });
+    if (!signal.aborted) stage.showCamera();
   } catch {
-    return notice("problem", phrases.failed, phrases.no_camera);
+    // A browser hides its cameras from a page that came without encryption.
+    const reason = navigator.mediaDevices ? phrases.no_camera : phrases.needs_https;
+    if (!signal.aborted) giveUp(problem(reason));
   }
-  $("scene").hidden = false;
-  preview.hidden = $("emblem").hidden = true;
-  live.textContent = phrases.stop;
 }
 
 function endCamera() {
-  if (!stopCamera) return;
-  stopCamera();
-  stopCamera = null;
-  $("scene").hidden = true;
-  $("emblem").hidden = false;
-  live.textContent = phrases.live;
+  if (!filming) return;
+  begin();
+  if (verdict.dataset.state !== "sure") notice("empty");
+}
+
+function giveUp(region) {
+  begin();
+  details.replaceChildren();
+  put(region);
+  tell();
+}
+
+function lost() {
+  giveUp(problem(phrases.camera_lost));
 }
 
 function guide(name) {
-  $("heat").replaceChildren();
+  stage.drawHeat([]);
+  details.replaceChildren();
   notice("guide", phrases[name]);
   hint(phrases[name]);
 }
 
-function answer(denomination, heatmap) {
+function answer(denomination, heatmap, frame) {
   const dollars = denomination === "1" ? phrases.one_dollar : fill(phrases.dollars, { n: denomination });
-  notice("sure", dollars);
-  verdict.dataset.denomination = denomination;
-  drawHeat(heatmap);
-  tell(verdict);
+  const region = draft("sure", dollars);
+  region.dataset.denomination = denomination;
+  put(region);
+  details.replaceChildren();
+  stage.drawHeat(heatmap);
+  tell();
+  addCard(denomination, frame);
 }
 
-function drawHeat(heatmap) {
-  const svg = $("heat");
-  svg.setAttribute("viewBox", `0 0 ${heatmap[0].length} ${heatmap.length}`);
-  const squares = heatmap.flatMap((row, y) => row.map((opacity, x) => {
-    const square = document.createElementNS(svg.namespaceURI, "rect");
-    for (const [name, value] of Object.entries({ x, y, opacity, width: 1, height: 1 })) square.setAttribute(name, value);
-    return square;
-  }));
-  svg.replaceChildren(...squares);
+// The bars and the version, in the server's words; the picture is on the stage already.
+async function addCard(denomination, frame) {
+  const { signal } = job;
+  const { page } = await send(form.action, frame, signal);
+  const same = (region) => region?.dataset.denomination === denomination;
+  if (signal.aborted || !same(verdict) || !same(page?.getElementById("verdict"))) return;
+  const card = page.querySelector(".card");
+  card.querySelector("figure")?.remove();
+  details.replaceChildren(card);
 }
 
-// Not every browser can draw every format that the server reads.
-preview.addEventListener("error", () => { preview.hidden = true; });
-live.addEventListener("click", () => (stopCamera ? endCamera() : startCamera()));
+live.addEventListener("click", () => (filming ? endCamera() : startCamera()));
 document.addEventListener("visibilitychange", () => { if (document.hidden) endCamera(); });
-$("again").addEventListener("click", () => again());
+$("again").addEventListener("click", again);
 window.addEventListener("offline", () => {
   // An answer that is there stays true.
-  if (!stopCamera && verdict.dataset.state !== "empty") return;
-  endCamera();
-  notice("offline", phrases.no_connection, phrases.offline);
+  if (!filming && verdict.dataset.state !== "empty") return;
+  giveUp(draft(...OFFLINE));
 });
 
 for (const input of form.querySelectorAll("input[type=file]")) {
@@ -187,9 +198,11 @@ for (const input of form.querySelectorAll("input[type=file]")) {
 
 for (const button of $("samples").querySelectorAll("button")) {
   button.addEventListener("click", async () => {
-    const image = button.firstElementChild;
-    const blob = await (await fetch(image.src)).blob();
-    read([new File([blob], image.alt, { type: blob.type })]);
+    const { src, alt } = button.firstElementChild;
+    const reply = await fetch(src).catch(() => null);
+    if (!reply?.ok) return giveUp(unanswered(reply?.status ?? 0));
+    const blob = await reply.blob();
+    read([new File([blob], alt, { type: blob.type })]);
   });
 }
 

@@ -3,8 +3,11 @@
 const { searchParams } = new URL(location);
 const CACHE = `page-${searchParams.get("v")}`;
 const OFFLINE = `/offline?lang=${searchParams.get("lang")}`;
-const NAMES = ["page.css", "page.js", "camera.js", "tell.js", "icon.svg", "manifest.webmanifest"];
+const SCRIPTS = ["page.js", "camera.js", "send.js", "stage.js", "tell.js"];
+const PICTURES = ["icon.svg", "samples/five.webp", "samples/fifty.webp"];
+const NAMES = ["page.css", "manifest.webmanifest", ...SCRIPTS, ...PICTURES];
 const FILES = NAMES.map((name) => `/static/${name}`);
+const AWAY = [502, 503, 504]; // what a proxy says while there is no server behind it
 
 async function install() {
   const cache = await caches.open(CACHE);
@@ -18,12 +21,19 @@ async function activate() {
   await clients.claim();
 }
 
+async function open(request) {
+  const reply = await fetch(request).catch(() => null);
+  // The reply to a form is the front end's own, whatever its status.
+  const away = !reply || (request.method === "GET" && AWAY.includes(reply.status));
+  return away ? caches.match(OFFLINE) : reply;
+}
+
 addEventListener("install", (event) => event.waitUntil(install()));
 addEventListener("activate", (event) => event.waitUntil(activate()));
 addEventListener("fetch", (event) => {
   const { request } = event;
-  const own = FILES.includes(new URL(request.url).pathname);
-  if (request.mode !== "navigate" && !own) return;
-  const kept = request.mode === "navigate" ? OFFLINE : request.url;
-  event.respondWith(fetch(request).catch(() => caches.match(kept)));
+  if (request.mode === "navigate") event.respondWith(open(request));
+  else if (FILES.includes(new URL(request.url).pathname)) {
+    event.respondWith(fetch(request).catch(() => caches.match(request.url)));
+  }
 });

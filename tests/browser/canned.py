@@ -1,0 +1,36 @@
+"""Answers that the real model cannot be made to give at the moment a test wants them."""
+
+from typing import Any
+
+from webapp.app import create_app
+from webapp.classifier import Reply
+from webapp.pages import answer_page
+from webapp.settings import Settings
+
+_NAMES = ("1", "5", "10", "20", "50", "100", "Other")
+
+
+def prediction(denomination: str | None) -> dict[str, Any]:
+    """The model's answer for one picture; None where it is not sure, likeliest of no bill."""
+    first = denomination or "Other"
+    names = [first, *(name for name in _NAMES if name != first)]
+    values = [0.97 if denomination else 0.6, *[0.005] * (len(names) - 1)]
+    return {
+        "filename": None,
+        "denomination": denomination,
+        "accepted": denomination is not None,
+        "probabilities": dict(zip(names, values, strict=True)),
+        "heatmap": [[0.0, 0.5], [0.5, 1.0]],
+    }
+
+
+def reply(denomination: str | None) -> Reply:
+    """The front end's reply about one picture."""
+    model = {"name": "us_bills", "version": 1, "label": "stable"}
+    return Reply(model, [prediction(denomination)], [None])
+
+
+def html(denomination: str | None) -> str:
+    """The page that the front end makes of such an answer."""
+    with create_app(Settings()).test_request_context("/predict?explain=1&lang=en"):
+        return answer_page(reply(denomination))
