@@ -5,9 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Set
+from typing import TypeAlias
 
 from serving.local.errors import Code, StatusError
 from serving.local.versions import Key, Status, Version, Versions
+
+Wanted: TypeAlias = Callable[[str], Set[Key] | None]
+"""The versions of a model that are asked for; None once the configuration lacks the model."""
 
 _GLANCE_SECONDS = 0.2
 
@@ -15,12 +19,14 @@ _GLANCE_SECONDS = 0.2
 def wait(
     versions: Versions,
     models: Collection[str],
-    wanted: Callable[[str], Set[Key]],
+    wanted: Wanted,
     what: str,
     stopping: threading.Event,
     seconds: float | None = None,
 ) -> None:
     """Waits until a version of each model is AVAILABLE and no other is yet to be tried.
+
+    Nobody waits for a model that another configuration has taken out meanwhile.
 
     Args:
         versions: all that is known.
@@ -37,7 +43,7 @@ def wait(
     deadline = None if seconds is None else time.monotonic() + seconds
 
     def settled(known: Mapping[Key, Version]) -> bool:
-        return all(_settled(known, wanted(model)) for model in models)
+        return all(_settled(known, keys) for keys in map(wanted, models) if keys is not None)
 
     while not versions.wait_for(settled, _GLANCE_SECONDS):
         if stopping.is_set():
@@ -50,10 +56,11 @@ def wait(
 def _raise_for(
     known: Mapping[Key, Version],
     models: Collection[str],
-    wanted: Callable[[str], Set[Key]],
+    wanted: Wanted,
     what: str,
 ) -> bool:
-    failed = [_failed(known, wanted(m)) for m in models if not _arrived(known, wanted(m))]
+    asked = [keys for keys in map(wanted, models) if keys is not None]
+    failed = [_failed(known, keys) for keys in asked if not _arrived(known, keys)]
     texts = [
         f"{{{{name: {key.model} version: {key.version}}} due to error: {known[key].error}}}, "
         for keys in failed

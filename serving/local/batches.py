@@ -54,13 +54,13 @@ def join(batch: Sequence[Task], extra: int, *, pad: bool) -> dict[str, Array]:
 
     Args:
         batch: tasks with the same inputs.
-        extra: rows to add, copies of the last task's first row.
+        extra: rows to add, copies of the first row of the last task that has any.
         pad: make rows of different shapes equal by repeating each task's first value; else they
             are refused.
 
     Raises:
-        StatusError: the shapes differ and `pad` is off, which fails all of the batch (recorded
-            cases 765, 775).
+        StatusError: the shapes differ and `pad` is off (recorded cases 765, 775), or there is no
+            value to repeat; either fails all of the batch.
     """
     return {
         name: _join(name, [t.feeds[name] for t in batch], extra, pad) for name in batch[0].feeds
@@ -78,7 +78,8 @@ def _join(name: str, arrays: list[Array], extra: int, pad: bool) -> Array:
         )
     if len(arrays) == 1 and not extra:
         return arrays[0]
-    return np.concatenate([*arrays, *[arrays[-1][:1]] * extra])
+    row = next((array[:1] for array in reversed(arrays) if len(array)), arrays[-1])
+    return np.concatenate([*arrays, *[row] * extra])
 
 
 def _of_one_shape(arrays: list[Array]) -> list[Array]:
@@ -90,8 +91,10 @@ def _of_one_shape(arrays: list[Array]) -> list[Array]:
 
 
 def _padded(array: Array, shape: tuple[int, ...]) -> Array:
-    if array.shape[1:] == shape or not array.size:
+    if array.shape[1:] == shape:
         return array
+    if not array.size:
+        raise invalid_argument("Got empty tensor in batch of non-empty tensors.")
     wide = np.full((array.shape[0], *shape), array.flat[0], array.dtype)
     wide[tuple(slice(size) for size in array.shape)] = array
     return wide

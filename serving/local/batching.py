@@ -7,6 +7,7 @@ once its first request has waited long enough.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
@@ -20,6 +21,8 @@ from serving.local.errors import Code, StatusError, failed_precondition, invalid
 from serving.local.servable import Servable
 from serving.wire import messages_pb2 as pb
 from serving.wire.tensors import Array
+
+log = logging.getLogger(__name__)
 
 
 class BatchedServable:
@@ -67,8 +70,11 @@ class BatchedServable:
             try:
                 self._run(queue.fetches, batch)
             except StatusError as error:
-                for task in batch:
-                    task.error = error
+                _fail(batch, error)
+            except Exception as error:
+                # A thread that ended here would leave all later requests waiting.
+                log.exception("A batch failed")
+                _fail(batch, StatusError(Code.INTERNAL, f"{type(error).__name__}: {error}"))
             for task in batch:
                 task.done.set()
 
@@ -88,7 +94,7 @@ class BatchedServable:
 
     def _run(self, fetches: Sequence[str], batch: Sequence[Task]) -> None:
         size = sum(task.rows for task in batch)
-        padded = self._options.padded(size)
+        padded = self._options.padded(size) if size else 0
         feeds = join(batch, padded - size, pad=self._options.pad_variable_length_inputs)
         limits = [task.timeout_ms for task in batch]
         limit = max(limits) if all(limits) else 0
@@ -132,6 +138,11 @@ class _Queue:
     @staticmethod
     def _size(batch: Sequence[Task]) -> int:
         return sum(task.rows for task in batch)
+
+
+def _fail(batch: Sequence[Task], error: StatusError) -> None:
+    for task in batch:
+        task.error = error
 
 
 def _require_rows(output: Array, count: int) -> None:

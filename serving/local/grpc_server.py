@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 
 MAX_SECONDS = 24 * 3600
 EXHAUSTED = "Server Threadpool Exhausted"
+MAX_WATCHERS = 16
+"""Streams of the health service; each holds a thread for as long as its client likes."""
+
 _REFUSERS = 4
 """Threads beyond those that answer, so that a call too many is refused at once."""
 
@@ -55,7 +58,8 @@ class GrpcServer:
         Raises:
             RuntimeError: the port is taken.
         """
-        pool = futures.ThreadPoolExecutor(threads + _REFUSERS, thread_name_prefix="gRPC")
+        workers = threads + MAX_WATCHERS + _REFUSERS
+        pool = futures.ThreadPoolExecutor(workers, thread_name_prefix="gRPC")
         options = [*methods.UNLIMITED_MESSAGES, ("grpc.so_reuseport", 0)]
         self._health = health
         handler = _Methods(answers, health, threading.BoundedSemaphore(threads))
@@ -83,6 +87,7 @@ class _Methods(grpc.GenericRpcHandler):
         self._answers = answers
         self._health = health
         self._room = room
+        self._room_to_watch = threading.BoundedSemaphore(MAX_WATCHERS)
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any] | None:
         if details.method in self._answers:
@@ -92,7 +97,7 @@ class _Methods(grpc.GenericRpcHandler):
             answer = Answer(operations.HealthCheckRequest, lambda request, _: check(request))
             return _unary(answer, self._room)
         if self._health is not None and details.method == methods.HEALTH_WATCH:
-            return _stream(self._health, self._room)
+            return _stream(self._health, self._room_to_watch)
         return grpc.unary_unary_rpc_method_handler(_unimplemented)
 
 

@@ -7,6 +7,7 @@ One thread for each connection.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import io
 import logging
@@ -15,21 +16,21 @@ import socket
 import socketserver
 import sys
 import threading
-import zlib
 from email.message import Message
 from http.client import responses
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from serving.local import json_replies
+from serving.local.http_body import BadRequestError, BodyTooLargeError, read_body
 from serving.local.rest_api import Reply, RestApi
 
 log = logging.getLogger(__name__)
 
 METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS")
-MAX_BODY_BYTES = 2**30
-MAX_OPENED_BYTES = 100 * 2**20
-"""What a gzip body may open to; beyond it, it counts as empty (recorded case 866)."""
+LINGER_BYTES = 2**30
+LINGER_SECONDS = 5.0
+"""What is still read of a body that is refused, at most; and how long each piece may take."""
 
 MAX_HEAD_BYTES = 2**24
 """Of the request line and the headers together; the original knows no limit."""
@@ -38,12 +39,6 @@ http.client._MAXLINE = MAX_HEAD_BYTES  # type: ignore[attr-defined]
 
 _HTML = "<HTML><HEAD>\n<TITLE>{0} {1}</TITLE>\n</HEAD><BODY>\n<H1>{1}</H1>\n</BODY></HTML>\n"
 _AUTHORITY = re.compile(r"https?://[^/]*", re.IGNORECASE)
-_DIGITS = re.compile(r"[0-9]{1,18}", re.ASCII)
-_GZIP_WINDOW = 16 + zlib.MAX_WBITS
-
-
-class BadRequestError(Exception):
-    """The bytes on the connection are not a request that can be answered in JSON."""
 
 
 class RestServer(ThreadingHTTPServer):
@@ -103,6 +98,7 @@ class RestHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = -1
+    _leaves_unread = False
 
     def handle_one_request(self) -> None:
         """Reads the head of a request, long lines included (recorded cases 861 to 863)."""
@@ -147,13 +143,36 @@ class RestHandler(BaseHTTPRequestHandler):
             self._reply(self._answer())
             self.wfile.flush()
         except BadRequestError:
+            self._leaves_unread = True
             self.send_error(400)
+        except BodyTooLargeError as error:
+            self._leaves_unread = True
+            self._refuse(str(error))
         finally:
             self.server.count(-1)
 
+    def _refuse(self, reason: str) -> None:
+        self.close_connection = True
+        self._reply(Reply(413, json_replies.error(reason), headers=(("Connection", "close"),)))
+        self.wfile.flush()
+
+    def finish(self) -> None:
+        """Ends the connection, and before that reads on without keeping what is left unread.
+
+        Closing on bytes that still come would take the reply back from the client.
+        """
+        if self._leaves_unread:
+            with contextlib.suppress(OSError):
+                self.connection.shutdown(socket.SHUT_WR)
+                self.connection.settimeout(LINGER_SECONDS)
+                left = LINGER_BYTES
+                while left > 0 and (piece := self.rfile.read1(2**16)):
+                    left -= len(piece)
+        super().finish()
+
     def _answer(self) -> Reply:
         path = self._path()
-        body = self._body()
+        body = read_body(self.rfile, self.headers)
         if not self.server.api.serves(path):
             return _page(404)
         return self.server.answer(self.command, path, body, self.headers.get("Origin", ""))
@@ -164,42 +183,6 @@ class RestHandler(BaseHTTPRequestHandler):
         if path != raw:
             self.close_connection = True
         return path
-
-    def _body(self) -> bytes:
-        chunked = "chunked" in self.headers.get("Transfer-Encoding", "").lower()
-        length = self.headers.get("Content-Length")
-        if chunked and length is not None:
-            raise BadRequestError
-        body = self._chunks() if chunked else self._read(_length(length))
-        if "gzip" in self.headers.get("Content-Encoding", "").lower():
-            return _opened(body)
-        return body
-
-    def _chunks(self) -> bytes:
-        chunks: list[bytes] = []
-        while size := self._chunk_size():
-            if sum(map(len, chunks)) + size > MAX_BODY_BYTES:
-                raise BadRequestError
-            chunks.append(self._read(size))
-            self.rfile.readline()
-        while self.rfile.readline().strip():
-            pass
-        return b"".join(chunks)
-
-    def _chunk_size(self) -> int:
-        digits = self.rfile.readline(1024).split(b";")[0].strip()
-        try:
-            return int(digits, 16)
-        except ValueError as error:
-            raise BadRequestError from error
-
-    def _read(self, length: int) -> bytes:
-        if not 0 <= length <= MAX_BODY_BYTES:
-            raise BadRequestError
-        body = self.rfile.read(length)
-        if len(body) < length:
-            raise ConnectionResetError("The client closed in the middle of its body.")
-        return body
 
     def _reply(self, reply: Reply) -> None:
         old = self.request_version < "HTTP/1.1"
@@ -250,20 +233,3 @@ def _page(status: int) -> Reply:
 
 def _reason(status: int) -> str:
     return responses.get(status, "Client Closed Request")
-
-
-def _length(header: str | None) -> int:
-    if header is None:
-        return 0
-    if not _DIGITS.fullmatch(header.strip()):
-        raise BadRequestError
-    return int(header)
-
-
-def _opened(body: bytes) -> bytes:
-    opener = zlib.decompressobj(_GZIP_WINDOW)
-    try:
-        opened = opener.decompress(body, MAX_OPENED_BYTES)
-    except zlib.error:
-        return b""
-    return opened if opener.eof else b""

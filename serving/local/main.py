@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
 from collections.abc import Sequence
+from importlib import metadata
 from types import FrameType
 from typing import NoReturn
 
 from serving.local import quiet
 from serving.local.errors import StatusError, invalid_argument
 from serving.local.ports import PortError, require_free
-from serving.local.settings import FlagError, Settings, help_text, parse
+from serving.local.settings import FlagError, Settings, help_text, parse, remark
 
 log = logging.getLogger("serving")
+
+REPLIES_AS = "2.17.1"
+"""The release of TensorFlow Serving whose replies were recorded."""
 
 REFUSED = 255
 """Exit status of a start that cannot succeed, as the original's (recorded cases 812 to 821)."""
@@ -30,8 +36,8 @@ def main(arguments: Sequence[str]) -> int:
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
-    if "--help" in arguments or "-h" in arguments:
-        sys.stdout.write(help_text() + "\n")
+    if {"--help", "-h", "--version"} & set(arguments):
+        sys.stdout.write((_version() if "--version" in arguments else help_text()) + "\n")
         return 0
     logging.basicConfig(level=logging.INFO, format="serving: %(message)s", stream=sys.stderr)
     try:
@@ -49,6 +55,12 @@ def main(arguments: Sequence[str]) -> int:
     return _run(settings)
 
 
+def _version() -> str:
+    """In the original's form; what is installed is asked, since TensorFlow takes seconds."""
+    server = f"us-bills local model server, as TensorFlow ModelServer: {REPLIES_AS}"
+    return f"{server}\nTensorFlow Library: {metadata.version('tensorflow')}"
+
+
 def _refuse(error: Exception) -> int:
     log.error("Failed to start server. Error: %s", error)
     return REFUSED
@@ -57,7 +69,7 @@ def _refuse(error: Exception) -> int:
 def _settings(arguments: Sequence[str]) -> Settings:
     settings, unknown = parse(arguments)
     for argument in unknown:
-        log.warning("Unknown flag %s is ignored; --help lists those that are known.", argument)
+        log.warning("%s", remark(argument))
     if not settings.model_config_file and not settings.model_base_path:
         raise invalid_argument(
             "Both server_options.model_base_path and server_options.model_config_file are empty! "
@@ -72,6 +84,7 @@ def _settings(arguments: Sequence[str]) -> Settings:
 
 
 def _run(settings: Settings) -> int:
+    _allow_many_connections()
     quiet.prepare_environment()
     with quiet.native_stderr_silenced():
         from serving.local.server import ModelServer, start_runtime
@@ -86,6 +99,17 @@ def _run(settings: Settings) -> int:
     if not server.stop():
         log.warning("Requests were still running and are given up.")
     _end(0)
+
+
+def _allow_many_connections() -> None:
+    """Takes as many file descriptors as the system gives; by habit it begins with 1,024.
+
+    Each connection holds one, and without a free one no version can be loaded.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # macOS says that there is no limit and refuses to be taken by its word.
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
@@ -115,3 +139,5 @@ def _wait_for_signal() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     woken.recv(1)
+    # A second signal while the server stops has nobody to wake.
+    signal.set_wakeup_fd(-1)

@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 STEP_SECONDS = 0.1
 """The original's `manage_state_interval`: how long a version is seen in its START state."""
 
+END_SECONDS = 1.0
+"""What a step takes at most that loads nothing."""
+
 
 @dataclasses.dataclass(frozen=True)
 class ManagerOptions:
@@ -78,16 +81,21 @@ class Manager:
         self._apply(models)
         self._look(models)
         self._thread.start()
-        arrivals.wait(self.versions, models, self._wanted_of, "servable(s)", self._stopping)
+        arrivals.wait(self.versions, models, self._awaited, "servable(s)", self._stopping)
 
     def stop(self) -> None:
-        """Ends the watch; loaded versions stay until `close`."""
+        """Has the watch end after its step; loaded versions stay until `close`."""
         self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=5)
 
     def close(self) -> None:
-        """Unloads everything."""
+        """Unloads everything, unless a load is under way.
+
+        That cannot be cut off, and what it has and what it would unload goes with the process.
+        """
+        if self._thread.is_alive():
+            self._thread.join(END_SECONDS)
+        if self._thread.is_alive():
+            return
         for key in sorted(self.versions.loaded()):
             self.versions.unload(key)
 
@@ -109,11 +117,14 @@ class Manager:
             self._apply(models)
             self._look(new)
         arrivals.wait(
-            self.versions, new, self._wanted_of, "model(s)", self._stopping, timeout_seconds
+            self.versions, new, self._awaited, "model(s)", self._stopping, timeout_seconds
         )
 
     def _wanted_of(self, name: str) -> Set[Key]:
         return self._wanted.get(name, frozenset())
+
+    def _awaited(self, name: str) -> Set[Key] | None:
+        return self._wanted_of(name) if name in self._models else None
 
     def _apply(self, models: ModelConfigs) -> None:
         for name in {*self._models, *models}:
@@ -206,6 +217,11 @@ class Manager:
                 servable = self._load(version.path)
         except StatusError as error:
             self._note_failure(key, version, error)
+        except Exception as error:
+            # Files that cannot be read, no memory: it waits for its next try like any other, or
+            # the steps of all other models would never get their turn.
+            text = f"{type(error).__name__}: {error}"
+            self._note_failure(key, version, StatusError(Code.INTERNAL, text))
         else:
             self.versions.publish(key, servable, self._stopping)
 

@@ -143,4 +143,6 @@ def _braces(labels: Labels) -> str:
 
 
 def _escaped(value: str) -> str:
+    # A path may name a model in bytes that are no UTF-8, which the page must be.
+    value = value.encode("utf-8", "backslashreplace").decode()
     return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

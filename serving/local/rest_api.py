@@ -98,18 +98,21 @@ class RestApi:
             body: opened, where it came compressed.
             origin: the `Origin` header.
         """
-        if self._is_metrics(path):
-            return self._page(path)
+        headers = () if self._is_metrics(path) else self._headers
+        return self._answer(method, path, body, origin)._replace(headers=headers)
+
+    def _answer(self, method: str, path: str, body: bytes, origin: str) -> Reply:
         try:
-            reply = self._dispatch(method, unquote(path, errors="surrogateescape"), body, origin)
+            if self._is_metrics(path):
+                return self._page(path)
+            return self._dispatch(method, unquote(path, errors="surrogateescape"), body, origin)
         except StatusError as error:
-            reply = _refusal(error)
+            return _refusal(error)
         except RecursionError:
-            reply = _refusal(invalid_argument("JSON Parse error: nested too deeply"))
+            return _refusal(invalid_argument("JSON Parse error: nested too deeply"))
         except Exception as error:
             log.exception("Answering %s %s failed", method, path)
-            reply = _refusal(StatusError(Code.INTERNAL, f"{type(error).__name__}: {error}"))
-        return reply._replace(headers=self._headers)
+            return _refusal(StatusError(Code.INTERNAL, f"{type(error).__name__}: {error}"))
 
     def _is_metrics(self, path: str) -> bool:
         return bool(self._metrics_path) and path.partition("?")[0] == self._metrics_path

@@ -10,6 +10,23 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+WITHOUT_EFFECT = frozenset({
+    "enable_per_model_batching_parameters", "enable_profiler",
+    "enable_serialization_as_tensor_content", "enable_signature_method_name_check",
+    "flush_filesystem_caches",
+    "force_allow_any_version_labels_for_unavailable_models", "grpc_channel_arguments",
+    "grpc_socket_path", "mixed_precision", "num_load_threads", "num_request_iterations_for_warmup",
+    "num_tflite_interpreters_per_pool", "num_tflite_pools", "num_unload_threads",
+    "per_process_gpu_memory_fraction", "platform_config_file", "prefer_tflite_model",
+    "remove_unused_fields_from_bundle_metagraph", "rest_api_num_threads", "saved_model_tags",
+    "skip_initialize_tpu", "tensorflow_session_config_file", "thread_pool_factory_config_file",
+    "xla_cpu_compilation_enabled", "xla_gpu_compilation_enabled",
+})  # fmt: skip
+"""Flags of TensorFlow Serving that this server takes and does nothing about."""
+
+ENCRYPTION = ("ssl_config_file", "use_alts_credentials")
+"""Those that it must not pass over: whoever gives them relies on what it cannot do."""
+
 _TRUE, _FALSE = ("true", "t", "1", "yes", "y"), ("false", "f", "0", "no", "n")
 
 
@@ -81,10 +98,10 @@ def parse(
         environment: gives the defaults of the two ports.
 
     Returns:
-        The settings, and the arguments that are no flags of this server.
+        The settings, and the arguments that are no flags of this server; see `remark`.
 
     Raises:
-        FlagError: a value is missing or is not of the flag's type.
+        FlagError: a value is missing or is not of the flag's type, or encryption is asked for.
     """
     fields = {field.name: field for field in dataclasses.fields(Settings)}
     values = _from_environment(fields, environment)
@@ -94,12 +111,23 @@ def parse(
         argument = rest.pop(0)
         name, given, value = argument.removeprefix("--").partition("=")
         if not argument.startswith("--") or name not in fields:
+            _require_no_encryption(name, value)
+            if name in WITHOUT_EFFECT and not given and rest and not rest[0].startswith("--"):
+                rest.pop(0)
             unknown.append(argument)
             continue
         if not given:
             value = _separate_value(fields[name], rest)
         values[name] = _convert(fields[name], value, f"--{name}")
     return Settings(**values), unknown
+
+
+def remark(argument: str) -> str:
+    """A sentence about an argument that changes nothing."""
+    flag = argument.partition("=")[0]
+    if flag.removeprefix("--") in WITHOUT_EFFECT:
+        return f"Flag {flag} of TensorFlow Serving has no effect here."
+    return f"Unknown flag {argument} is ignored; --help lists those that are known."
 
 
 def help_text() -> str:
@@ -109,7 +137,15 @@ def help_text() -> str:
         env = field.metadata["env"]
         default = f"{_shown(field.default)}{f', or the variable {env}' if env else ''}"
         lines += [f"  --{field.name}", f"      {field.metadata['help']} [{default}]"]
-    return "\n".join(lines)
+    return "\n".join([*lines, "  --version", "  --help", "      print this and end"])
+
+
+def _require_no_encryption(name: str, value: str) -> None:
+    if name in ENCRYPTION and value.lower() not in _FALSE:
+        raise FlagError(
+            f"--{name} asks for encryption, and this server speaks plain text. Leave the flag out "
+            "and put a proxy with TLS in front, or take TensorFlow Serving."
+        )
 
 
 def _from_environment(

@@ -8,7 +8,7 @@ and an empty one means zeros. Strings are object arrays of `bytes`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,8 +17,8 @@ from serving.wire import messages_pb2 as pb
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-MAX_ELEMENTS = 2**28
-"""Largest tensor, in elements, that a short `*_val` list is expanded to."""
+MAX_ELEMENTS = 2**26
+"""Largest tensor, in elements, that a short `*_val` list is expanded to: some bytes on the wire."""
 
 MAX_RANK = 64
 """Numpy's limit; TensorFlow's own is 254."""
@@ -149,8 +149,8 @@ def _from_content(content: bytes, kind: _Kind, count: int) -> Array:
     return np.frombuffer(content, kind.dtype)
 
 
-def _from_values(values: Iterable[Any], kind: _Kind, count: int) -> Array:
-    if count > MAX_ELEMENTS:
+def _from_values(values: Collection[Any], kind: _Kind, count: int) -> Array:
+    if count > max(MAX_ELEMENTS, len(values)):
         raise ValueError(f"At most {MAX_ELEMENTS} values are expanded. Received shape of {count}.")
     given = _from_stored(list(values), kind)[:count]
     if len(given) == count:

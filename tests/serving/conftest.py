@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
 from serving.client import Client, connect
 from tests.serving import models
@@ -46,6 +47,16 @@ def small_server(
     names = ["half", "strings", "slow"]
     with ModelServer(folder, [LABELS], config, wait_for=names) as server:
         yield server
+
+
+@pytest.fixture
+def still_serves(small_server: ModelServer) -> Iterator[None]:
+    """After whatever happens in the test, a plain request is answered."""
+    yield
+    reply = requests.post(
+        f"{small_server.rest_url}/v1/models/half:predict", '{"instances": [1]}', timeout=10
+    )
+    assert reply.json() == {"predictions": [4.5]}
 
 
 @pytest.fixture(params=["grpc_url", "rest_url"], ids=["gRPC", "REST"])

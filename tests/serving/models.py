@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
 from serving.wire import messages_pb2 as pb
+from serving.wire.methods import CLASSIFY_METHOD
 from serving.wire.tensors import Array, to_proto
 
 
@@ -62,6 +64,29 @@ class Strings(tf.Module):  # type: ignore[misc]
         """The serving signature."""
         length = tf.strings.length(text)
         return {"echo": text, "echo_bytes": text, "length": length, "short": length < 3}
+
+
+class SlowClassifier(tf.Module):  # type: ignore[misc]
+    """Gives every example the same score, after hours."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "inputs")])  # type: ignore[untyped-decorator]
+    def call(self, inputs: Any) -> dict[str, Any]:
+        """The serving signature; the names are those of TensorFlow Serving's method."""
+        matrix = tf.eye(400)
+        for _ in tf.range(10_000_000):
+            matrix = tf.matmul(matrix, matrix)
+        score = tf.linalg.trace(matrix) / 400
+        return {"scores": tf.fill([tf.shape(inputs)[0], 1], score)}
+
+
+def save_classifier(module: Any, path: Path) -> Path:
+    """Writes a version whose signature classifies, which TensorFlow 2 has no call for."""
+    file = save(module, path) / "saved_model.pb"
+    model = saved_model_pb2.SavedModel.FromString(file.read_bytes())
+    for graph in model.meta_graphs:
+        graph.signature_def["serving_default"].method_name = CLASSIFY_METHOD
+    file.write_bytes(model.SerializeToString())
+    return path
 
 
 def save(module: Any, path: Path) -> Path:

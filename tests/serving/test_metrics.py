@@ -34,6 +34,13 @@ def stage(stages: Stages) -> Stage:
     return made
 
 
+def test_a_model_named_in_bytes_that_are_no_text_leaves_the_page_readable(stage: Stage) -> None:
+    assert requests.get(f"{stage.server.rest_url}/v1/models/%ff", timeout=30).status_code == 404
+    page = requests.get(f"{stage.server.rest_url}/monitoring/prometheus/metrics", timeout=30)
+    assert page.status_code == 200
+    assert r'{model_name="\\udcff",status="NOT_FOUND"} 1' in page.text
+
+
 def test_after_the_recorded_requests_the_page_is_as_recorded(stage: Stage) -> None:
     """The requests that the note of case 721 tells."""
     url = f"{stage.server.rest_url}/v1/models"

@@ -6,6 +6,7 @@ Every recorded case is either equal here, in `test_recorded_starts.py` or in
 
 from __future__ import annotations
 
+import base64
 import json
 import socket
 import threading
@@ -19,6 +20,9 @@ from tests.serving import replay
 from tests.serving.recorded import KNOWN_DIFFERENCES, Case, cases
 from tests.serving.replay import any_order
 from tests.serving.stages import Stages
+
+FRAME_TYPE, SETTINGS = 3, 4
+"""Where a frame of HTTP/2 tells its type, and the type that comes first."""
 
 RELOADS = range(500, 553)
 TIMELINES = range(600, 650)
@@ -92,6 +96,16 @@ def _at_once(url: str, bodies: list[Any]) -> list[tuple[int, str]]:
 def _in_any_order(reply: tuple[int, str]) -> tuple[int, str]:
     """Which of two rows came first is not the same in each run (case 770)."""
     return reply[0], any_order(reply[1]).replace("[1 -1]", "[-1 1]")
+
+
+@of(lambda case: case.name == "495_http1_on_grpc_port")
+def test_another_protocol_meets_the_settings_of_http2(case: Case, shared_stages: Stages) -> None:
+    recorded = base64.b64decode(case.record["reply_b64"])
+    port = shared_stages.shared(case).server.grpc_port
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        connection.sendall(b"GET /v1/models/half HTTP/1.1\r\nHost: x\r\n\r\n")
+        received = connection.recv(9)
+    assert received[FRAME_TYPE] == recorded[FRAME_TYPE] == SETTINGS
 
 
 @of(lambda case: "request_raw" in case.record)

@@ -163,6 +163,31 @@ def _require_in_order(recorded: list[Snapshot], ours: list[Snapshot]) -> None:
         assert any(snapshot == other for other in left), (snapshot, ours)
 
 
+INCOMPLETE = {
+    "617_novars_new_version": {2: "END", 1: "AVAILABLE"},
+    "634_slow_copy_with_retries": {2: "AVAILABLE", 1: "END"},
+    "635_slow_copy_no_retries": {2: "AVAILABLE", 1: "END"},
+}
+"""The end of timelines in which the original serves what is not complete, or never what is."""
+
+
+@pytest.mark.parametrize("case", cases(lambda c: c.name in INCOMPLETE), ids=lambda case: case.name)
+def test_a_version_serves_once_it_is_complete_and_not_before(case: Case, stages: Stages) -> None:
+    assert case.name in KNOWN_DIFFERENCES
+    scene = Scene(case, stages.prepare(case))
+    events, end = case.record["events"], INCOMPLETE[case.name]
+    with scene.asking() as replies:
+        scene.disk.act(next(event["action"] for event in events if "action" in event))
+        for version, state in end.items():
+            scene.server.wait_for_state(scene.model, version, state)
+    good = [f"200 {{'predictions': [{value}]}}" for value in (2.5, 3.5)]
+    assert replies in (good, good[:1])
+    recorded = _recorded_snapshots(events)
+    until = [snapshot for snapshot in recorded if snapshot.get(2) != "AVAILABLE"]
+    _require_in_order(until, scene.snapshots())
+    assert scene.snapshots()[-1] == end
+
+
 @pytest.mark.parametrize("numbers", [[620], [622, 623], [624, 625], [626, 627]])
 def test_names_of_versions_are_read_as_recorded(numbers: list[int], stages: Stages) -> None:
     looks = cases(lambda c: c.number in numbers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from serving.local.settings import FlagError, Settings, help_text, parse
+from serving.local.settings import FlagError, Settings, help_text, parse, remark
 
 
 @pytest.mark.parametrize("form", [["--port=9"], ["--port", "9"]])
@@ -36,6 +36,22 @@ def test_what_is_unknown_is_handed_back() -> None:
     assert parse(["--nonsense=1", "word"], {}) == (Settings(), ["--nonsense=1", "word"])
 
 
+@pytest.mark.parametrize("form", [["--num_load_threads=4"], ["--num_load_threads", "4"]])
+def test_a_flag_of_the_original_without_effect_is_told_from_an_unknown_one(form: list[str]) -> None:
+    settings, left = parse([*form, "--port=9"], {})
+    assert settings.port == 9
+    expected = "Flag --num_load_threads of TensorFlow Serving has no effect here."
+    assert [remark(argument) for argument in left] == [expected]
+    assert remark("--nonsense=1").startswith("Unknown flag --nonsense=1 is ignored")
+
+
+@pytest.mark.parametrize("form", ["--ssl_config_file=tls.config", "--use_alts_credentials"])
+def test_encryption_that_cannot_be_had_is_refused_in_place_of_plain_text(form: str) -> None:
+    with pytest.raises(FlagError, match="this server speaks plain text"):
+        parse([form], {})
+    assert parse(["--use_alts_credentials=false"], {})[0] == Settings()
+
+
 @pytest.mark.parametrize("form", [["--port"], ["--port=x"], ["--enable_model_warmup=maybe"]])
 def test_a_missing_or_wrong_value_is_refused_by_the_flags_name(form: list[str]) -> None:
     with pytest.raises(FlagError, match=form[0].partition("=")[0]):
@@ -48,4 +64,5 @@ def test_a_wrong_port_in_the_environment_is_refused_by_the_variables_name() -> N
 
 
 def test_the_help_names_every_flag() -> None:
-    assert all(f"--{name}" in help_text() for name in Settings.__dataclass_fields__)
+    names = [*Settings.__dataclass_fields__, "version", "help"]
+    assert all(f"--{name}" in help_text() for name in names)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,12 @@ def test_help_comes_without_tensorflow() -> None:
     started = time.monotonic()
     assert "--model_config_file" in run("--help").stdout
     assert time.monotonic() - started < 2
+
+
+def test_the_version_names_whose_replies_are_given_and_the_library() -> None:
+    told = run("--version").stdout
+    assert "TensorFlow ModelServer: 2.17.1\n" in told
+    assert f"TensorFlow Library: {metadata.version('tensorflow')}\n" in told
 
 
 def test_nothing_to_serve_is_refused() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from serving.wire import messages_pb2 as pb
+from serving.wire import tensors
 from serving.wire.tensors import from_proto, to_proto
 
 NUMBERS = ["f4", "f8", "i4", "u1", "i2", "i1", "c8", "i8", "?", "u2", "c16", "f2", "u4", "u8"]
@@ -43,12 +44,21 @@ def test_no_values_at_all_mean_zeros() -> None:
     assert from_proto(proto).tolist() == [0, 0]
 
 
-@pytest.mark.parametrize("size", [-1, 2**40])
+@pytest.mark.parametrize("size", [-1, 2**26 + 1, 2**40])
 def test_an_impossible_dimension_is_refused(size: int) -> None:
     proto = pb.TensorProto(dtype=pb.DT_FLOAT, float_val=[1])
     proto.tensor_shape.dim.add(size=size)
     with pytest.raises(ValueError, match=r"shape"):
         from_proto(proto)
+
+
+def test_a_list_of_values_that_is_complete_may_be_of_any_length(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tensors, "MAX_ELEMENTS", 2)
+    proto = pb.TensorProto(dtype=pb.DT_FLOAT, float_val=[1, 2, 3])
+    proto.tensor_shape.dim.add(size=3)
+    assert from_proto(proto).tolist() == [1, 2, 3]
 
 
 def test_content_of_another_length_is_refused() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -66,6 +67,7 @@ class Disk:
             r"link (\d+) appears": lambda v: (self._base / v).symlink_to(self._built / "half/3"),
             r"base path deleted": lambda: shutil.rmtree(self._base),
             r"base path back with (\d+)": self._appear,
+            r"slow copy starts": self._copy_slowly,
             r"contents of directory 1 replaced by half_plus_4": self._replace,
         }
 
@@ -91,9 +93,20 @@ class Disk:
         if fault in ("garbage", "emptypb"):
             text = b"this is not a saved model" if fault == "garbage" else b""
             (draft / "saved_model.pb").write_bytes(text)
+        if fault == "novars":
+            shutil.rmtree(draft / "variables")
         if fault == "truncvars":
             (draft / "variables/variables.data-00000-of-00001").write_bytes(b"")
         draft.rename(self._base / version)
+
+    def _copy_slowly(self) -> None:
+        """The pace is the recording's: the server looks once a second."""
+        source, target = self._built / "half/2", self._base / "2"
+        target.mkdir()
+        time.sleep(1.5)
+        shutil.copy(source / "saved_model.pb", target)
+        time.sleep(1.5)
+        shutil.copytree(source / "variables", target / "variables")
 
     def _replace(self) -> None:
         shutil.rmtree(self._base / "1" / "variables")

@@ -1,0 +1,98 @@
+"""Requests that share a run: what happens to all of them where it cannot be done."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from serving.local.batches import Task, join
+from serving.local.batching import BatchedServable
+from serving.local.batching_options import BatchingOptions
+from serving.local.errors import Code, StatusError
+from serving.local.servable import SavedModel
+from serving.wire.tensors import Array
+
+OPTIONS = BatchingOptions(
+    max_batch_size=2,
+    batch_timeout_micros=60_000_000,
+    max_enqueued_batches=10,
+    num_batch_threads=1,
+    pad_variable_length_inputs=True,
+)
+AT_ONCE = dataclasses.replace(
+    OPTIONS, max_batch_size=4, batch_timeout_micros=0, allowed_batch_sizes=(4,)
+)
+
+Ask = Callable[[BatchedServable, Array], Array]
+
+
+@pytest.fixture
+def batched(small_models: Path) -> Iterator[Callable[[BatchingOptions], BatchedServable]]:
+    """Loads version 1 of `half`, which adds 2."""
+    made: list[BatchedServable] = []
+
+    def load(options: BatchingOptions) -> BatchedServable:
+        made.append(BatchedServable(SavedModel(small_models / "half" / "1"), options))
+        return made[-1]
+
+    yield load
+    for servable in made:
+        servable.close()
+
+
+def ask(servable: BatchedServable, x: Array) -> Array:
+    signature = servable.signatures["serving_default"]
+    feeds = {signature.inputs["x"].name: x}
+    return servable.run(feeds, [signature.outputs["y"].name], timeout_ms=30_000)[0]
+
+
+def failures(servable: BatchedServable, *inputs: Array) -> list[StatusError]:
+    """What becomes of requests that fill a batch together."""
+    with ThreadPoolExecutor(len(inputs)) as pool:
+        asked = [pool.submit(ask, servable, x) for x in inputs]
+        errors = [future.exception() for future in asked]
+    return [error for error in errors if isinstance(error, StatusError)]
+
+
+def of_shape(*shape: int) -> Array:
+    return np.zeros(shape, np.float32)
+
+
+def test_an_input_without_a_value_to_repeat_fails_its_batch_with_the_reason(
+    batched: Callable[[BatchingOptions], BatchedServable],
+) -> None:
+    errors = failures(batched(OPTIONS), of_shape(1, 3), of_shape(1, 0))
+    assert [error.code for error in errors] == [Code.INVALID_ARGUMENT] * 2
+    assert errors[0].message == "Got empty tensor in batch of non-empty tensors."
+
+
+def test_a_batch_that_memory_does_not_hold_fails_and_the_next_one_is_run(
+    batched: Callable[[BatchingOptions], BatchedServable],
+) -> None:
+    servable = batched(OPTIONS)
+    # Padded to one shape they would take a million gigabytes.
+    errors = failures(servable, of_shape(1, 2**24, 1), of_shape(1, 1, 2**24))
+    assert [error.code for error in errors] == [Code.INTERNAL] * 2
+    assert "MemoryError" in errors[0].message
+    assert ask(servable, np.array([2, 4], np.float32)).tolist() == [3.0, 4.0]
+
+
+def test_a_batch_of_no_rows_is_not_filled_up(
+    batched: Callable[[BatchingOptions], BatchedServable],
+) -> None:
+    servable = batched(AT_ONCE)
+    assert ask(servable, of_shape(0)).tolist() == []
+    assert ask(servable, of_shape(3)).tolist() == [2.0] * 3
+
+
+@pytest.mark.parametrize("last", [[4.0, 5.0], []])
+def test_a_batch_is_filled_up_by_the_last_row_giver(last: list[float]) -> None:
+    arrays = [np.array(values, np.float32) for values in ([1.0, 2.0], last)]
+    tasks = [Task({"x": array}, 0, len(array)) for array in arrays]
+    row = last[0] if last else 1.0
+    assert join(tasks, 2, pad=False)["x"].tolist() == [1.0, 2.0, *last, row, row]
