@@ -33,6 +33,15 @@ def write_atomically(file: Path, text: str) -> None:
     sync(file.parent)
 
 
+def remove_drafts(file: Path) -> None:
+    """Removes what writers of a file left who were killed before the last step.
+
+    Whoever calls this makes sure that nobody writes it right now.
+    """
+    for draft in file.parent.glob(f".{file.name}.*"):
+        draft.unlink()
+
+
 def append(file: Path, line: dict[str, Any]) -> None:
     """Adds a line of JSON in one write, so that lines of two writers never mix.
 

@@ -20,6 +20,7 @@ from serving.rollout.steps import Command, run
 from serving.traffic import Traffic
 
 _ROLLED_BACK = 3
+_USUAL_GOLDEN = Path("serving/config/golden")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -64,8 +65,17 @@ def site_of(options: argparse.Namespace) -> Site:
         models_root=options.models_root,
         model=options.model,
         server=options.server,
-        golden=options.golden if options.golden.is_dir() else None,
+        golden=_golden(getattr(options, "golden", None)),
     )
+
+
+def _golden(given: Path | None) -> Path | None:
+    """The folder that was named, which must be one, or the usual one where there is one."""
+    if given is None:
+        return _USUAL_GOLDEN if _USUAL_GOLDEN.is_dir() else None
+    if not given.is_dir():
+        raise Refused(f"Expected --golden to be a folder of CLASS/NAME.jpg. Received: {given}.")
+    return given
 
 
 def command_of(site: Site, title: str, options: argparse.Namespace) -> Command:
@@ -124,8 +134,9 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--golden",
         type=Path,
-        default=Path("serving/config/golden"),
-        help="photos that every version must answer rightly, as CLASS/NAME.jpg, if there are any",
+        default=argparse.SUPPRESS,
+        help="photos that every version must answer rightly, as CLASS/NAME.jpg "
+        f"(default: {_USUAL_GOLDEN}, if there is one)",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_commands(commands)

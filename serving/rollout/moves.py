@@ -11,11 +11,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from serving.client import Unavailable
-from serving.rollout import memory
+from serving.rollout import memory, require
 from serving.rollout.config import CANARY, PREVIOUS, STABLE, Layout
 from serving.rollout.disk import digest_of
 from serving.rollout.errors import Refused
+from serving.rollout.server import AWAY
 from serving.rollout.site import LOAD_SECONDS, Site
 from serving.rollout.steps import Command, Step
 from serving.rollout.trial import check_files, compare_on_server
@@ -48,9 +48,7 @@ def canary(site: Site, title: str, wanted: Traffic, limits: Limits) -> Command:
     layout = site.layout()
     if version is None or version == layout.stable:
         raise Refused(f"Version {version} is stable already.")
-    other = layout.labels.get(CANARY, version)
-    if other != version:
-        raise Refused(f"Version {other} is the canary. Promote it or roll it back first.")
+    require.no_other_trial(layout, version)
     return Command(
         title,
         [
@@ -65,8 +63,14 @@ def canary(site: Site, title: str, wanted: Traffic, limits: Limits) -> Command:
 
 
 def promote(site: Site, title: str, version: int, limits: Limits) -> Command:
-    """Makes a version stable; the one before stays loaded and is labelled `previous`."""
-    old = site.layout().stable
+    """Makes a version stable; the one before stays loaded and is labelled `previous`.
+
+    Raises:
+        Refused: another version is on trial.
+    """
+    layout = site.layout()
+    require.no_other_trial(layout, version)
+    old = layout.stable
     moved: dict[str, int | None] = {STABLE: version, CANARY: None}
     if old not in (None, version):
         moved[PREVIOUS] = old
@@ -88,10 +92,14 @@ def rollback(site: Site, title: str) -> Command:
 
     Labels and shares only, nothing is loaded. There is no undo: going back is always right, and a
     server that cannot be told reads the file when it is back.
+
+    Raises:
+        Refused: the version before does not serve any more.
     """
     labels = site.layout().labels
     back: dict[str, int | None] = {CANARY: None}
     if CANARY not in labels and PREVIOUS in labels:
+        require.loaded(site, labels[PREVIOUS])
         back |= {STABLE: labels[PREVIOUS], PREVIOUS: None}
     return Command(
         title,
@@ -106,15 +114,9 @@ def retire(site: Site, title: str, version: int, *, delete: bool) -> Command:
     """Unloads a version; its files stay unless they are to go.
 
     Raises:
-        Refused: it is stable or on trial, or it never was.
+        Refused: it is stable or on trial, the last one that is loaded, or it never was.
     """
-    layout = site.layout()
-    labels = set(layout.labels_of(version)) & {STABLE, CANARY}
-    if labels or site.traffic().canary == version:
-        raise Refused(
-            f"Version {version} is {' and '.join(sorted(labels)) or CANARY}. "
-            "Promote another one or roll back first."
-        )
+    require.retirable(site, version)
     if not delete:
         site.store.path(version)
     steps = [
@@ -200,11 +202,18 @@ def _share(site: Site, wanted: Traffic) -> str:
 def _confirm(site: Site, version: int) -> str:
     # A server that read the old file just before it was told finds out at its next look.
     deadline = time.monotonic() + _CONFIRM_SECONDS
-    while (answered := site.server.version_of(STABLE)) != version:
+    while (found := _answering(site)) != f"version {version} answers":
         if time.monotonic() > deadline:
-            raise Refused(f"The server answers with version {answered}. Expected {version}.")
+            raise Refused(f"Expected that version {version} answers. Found: {found}.")
         time.sleep(_LOOK_SECONDS)
-    return f"version {version} answers"
+    return found
+
+
+def _answering(site: Site) -> str:
+    try:
+        return f"version {site.server.version_of(STABLE)} answers"
+    except AWAY as error:
+        return f"no answer, {error}"
 
 
 def _unload(site: Site, version: int) -> str:
@@ -214,12 +223,20 @@ def _unload(site: Site, version: int) -> str:
 
 def _restore(site: Site) -> Callable[[], None]:
     """Puts labels, versions and shares back, in the order of a rollback."""
-    layout, traffic = site.layout(), site.traffic()
+    layout, traffic = site.layout(), _known_traffic(site)
 
     def undo() -> None:
         site.share(traffic)
         # A server that is away reads the file when it is back.
-        with suppress(Unavailable):
+        with suppress(*AWAY):
             site.apply(layout)
 
     return undo
+
+
+def _known_traffic(site: Site) -> Traffic:
+    """What to go back to; a file that nobody understands is no reason to do nothing."""
+    try:
+        return site.traffic()
+    except Refused:
+        return NO_CANARY

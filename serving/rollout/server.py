@@ -7,6 +7,7 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from serving.client import (
+    DeadlineExceeded,
     GrpcClient,
     NotServed,
     Prediction,
@@ -17,6 +18,9 @@ from serving.rollout.errors import Refused
 from serving.wire import messages_pb2 as pb
 from serving.wire.methods import DEFAULT_SIGNATURE
 from serving.wire.tensors import Array, from_proto
+
+AWAY = (Unavailable, DeadlineExceeded)
+"""What calls end with while a server starts again, or is short of breath: it may answer soon."""
 
 _LOOK_SECONDS = 0.1
 _STALE_SECONDS = 3.0
@@ -130,7 +134,7 @@ class ModelServer:
                 last = f"its state is {status.state if status else 'unknown to the server'}"
                 if settled(status):
                     return
-            except Unavailable as error:
+            except AWAY as error:
                 last = str(error)
             time.sleep(_LOOK_SECONDS)
         raise Refused(f"{otherwise}: {last}.")

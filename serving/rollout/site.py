@@ -13,7 +13,7 @@ from serving.local.config import ConfigReader
 from serving.rollout.config import ConfigFile, Layout
 from serving.rollout.disk import VersionStore
 from serving.rollout.errors import Refused
-from serving.rollout.files import exclusive, write_atomically
+from serving.rollout.files import exclusive, remove_drafts, write_atomically
 from serving.rollout.history import History, now, user
 from serving.rollout.server import ModelServer
 from serving.traffic import NO_CANARY, Traffic
@@ -80,6 +80,8 @@ class Site:
         """Keeps others from changing anything; see `files.exclusive`."""
         holder = f"`{title}` by {user()}, process {os.getpid()}, since {now()}"
         with exclusive(self.config.file.with_name("rollout.lock"), holder, LOCK_SECONDS):
+            for file in (self.config.file, self.traffic_file):
+                remove_drafts(file)
             yield
 
     def layout(self) -> Layout:
@@ -113,9 +115,13 @@ class Site:
         try:
             return traffic.parse(self.traffic_file.read_text(encoding="utf-8"))
         except ValueError as error:
-            raise Refused(f"{self.traffic_file} cannot be understood: {error}") from error
+            raise Refused(
+                f"{self.traffic_file} cannot be understood: {error}. Any canary or rollback writes "
+                "it anew; until then the front ends stay with what it said before."
+            ) from error
 
     def share(self, wanted: Traffic) -> None:
-        """Writes the traffic file; front ends follow at their next request."""
-        if not self.traffic_file.exists() or wanted != self.traffic():
-            write_atomically(self.traffic_file, wanted.text())
+        """Writes the traffic file, whatever is in it; front ends follow at their next request."""
+        text = wanted.text()
+        if not self.traffic_file.exists() or self.traffic_file.read_bytes() != text.encode():
+            write_atomically(self.traffic_file, text)

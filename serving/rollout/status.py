@@ -28,7 +28,7 @@ class Row:
     on_disk: bool
     state: str | None
     labels: list[str]
-    percent: float
+    percent: float | None
     shadow: bool
     figures: Figures | None
     accuracy: float | None
@@ -76,7 +76,7 @@ def status(site: Site, webapp: str, seconds: int) -> Status:
     notes: list[str] = []
     window, counted = _figures(webapp, seconds, notes)
     states = _states(site, notes)
-    layout, share = site.layout(), site.traffic()
+    layout, share = site.layout(), _traffic(site, notes)
     on_disk = site.store.versions()
     numbers = {*on_disk, *(states or {}), *layout.versions}
 
@@ -87,8 +87,8 @@ def status(site: Site, webapp: str, seconds: int) -> Status:
             on_disk=path is not None,
             state=states.get(number, "not loaded") if states is not None else None,
             labels=layout.labels_of(number),
-            percent=_percent(number, layout, share),
-            shadow=share.shadow and number == share.canary,
+            percent=_percent(number, layout, share) if share is not None else None,
+            shadow=share is not None and share.shadow and number == share.canary,
             figures=window.of(number) if window is not None else None,
             accuracy=accuracy_of(path) if path is not None else None,
         )
@@ -122,7 +122,15 @@ def _states(site: Site, notes: list[str]) -> dict[int, str] | None:
     try:
         return {number: status.state for number, status in site.server.states().items()}
     except ServingError as error:
-        notes.append(f"The model server at {site.server.url} cannot be asked: {error}")
+        notes.append(_silent(site, error))
+        return None
+
+
+def _traffic(site: Site, notes: list[str]) -> Traffic | None:
+    try:
+        return site.traffic()
+    except Refused as error:
+        notes.append(str(error))
         return None
 
 
@@ -138,11 +146,24 @@ def _differences(site: Site, layout: Layout, states: dict[int, str]) -> list[str
         f"Version {number} is loaded, and the configuration does not ask for it."
         for number in sorted(loaded - layout.versions)
     ]
-    for label, number in sorted(layout.labels.items()):
-        answers = site.server.version_of(label)
-        if answers != number:
-            found.append(f"{label} is version {number} in the file, {answers} on the server.")
-    return found
+    return found + _astray(site, layout)
+
+
+def _astray(site: Site, layout: Layout) -> list[str]:
+    """The labels that lead elsewhere on the server."""
+    try:
+        answers = {label: site.server.version_of(label) for label in layout.labels}
+    except ServingError as error:
+        return [_silent(site, error)]
+    return [
+        f"{label} is version {number} in the file, {answers[label]} on the server."
+        for label, number in sorted(layout.labels.items())
+        if answers[label] != number
+    ]
+
+
+def _silent(site: Site, error: ServingError) -> str:
+    return f"The model server at {site.server.url} cannot be asked: {error}"
 
 
 def _cells(row: Row) -> tuple[str, ...]:
@@ -152,13 +173,19 @@ def _cells(row: Row) -> tuple[str, ...]:
         "yes" if row.on_disk else "no",
         row.state or "?",
         ", ".join(row.labels) or "-",
-        (f"{row.percent:g} %" if row.percent else "-") + (" + shadow" if row.shadow else ""),
+        _share(row),
         str(counts.requests) if counts else "?",
         str(counts.errors) if counts else "?",
         _milliseconds(counts.p50 if counts else None),
         _milliseconds(counts.p95 if counts else None),
         f"{row.accuracy:.1%}" if row.accuracy is not None else "-",
     )
+
+
+def _share(row: Row) -> str:
+    if row.percent is None:
+        return "?"
+    return (f"{row.percent:g} %" if row.percent else "-") + (" + shadow" if row.shadow else "")
 
 
 def _milliseconds(seconds: float | None) -> str:

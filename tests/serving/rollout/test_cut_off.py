@@ -39,7 +39,7 @@ def cut_off(site: Site, steps: int, command: list[str]) -> None:
     assert done.returncode == 9
 
 
-def told(site: Site) -> dict[int, tuple[str | None, list[str], float]]:
+def told(site: Site) -> dict[int, tuple[str | None, list[str], float | None]]:
     """What `status` says of the versions that serve, where file and server agree on labels."""
     found = status(site, "", 0)
     assert "was cut off" in found.notes[-1]
@@ -61,7 +61,7 @@ def require_truth(site: Site) -> None:
     versions = told(site)
     (stable,) = [number for number, (_, labels, _) in versions.items() if "stable" in labels]
     assert answered(site) == stable
-    assert sum(percent for _, _, percent in versions.values()) == 100
+    assert sum(percent or 0 for _, _, percent in versions.values()) == 100
 
 
 def test_a_canary_can_be_cut_off_anywhere(checked: Site) -> None:
@@ -126,6 +126,37 @@ def test_a_publication_can_be_cut_off_anywhere(offline: Site, tmp_path: Path) ->
     assert main([*where(offline), "publish", str(candidate)]) == 0
     assert {path.name for path in offline.store.folder.iterdir()} == {"1", "2"}
     assert digest_of(offline.store.path(2)) == digest
+
+
+def test_a_shadow_can_be_cut_off_anywhere(checked: Site) -> None:
+    shadow = [*CANARY, "--percent", "0", "--shadow"]
+    for steps in range(7):
+        cut_off(checked, steps, shadow)
+        require_truth(checked)
+    assert main([*where(checked), *shadow]) == 0
+    assert checked.traffic() == Traffic(2, 0.0, shadow=True)
+
+
+def test_a_copy_that_was_cut_off_in_its_middle_is_made_anew(offline: Site, tmp_path: Path) -> None:
+    candidate = shutil.copytree(offline.store.path(1), tmp_path / "candidate")
+    (candidate / "note").write_text("so that it is another one")
+    digest = digest_of(candidate)
+    offline.history.note("publish", "checked", checked=digest, growth_bytes=1)
+    half = offline.store.draft(candidate, digest)
+    shutil.rmtree(half / "variables")
+    (half / "saved_model.pb").write_bytes(b"")
+    assert main([*where(offline), "publish", str(candidate)]) == 0
+    assert digest_of(offline.store.path(2)) == digest
+    assert {path.name for path in offline.store.folder.iterdir()} == {"1", "2"}
+
+
+def test_what_a_kill_left_of_a_file_goes_with_the_next_command(offline: Site) -> None:
+    folder = offline.config.file.parent
+    for file in (offline.config.file, offline.traffic_file):
+        file.with_name(f".{file.name}.4711").write_text("half of i")
+    with offline.exclusive("any command"):
+        assert not list(folder.glob(".*"))
+    assert offline.layout().stable == 1
 
 
 def test_a_file_that_the_server_was_not_told_of_is_told_by_the_next_call(checked: Site) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -195,6 +196,21 @@ def test_the_command_line_says_why_it_refuses(
     with checked.exclusive("promote 3"):
         assert main([*where(checked), "rollback"]) == 1
     assert "Another rollout is under way: `promote 3` by" in capsys.readouterr().err
+
+
+def test_status_tells_the_accuracy_that_a_versions_card_does(
+    offline: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    card = offline.store.path(1) / "assets.extra" / "model_card.json"
+    card.parent.mkdir()
+    assert [row.accuracy for row in status(offline, "", 0).rows] == [None]
+    measured = {"held_out": {"top_1": {"share": 0.75}}}
+    card.write_text(json.dumps({"measures": measured}))
+    assert [row.accuracy for row in status(offline, "", 0).rows] == [0.75]
+    measured["other_source"] = {"top_1": {"share": 0.9876}}
+    card.write_text(json.dumps({"measures": measured}))
+    assert main([*where(offline), "status"]) == 0
+    assert "98.8%" in capsys.readouterr().out
 
 
 def test_status_tells_the_same_to_people_and_machines(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +16,14 @@ from serving.rollout.check import check
 from serving.rollout.disk import digest_of
 from serving.rollout.errors import Refused
 from serving.rollout.golden import BYTES_SIGNATURE, PHOTO, Golden, judge
+from serving.rollout.main import main
 from serving.rollout.publish import publish
 from serving.rollout.site import Site
+from serving.rollout.steps import Step
 from serving.wire.tensors import Array
 from tests import specimen
 from tests.serving import models
-from tests.serving.rollout.conftest import do
+from tests.serving.rollout.conftest import do, where
 
 
 def names(site: Site) -> set[str]:
@@ -50,6 +53,21 @@ def test_a_broken_one_is_refused(offline: Site, tmp_path: Path) -> None:
         do(offline, publish(offline, "publish", broken))
     with pytest.raises(Refused, match="Expected the folder of a SavedModel"):
         publish(offline, "publish", tmp_path)
+    assert names(offline) == {"1"}
+
+
+@pytest.mark.parametrize("before", ["copy", "next version"])
+def test_what_changes_while_it_is_published_is_not_published(
+    offline: Site, small_models: Path, tmp_path: Path, before: str
+) -> None:
+    source = shutil.copytree(small_models / "half" / "2", tmp_path / "source")
+    offline.history.note("x", "checked", checked=digest_of(source), growth_bytes=1)
+    command = publish(offline, "publish", source)
+    at = [step.name for step in command.steps].index(before)
+    written = source if before == "copy" else offline.store.draft_of(digest_of(source))
+    late = Step("somebody writes", lambda: str((written / "late").write_text("")))
+    with pytest.raises(Refused, match="next version: Its files changed while they were published"):
+        do(offline, replace(command, steps=[*command.steps[:at], late, *command.steps[at:]]))
     assert names(offline) == {"1"}
 
 
@@ -94,6 +112,14 @@ def test_a_version_whose_warm_up_fails_is_refused(small_models: Path, tmp_path: 
     models.write_warmup(draft, {"wrong": np.array([1], np.float32)})
     with pytest.raises(StatusError):
         check(draft, None, None)
+
+
+def test_a_folder_of_golden_photos_that_is_not_there_is_refused(
+    offline: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*where(offline), "--golden=typo", "publish", str(offline.store.path(1))]) == 1
+    told = capsys.readouterr().err
+    assert told == "Expected --golden to be a folder of CLASS/NAME.jpg. Received: typo.\n"
 
 
 def test_golden_photos_must_be_answered_rightly(grpc_url: str, tmp_path: Path) -> None:

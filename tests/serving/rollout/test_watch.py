@@ -10,6 +10,7 @@ import pytest
 
 from serving.rollout import moves
 from serving.rollout import site as site_module
+from serving.rollout import watch as watch_module
 from serving.rollout.errors import Refused
 from serving.rollout.figures import Figures
 from serving.rollout.site import Site
@@ -102,6 +103,28 @@ def test_a_watch_that_meets_another_command_tries_again(
 
     assert watch(checked, failing, GUARD, say, every=0.05, seconds=20)
     assert any("`promote 2` by" in line for line in said)
+    assert checked.traffic() == NO_CANARY
+
+
+def test_looks_that_are_further_apart_than_the_window_are_still_judged(
+    checked: Site, failing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch_module, "WINDOW_SECONDS", 0.001)
+    checked.share(Traffic(2, 10.0))
+    assert watch(checked, failing, GUARD, print, every=0.05, seconds=5) is not None
+
+
+def test_a_canary_stays_under_guard_when_the_traffic_file_is_damaged(
+    checked: Site, failing: str
+) -> None:
+    checked.share(Traffic(2, 10.0))
+    patient = Guard(error_rate=0.02, least=50)
+
+    def say(line: str) -> None:
+        if line.startswith("version 2: 30 requests"):
+            checked.traffic_file.write_text("{")
+
+    assert watch(checked, failing, patient, say, every=0.05, seconds=20) is not None
     assert checked.traffic() == NO_CANARY
 
 

@@ -1,0 +1,31 @@
+"""`make rollout-demo` goes to its end: a refusal, a trial, a promotion, and a change of mind."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from tests.support.servers import ROOT
+
+VERSION_2_IS_STABLE = ["2", "yes", "AVAILABLE", "stable", "100", "%"]
+VERSION_1_IS_GONE = ["1", "yes", "END", "-", "-"]
+
+
+def test_the_demo_shows_the_whole_way_of_a_version() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.rollout_demo"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    answered = [line for line in done.stdout.splitlines() if line.startswith("# 50 people ask: ")]
+    assert [line.partition(": ")[2] for line in answered] == [
+        "45 by stable, version 1; 5 by canary, version 2",
+        "50 by stable, version 2",
+        "50 by stable, version 1",
+    ]
+    rows = [line.split() for line in done.stdout.rstrip().splitlines()[-2:]]
+    assert rows[0][:6] == VERSION_2_IS_STABLE
+    assert rows[1][:5] == VERSION_1_IS_GONE
