@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import sys
 import sysconfig
 from collections.abc import Iterator
@@ -9,10 +10,10 @@ from pathlib import Path
 
 import docker
 import pytest
-from docker.errors import APIError, BuildError, DockerException, ImageNotFound
+from docker.errors import APIError, BuildError, DockerException
 
 from tests.containers import bases
-from tests.containers.stack import Stack, compose_command, run_python
+from tests.containers.stack import PHOTO, Stack, compose_command, require_image, run_python
 from tests.support.servers import ROOT
 
 WEB_IMAGE = "us-bills-web:test"
@@ -45,11 +46,23 @@ def made_bases(engine: docker.DockerClient, tmp_path_factory: pytest.TempPathFac
 
 @pytest.fixture(scope="session")
 def context(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the images are built from: the checkout without what lies around in it."""
+    """What a clone of this checkout would have, and what a used one has besides.
+
+    Files that are not committed yet count as well, so that work under way can be tried.
+    """
+    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    try:
+        names = subprocess.check_output(listed, cwd=ROOT, text=True).split("\0")
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"git cannot tell which files belong to this checkout: {error}")
     folder = tmp_path_factory.mktemp("context")
-    shutil.copy(ROOT / ".dockerignore", folder)
-    for name in ("requirements", "serving", "webapp"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in names:
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    golden = folder / "serving" / "config" / "golden"
+    golden.mkdir()
+    (golden / "20.jpg").write_bytes(PHOTO)
     return folder
 
 
@@ -90,7 +103,7 @@ def stack(
     """`docker compose up`, once with either model server."""
     serving = request.param
     if serving != LOCAL_IMAGE:
-        _require(engine, serving)
+        require_image(engine, serving)
     packages = _own_packages(engine, local_image)
     folder = tmp_path_factory.mktemp("stack")
     images = (web_image, serving, local_image)
@@ -112,16 +125,6 @@ def _build(
         if arguments:
             raise
         pytest.skip(f"the base image of {file} is not here and cannot be pulled")
-
-
-def _require(engine: docker.DockerClient, image: str) -> None:
-    try:
-        engine.images.get(image)
-    except ImageNotFound:
-        try:
-            engine.images.pull(image)
-        except APIError:
-            pytest.skip(f"{image} is not here and cannot be pulled")
 
 
 def _without_tensorflow(lock: str) -> str:

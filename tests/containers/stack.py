@@ -16,12 +16,23 @@ from typing import Self
 import docker
 import pytest
 import requests
+import yaml
+from docker.errors import APIError, ImageNotFound
 from docker.models.containers import Container
 
 from tests import specimen
 from tests.support.servers import HOST, ROOT, free_port, wait_until
 
 PHOTO = specimen.encode(specimen.bill("20"), "JPEG")
+
+PORTS = (
+    "US_BILLS_GRPC_PORT",
+    "US_BILLS_REST_PORT",
+    "US_BILLS_WEB_PORT",
+    "US_BILLS_HTTPS_PORT",
+    "US_BILLS_PROMETHEUS_PORT",
+    "US_BILLS_GRAFANA_PORT",
+)
 
 _OWN_TENSORFLOW = {
     "PYTHONPATH": "/packages:/site",
@@ -38,6 +49,17 @@ def compose_command() -> list[str]:
             if probe.returncode == 0:
                 return command
     pytest.skip("neither `docker compose` nor `docker-compose` is installed")
+
+
+def require_image(engine: docker.DockerClient, image: str) -> None:
+    """Pulls an image that the engine does not have, or skips."""
+    try:
+        engine.images.get(image)
+    except ImageNotFound:
+        try:
+            engine.images.pull(image)
+        except APIError:
+            pytest.skip(f"{image} is not here and cannot be pulled")
 
 
 def run_python(engine: docker.DockerClient, image: str, code: str) -> str:
@@ -59,8 +81,7 @@ class Stack:
         tools_image: str,
         packages: Path | None,
     ) -> None:
-        names = ("US_BILLS_GRPC_PORT", "US_BILLS_REST_PORT", "US_BILLS_WEB_PORT")
-        self.ports = {name: free_port() for name in names}
+        self.ports = {name: free_port() for name in PORTS}
         self.web_url = f"http://{HOST}:{self.ports['US_BILLS_WEB_PORT']}"
         self.rest_url = f"http://{HOST}:{self.ports['US_BILLS_REST_PORT']}"
         self.models = folder / "models" / "us_bills"
@@ -69,6 +90,7 @@ class Stack:
         self._project = f"us-bills-test-{uuid.uuid4().hex[:8]}"
         self._environment = os.environ | {k: str(v) for k, v in self.ports.items()}
         self._environment |= {
+            "US_BILLS_HOSTNAME": HOST,
             "US_BILLS_SERVING_IMAGE": serving_image,
             "US_BILLS_WEB_IMAGE": web_image,
             "US_BILLS_TOOLS_IMAGE": tools_image,
@@ -126,6 +148,18 @@ class Stack:
             with contextlib.suppress(requests.RequestException):
                 if requests.get(f"{self.web_url}/readyz", timeout=5).ok:
                     return
+
+    @contextlib.contextmanager
+    def profile(self, name: str, *services: str) -> Iterator[None]:
+        """Starts the services of a profile, which are not there otherwise; skips without images."""
+        known = yaml.safe_load(self.compose("--profile", name, "config"))["services"]
+        for service in services:
+            require_image(self._engine, known[service]["image"])
+        try:
+            self.compose("--profile", name, "up", "--detach", "--no-build", *services)
+            yield
+        finally:
+            self.compose("--profile", name, "rm", "--stop", "--force", *services)
 
     def logs(self) -> str:
         """All that the containers have printed."""

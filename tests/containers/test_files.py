@@ -98,6 +98,28 @@ def test_dockerignore_lets_through_what_the_images_copy_and_no_more() -> None:
     assert let_through == {source for text in DOCKERFILES.values() for source, _ in copied(text)}
 
 
+def test_more_workers_can_be_given_more_memory_and_proxies_be_believed() -> None:
+    given = {
+        "US_BILLS_WORKERS": "2",
+        "US_BILLS_WEB_MEMORY": "3g",
+        "US_BILLS_SERVING_MEMORY": "4g",
+        "US_BILLS_PROXIES": "1",
+    }
+    command = [*compose_command(), "--file", str(ROOT / "docker-compose.yml"), "config"]
+    shown = subprocess.check_output(command, env=os.environ | given, text=True)
+    services = yaml.safe_load(shown)["services"]
+    web = services["web"]
+    assert {
+        name: web["environment"][name] for name in ("US_BILLS_WORKERS", "US_BILLS_PROXIES")
+    } == {
+        "US_BILLS_WORKERS": "2",
+        "US_BILLS_PROXIES": "1",
+    }
+    # Compose writes bytes, or what it was given, by its version.
+    assert str(web["mem_limit"]) in ("3g", str(3 * 1024**3))
+    assert str(services["serving"]["mem_limit"]) in ("4g", str(4 * 1024**3))
+
+
 def test_every_variable_of_the_compose_file_is_in_the_manual() -> None:
     used = set(re.findall(r"\$\{(US_BILLS_\w+)", (ROOT / "docker-compose.yml").read_text()))
     manual = (ROOT / "docs" / "operations.md").read_text()

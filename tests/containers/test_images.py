@@ -62,3 +62,13 @@ def test_the_front_end_says_by_itself_whether_it_is_alive(
     assert check[0] == "CMD"
     assert check[1].startswith("python")
     assert "/livez" in check[-1]
+
+
+@pytest.mark.parametrize("fixture", ["web_image", "local_image"])
+def test_images_hold_no_configuration_and_none_of_what_lies_beside_it(
+    engine: docker.DockerClient, request: pytest.FixtureRequest, fixture: str
+) -> None:
+    image = request.getfixturevalue(fixture)
+    listed = run_python(engine, image, "import os; print(*os.listdir('/app/serving'))").split()
+    assert "client.py" in listed
+    assert "config" not in listed

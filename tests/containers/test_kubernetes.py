@@ -1,5 +1,7 @@
 """The Kubernetes files, rendered as `kubectl apply -k` does and held against the schemas."""
 
+import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,10 +11,19 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from tests.support.servers import ROOT
+from tests.containers.stack import PHOTO
+from tests.support.servers import ROOT, ModelServer
+from webapp.app import create_app
+from webapp.settings import Settings
 
 OVERLAYS = ROOT / "deploy" / "kubernetes" / "overlays"
+KSERVE = ROOT / "deploy" / "kserve"
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+KUBECTL = """#!/bin/bash
+while [[ $1 != -- ]]; do shift; done
+shift
+exec "${{@//\\/models/{}}}"
+"""
 # Image volumes came with 1.31.
 OLDEST, NEWEST = "1.31", kubernetes_validate.latest_version()
 
@@ -34,14 +45,24 @@ def resources(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     name, _, image = request.param.partition(", ")
     if not image:
         return render(OVERLAYS / name)
-    copy = tmp_path_factory.mktemp("copy")
+    return render_with("models-image", tmp_path_factory.mktemp("copy"))
+
+
+@pytest.fixture(scope="module")
+def beside_kserve(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """What production comes to where KServe runs the model server."""
+    return render_with("kserve", tmp_path_factory.mktemp("copy"))
+
+
+def render_with(component: str, copy: Path) -> list[dict[str, Any]]:
+    """Production, edited as its comment says to have another component."""
     shutil.copytree(ROOT / "deploy", copy / "deploy")
     shutil.copytree(ROOT / "serving" / "config", copy / "serving" / "config")
-    file = copy / OVERLAYS.relative_to(ROOT) / name / "kustomization.yaml"
-    text = file.read_text().replace(
-        "- ../../components/models-volume", "- ../../components/models-image"
-    )
-    file.write_text(text)
+    file = copy / OVERLAYS.relative_to(ROOT) / "production" / "kustomization.yaml"
+    text = file.read_text()
+    usual, wanted = "  - ../../components/models-volume", f"  - ../../components/{component}"
+    assert usual in text
+    file.write_text(text.replace(usual, wanted))
     return render(file.parent)
 
 
@@ -95,6 +116,18 @@ def test_the_model_servers_probes_read_the_models_state(resources: list[dict[str
     assert container["readinessProbe"]["exec"]["command"] == check
 
 
+def test_the_page_stays_up_without_a_model_server_but_does_not_start_without_one(
+    resources: list[dict[str, Any]],
+) -> None:
+    (container,) = pod(resources, "web")["containers"]
+    asked = {name: probe["httpGet"]["path"] for name, probe in container.items() if "Probe" in name}
+    assert asked == {
+        "startupProbe": "/readyz",
+        "readinessProbe": "/livez",
+        "livenessProbe": "/livez",
+    }
+
+
 def test_the_configuration_is_the_one_of_the_repository(resources: list[dict[str, Any]]) -> None:
     data = of_kind(resources, "ConfigMap")["us-bills-config"]["data"]
     assert set(data) == {"models.config", "monitoring.config", "available.sh"}
@@ -143,10 +176,87 @@ def test_production_keeps_a_pod_of_each_tier_through_disruptions() -> None:
         assert scaler["spec"]["scaleTargetRef"]["name"] == scaler["metadata"]["name"]
 
 
-def test_kserve_splits_the_traffic_of_the_version_that_compose_would_run() -> None:
-    """Its schema is no part of Kubernetes', so this checks the few fields that matter."""
-    file = ROOT / "deploy" / "kserve" / "inferenceservice.yaml"
-    service = yaml.safe_load(file.read_text())
+def test_production_lets_the_ingress_reach_who_proves_that_the_host_is_ours() -> None:
+    policy = of_kind(render(OVERLAYS / "production"), "NetworkPolicy")["acme"]["spec"]
+    assert policy["podSelector"] == {"matchLabels": {"acme.cert-manager.io/http01-solver": "true"}}
+    (rule,) = policy["ingress"]
+    assert rule["from"] == [{"namespaceSelector": namespace("ingress-nginx")}]
+    assert rule["ports"] == [{"port": 8089}]
+
+
+def namespace(name: str) -> dict[str, Any]:
+    return {"matchLabels": {"kubernetes.io/metadata.name": name}}
+
+
+def test_production_believes_the_one_proxy_that_reaches_its_front_ends() -> None:
+    resources = render(OVERLAYS / "production")
+    assert environment(resources)["US_BILLS_PROXIES"] == "1"
+    (rule,) = of_kind(resources, "NetworkPolicy")["web"]["spec"]["ingress"]
+    assert rule["from"]
+
+
+def environment(resources: list[dict[str, Any]]) -> dict[str, str]:
+    """The front end's variables."""
+    (container,) = pod(resources, "web")["containers"]
+    return {each["name"]: each["value"] for each in container["env"]}
+
+
+def test_versions_get_onto_the_volume_that_the_model_servers_read() -> None:
+    publisher = yaml.safe_load((ROOT / "deploy" / "kubernetes" / "publisher.yaml").read_text())
+    kubernetes_validate.validate(publisher, OLDEST, strict=True)
+    spec = publisher["spec"]
+    (container,) = spec["containers"]
+    assert container["image"] in COMPOSE["serving"]["image"]
+    assert container["volumeMounts"] == [{"name": "models", "mountPath": "/models"}]
+    for resources in (render(OVERLAYS / "production"), render(KSERVE)):
+        (claim,) = of_kind(resources, "PersistentVolumeClaim")
+        assert spec["volumes"] == [
+            {"name": "models", "persistentVolumeClaim": {"claimName": claim}}
+        ]
+    assert is_restricted(spec["securityContext"] | container["securityContext"])
+
+
+def is_restricted(context: dict[str, Any]) -> bool:
+    """Whether a namespace that enforces `restricted` would take such a container."""
+    wanted = {
+        "runAsNonRoot": True,
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    return wanted.items() <= context.items()
+
+
+def test_the_documented_command_puts_a_version_in_its_place_as_a_whole(tmp_path: Path) -> None:
+    manual = (ROOT / "docs" / "operations.md").read_text()
+    found = re.search(r"^\$ (tar --create .*\| kubectl .*\n.*)$", manual, re.MULTILINE)
+    assert found is not None
+    # In the cluster's place: runs here what comes after `--`, /models being a folder of this test.
+    kubectl = tmp_path / "kubectl"
+    kubectl.write_text(KUBECTL.format(tmp_path / "volume"))
+    kubectl.chmod(0o755)
+    subprocess.run(
+        ["bash", "-o", "pipefail", "-c", found[1]],
+        cwd=ROOT,
+        env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        check=True,
+    )
+    folder = tmp_path / "volume" / "us_bills"
+    assert sorted(path.name for path in folder.iterdir()) == [".new", "1"]
+    assert not list((folder / ".new").iterdir())
+    shipped = ROOT / "models" / "us_bills" / "1" / "saved_model.pb"
+    assert (folder / "1" / "saved_model.pb").read_bytes() == shipped.read_bytes()
+
+
+def test_the_kserve_variant_is_what_the_schemas_say(beside_kserve: list[dict[str, Any]]) -> None:
+    """But for the InferenceService, whose schema is no part of Kubernetes'."""
+    for resource in [*render(KSERVE), *beside_kserve]:
+        if resource["kind"] != "InferenceService":
+            kubernetes_validate.validate(resource, OLDEST, strict=True)
+
+
+def test_kserve_splits_the_traffic_of_the_server_that_compose_would_run() -> None:
+    service = of_kind(render(KSERVE), "InferenceService")["us-bills"]
     predictor = service["spec"]["predictor"]
     assert service["apiVersion"] == "serving.kserve.io/v1beta1"
     assert 0 <= predictor["canaryTrafficPercent"] <= 100
@@ -154,3 +264,47 @@ def test_kserve_splits_the_traffic_of_the_version_that_compose_would_run() -> No
     assert (
         f"tensorflow/serving:{predictor['model']['runtimeVersion']}" in COMPOSE["serving"]["image"]
     )
+
+
+def test_kserves_pods_are_taken_by_their_namespace_and_find_their_volume() -> None:
+    resources = render(KSERVE)
+    (name,) = of_kind(resources, "Namespace")
+    assert {resource["metadata"].get("namespace", name) for resource in resources} == {name}
+    model = of_kind(resources, "InferenceService")["us-bills"]["spec"]["predictor"]["model"]
+    assert is_restricted(model["securityContext"])
+    assert model["securityContext"]["readOnlyRootFilesystem"] is True
+    (claim,) = of_kind(resources, "PersistentVolumeClaim")
+    assert model["storageUri"].startswith(f"pvc://{claim}/releases/")
+
+
+def test_beside_kserve_no_model_server_is_left_and_only_its_gateway_is_reached(
+    beside_kserve: list[dict[str, Any]],
+) -> None:
+    assert "serving" not in {resource["metadata"]["name"] for resource in beside_kserve}
+    gateway, names = of_kind(beside_kserve, "NetworkPolicy")["web"]["spec"]["egress"]
+    assert gateway["ports"] == [{"port": 8081}]
+    (peer,) = gateway["to"]
+    assert peer["namespaceSelector"]["matchExpressions"][0]["values"] == [
+        "istio-system",
+        "kourier-system",
+    ]
+    assert names["ports"][0]["port"] == 53
+
+
+def test_the_front_end_beside_kserve_is_answered_by_a_server_as_kserve_starts_it(
+    beside_kserve: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    variables = environment(beside_kserve)
+    (name,) = of_kind(render(KSERVE), "InferenceService")
+    assert variables["US_BILLS_MODEL_SERVER"] == f"http://{name}-predictor.us-bills-kserve"
+    release = tmp_path / "releases" / "1"
+    release.mkdir(parents=True)
+    (release / "1").symlink_to(ROOT / "models" / "us_bills" / "1")
+    # KServe's runtime names the model after the service.
+    flags = [f"--model_name={name}", f"--model_base_path={release}"]
+    with ModelServer(tmp_path / "server", flags, wait_for=[name]) as server:
+        variables |= {"US_BILLS_MODEL_SERVER": server.rest_url, "US_BILLS_TIMEOUT": "60"}
+        client = create_app(Settings.from_env(variables)).test_client()
+        reply = client.post("/predict", data=PHOTO, content_type="image/jpeg")
+    assert reply.status_code == 200, reply.text
+    assert reply.get_json()["model"]["name"] == name

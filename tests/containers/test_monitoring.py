@@ -1,5 +1,6 @@
 """Alert rules and dashboard: valid, and about metrics that the two tiers really show."""
 
+import contextlib
 import json
 import re
 import shutil
@@ -15,7 +16,7 @@ import yaml
 
 from serving.traffic import Traffic
 from tests.containers.stack import Stack
-from tests.support.servers import ROOT, wait_until
+from tests.support.servers import HOST, ROOT, wait_until
 
 FOLDER = ROOT / "deploy" / "monitoring"
 DASHBOARD: dict[str, Any] = json.loads((FOLDER / "dashboards" / "us_bills.json").read_text())
@@ -71,6 +72,43 @@ def test_prometheus_understands_every_question_of_the_dashboard(tmp_path: Path) 
     promtool("check", "rules", str(file))
 
 
+@pytest.mark.parametrize(
+    ("mark", "series", "marked"),
+    [
+        (
+            "Promoted and rolled back",
+            {
+                'us_bills_stable_version{instance="a"}': "1x29 2x29 1x29",
+                # Started after two minutes, and asked for the first time after three.
+                'us_bills_stable_version{instance="b"}': "_x12 0x5 1x11 2x29 1x29",
+            },
+            {"3m30s": {}, "5m30s": {"version": "2"}, "8m": {}, "10m30s": {"version": "1"}},
+        ),
+        (
+            "Canary's share",
+            {"us_bills_canary_percent": "0x29 10x29 0x29"},
+            {"4m": {}, "5m30s": {"percent": "10"}, "8m": {}, "10m30s": {"percent": "0"}},
+        ),
+    ],
+)
+def test_each_step_of_a_rollout_is_marked_and_a_start_is_not(
+    tmp_path: Path, mark: str, series: dict[str, str], marked: dict[str, dict[str, str]]
+) -> None:
+    (expression,) = [m["expr"] for m in DASHBOARD["annotations"]["list"] if m["name"] == mark]
+    moments = []
+    for moment, labels in marked.items():
+        written = ", ".join(f'{name}="{value}"' for name, value in labels.items())
+        # Either front end may have seen it: what counts is that there is a mark, or none.
+        samples = [{"labels": f"{{{written}}}", "value": 1}] if labels else []
+        asked = f"group by ({', '.join(labels) or 'nothing'}) ({expression})"
+        moments.append({"expr": asked, "eval_time": moment, "exp_samples": samples})
+    given = [{"series": name, "values": values} for name, values in series.items()]
+    test = {"interval": "10s", "input_series": given, "promql_expr_test": moments}
+    file = tmp_path / "marks.yml"
+    file.write_text(yaml.safe_dump({"evaluation_interval": "10s", "tests": [test]}))
+    promtool("test", "rules", str(file))
+
+
 def test_every_metric_that_is_asked_for_is_on_a_real_page(stack: Stack) -> None:
     stack.predict()
     requests.post(f"{stack.web_url}/predict", data=b"no picture", timeout=20)
@@ -107,3 +145,27 @@ def test_the_dashboard_asks_the_data_source_that_is_provided() -> None:
     (uid,) = {source["uid"] for source in provided["datasources"]}
     used = set(re.findall(r'"uid": "([^"]+)"', json.dumps(DASHBOARD))) - {DASHBOARD["uid"]}
     assert used == {uid}
+
+
+def test_the_profile_gathers_from_both_tiers_and_lets_nobody_sign_in(stack: Stack) -> None:
+    with stack.profile("monitoring", "prometheus", "grafana"):
+        for _ in wait_until("both tiers to be gathered from", time.monotonic() + 120):
+            if gathered_from(stack) == {"web": "up", "serving": "up"}:
+                break
+        grafana = f"http://{HOST}:{stack.ports['US_BILLS_GRAFANA_PORT']}"
+        for _ in wait_until("the dashboard", time.monotonic() + 120):
+            with contextlib.suppress(requests.RequestException):
+                if requests.get(f"{grafana}/api/dashboards/uid/us-bills", timeout=5).ok:
+                    break
+        everybodys = requests.get(f"{grafana}/api/org", auth=("admin", "admin"), timeout=5)
+        assert everybodys.status_code == requests.codes.unauthorized
+
+
+def gathered_from(stack: Stack) -> dict[str, str]:
+    """Health by job, as Prometheus sees it."""
+    address = f"http://{HOST}:{stack.ports['US_BILLS_PROMETHEUS_PORT']}/api/v1/targets"
+    try:
+        targets = requests.get(address, timeout=5).json()["data"]["activeTargets"]
+    except requests.RequestException:
+        return {}
+    return {target["labels"]["job"]: target["health"] for target in targets}
