@@ -96,7 +96,7 @@ def markdown(card: dict[str, Any]) -> str:
             table(_summed_up(slices), "condition"),
             _weaknesses(slices),
         ]
-    parts.append(_sources(card["data"]))
+    parts.append(_sources(card["data"], card["classes"]))
     return "\n\n".join(parts)
 
 
@@ -125,9 +125,8 @@ def _weaknesses(slices: dict[str, dict[str, Any]]) -> str:
     return f"**Known weaknesses:** {told}; play money that imitates a bill passes for money."
 
 
-def _sources(data: dict[str, dict[str, int]]) -> str:
+def _sources(data: dict[str, dict[str, int]], labels: list[str]) -> str:
     """What each source gave of each class, to be unfolded."""
-    labels = list(dict.fromkeys(label for counted in data.values() for label in counted))
     rows = [
         [source or "no name", *(str(counted.get(label, "")) for label in labels)]
         for source, counted in data.items()
