@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.photos import SQUARE, jpeg
 from bench.workers import serve
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -27,16 +28,25 @@ VERSION = "version"
 
 def signature(folder: Path) -> Run:
     """The shipped signature in the session that the local server runs: the floor of all servers."""
+    return _shipped(folder, "serving_default", "image")
+
+
+def serve_bytes(folder: Path) -> Run:
+    """The same of the signature that decodes a file: as many of one JPEG as there are images."""
+    run, files = _shipped(folder, "serve_bytes", "image_bytes"), np.array([jpeg(SQUARE)], object)
+    return lambda images: run(np.repeat(files, len(images)))
+
+
+def _shipped(folder: Path, signature: str, name: str) -> Run:
     from serving.local import quiet
 
     quiet.prepare_environment()
     from serving.local.servable import SavedModel
 
     model = SavedModel(folder / VERSION)
-    described = model.signatures["serving_default"]
-    image = described.inputs["image"].name
-    fetches = [described.outputs[name].name for name in sorted(described.outputs)]
-    return lambda images: model.run({image: images}, fetches)[2]
+    described = model.signatures[signature]
+    fetches = [described.outputs[output].name for output in sorted(described.outputs)]
+    return lambda values: model.run({described.inputs[name].name: values}, fetches)[2]
 
 
 def keras_call(folder: Path) -> Run:
@@ -99,6 +109,7 @@ def litert(folder: Path) -> Run:
 
 ENGINES: dict[str, Callable[[Path], Run]] = {
     "signature": signature,
+    "serve_bytes": serve_bytes,
     "onnx_runtime": onnx_runtime,
     "openvino": openvino,
     "litert": litert,

@@ -12,7 +12,12 @@ from bench.targets import RIVALS, Figures, number, read_slice, targets, told
 
 BEGIN, END = "<!-- figures: written by `make bench` -->", "<!-- end of figures -->"
 CLIENTS = (1, 8, 64)
-ENGINES = {"signature": "shipped signature, bare", **RIVALS, "keras": "Keras, `predict`"}
+ENGINES = {
+    "signature": "shipped signature, bare",
+    "serve_bytes": "shipped `serve_bytes`, bare, of a 224 px JPEG",
+    **RIVALS,
+    "keras": "Keras, `predict`",
+}
 
 
 def write(document: dict[str, Any], path: Path) -> None:

@@ -57,7 +57,8 @@ class Target(NamedTuple):
 
 def targets(figures: Figures) -> list[Target]:
     """All of them, in the order of the table."""
-    return [*_speed(figures), *_against_others(figures), *_limits(figures)]
+    parts = (_speed, _model_server, _against_others, _limits)
+    return [target for part in parts for target in part(figures)]
 
 
 def _speed(figures: Figures) -> list[Target]:
@@ -83,6 +84,24 @@ def _speed(figures: Figures) -> list[Target]:
             "224 px JPEG, saturated, answers/s over the bare signature's", 0.85, ratio(best, floor)
         ),
     ]
+
+
+def _model_server(figures: Figures) -> list[Target]:
+    rows = []
+    for way, asked, signature, wanted in (
+        ("gRPC", "gRPC, tensor", "signature", 1.0),
+        ("REST", "REST, 224 px JPEG in base64", "serve_bytes", 2.5),
+    ):
+        floor = [each.p50 for each in figures.looped(signature, 1)]
+        served = figures.p50(f"local server, {asked}")
+        over = spread([a - b for a, b in zip(served, floor, strict=True)])
+        rows.append(
+            _most(f"local server by {way}, p50 less the same signature's, ms", wanted, over)
+        )
+    eight = figures.rate("local server, gRPC, tensor", 8)
+    floor = [each.rate for each in figures.looped("signature", 2)]
+    many = "local server by gRPC, 8 clients, answers/s over two callers of the bare signature"
+    return [*rows, _least(many, 0.95, ratio(eight, floor))]
 
 
 def _rates(figures: Figures, name: str) -> list[list[float]]:
