@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from tests.support.servers import ROOT
 
 FOLDER = ROOT / "webapp" / "static" / "samples"
-SAMPLES = {"five": 98, "fifty": 151}
+SAMPLES = {"five": 398, "fifty": 151}
 SIZE = (360, 270)
 
 _VALUES = {"one": 1, "five": 5, "ten": 10, "twenty": 20, "fifty": 50, "hundred": 100}
