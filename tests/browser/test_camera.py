@@ -119,7 +119,7 @@ def test_it_guides_the_hand_and_says_the_value(
     driver: Any, front_end: FrontEnd, tmp_path: Path
 ) -> None:
     night = Image.new("RGB", SIZE)
-    scenes = [night, far_away(FIVE, 0.23), too_close(FIVE), FIVE]
+    scenes = [night, far_away(FIVE, 0.33), too_close(FIVE), FIVE]
     film = shoot(tmp_path / "film.y4m", scenes, seconds=8)
     with filming(driver, front_end, film) as page:
         wait_to_hear(page, {"Too dark", "Come closer", "Move back", "5 dollars"})

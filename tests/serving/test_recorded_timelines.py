@@ -16,7 +16,7 @@ import requests
 from tests.serving import replay
 from tests.serving.recorded import KNOWN_DIFFERENCES, Case, Stage, cases
 from tests.serving.stages import Stages
-from tests.serving.timelines import SLOW_ROUNDS, Disk
+from tests.serving.timelines import HELD_ROUNDS, Disk
 from tests.support.servers import ModelServer, wait_until
 
 Snapshot = dict[int, str]
@@ -201,7 +201,7 @@ def test_a_running_request_holds_back_what_follows_as_recorded(stages: Stages) -
     scene = Scene(case, stages.prepare(case))
     answers: list[Any] = []
     url = f"{scene.server.rest_url}/v1/models/{scene.model}:predict"
-    body = json.dumps({"instances": [SLOW_ROUNDS]})
+    body = json.dumps({"instances": [HELD_ROUNDS]})
     long = threading.Thread(target=lambda: answers.append(requests.post(url, body, timeout=60)))
     long.start()
     time.sleep(0.3)
@@ -215,7 +215,7 @@ def test_a_running_request_holds_back_what_follows_as_recorded(stages: Stages) -
         assert replay.difference(look, scene.stage) == "", look.name
     long.join()
     scene.wait_for(_statuses(case.record["events"])[-1])
-    expected = reply.record["r"]["body"].replace("25000", str(SLOW_ROUNDS))
+    expected = reply.record["r"]["body"].replace("25000", str(HELD_ROUNDS))
     assert answers[0].text == expected
     _require_in_order(_recorded_snapshots(case.record["events"]), scene.snapshots())
 

@@ -15,7 +15,10 @@ from tests.serving.recorded import Case
 from tests.serving.stages import cut_version
 
 SLOW_ROUNDS = 3000
-"""Of the long requests: enough to look around meanwhile."""
+"""Of a long warm-up: enough to look around meanwhile."""
+
+HELD_ROUNDS = 12_000
+"""Of a long request: a version has to load meanwhile, also where rounds are quick."""
 
 _ODD_NAMES = ["+4", "-3", ".6", "0", "0x7", "1", "1.bak", "2_tmp", "5 ", "8.0",
               "99999999999999999999", "abc", "v2"]  # fmt: skip
