@@ -41,7 +41,7 @@ def _side_by_side(figures: Figures) -> Any:
     rows = {"bare signature": figures.floor()}
     rows |= {name: figures.p50(name) for name in names}
     _bars(times, rows, "p50 of one client, ms")
-    rows = {"bare signature": [each.rate for each in figures.looped("signature", 2)]}
+    rows = {"bare signature": figures.floor_rate()}
     rows |= {name: figures.rate(name, 8) for name in names}
     _bars(rates, rows, "answers a second, 8 clients (bare: 2 callers)")
     times.invert_yaxis()

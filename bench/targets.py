@@ -41,9 +41,18 @@ class Figures:
         """A contender's answers in a second, by round."""
         return [each.rate for each in self.served(name, clients)]
 
-    def floor(self) -> list[float]:
-        """The bare signature's median, by round."""
-        return [each.p50 for each in self.looped("signature", 1)]
+    def floor(self, signature: str = "signature") -> list[float]:
+        """The median of a bare signature, by round."""
+        return [each.p50 for each in self.looped(signature, 1)]
+
+    def floor_rate(self) -> list[float]:
+        """Answers in a second to two callers of the bare signature, by round."""
+        return [each.rate for each in self.looped("signature", 2)]
+
+    def over_floor(self, name: str, signature: str = "signature") -> Spread:
+        """By how many milliseconds a contender's median is above a bare signature's."""
+        pairs = zip(self.p50(name), self.floor(signature), strict=True)
+        return spread([served - bare for served, bare in pairs])
 
 
 class Target(NamedTuple):
@@ -64,10 +73,8 @@ def targets(figures: Figures) -> list[Target]:
 def _speed(figures: Figures) -> list[Target]:
     reduced, full = (figures.decoded(f"{way}, 1 megapixel") for way in ("reduced", "full"))
     whole = figures.p50("front end, 1 megapixel JPEG")
-    square = figures.p50("front end, 224 px JPEG")
-    over = spread([a - b for a, b in zip(square, figures.floor(), strict=True)])
+    over = figures.over_floor("front end, 224 px JPEG")
     best = [max(each) for each in zip(*_rates(figures, "front end, 224 px JPEG"), strict=True)]
-    floor = [each.rate for each in figures.looped("signature", 2)]
     return [
         _most(
             "1-megapixel JPEG, p50 over bare signature + full decode and resize",
@@ -81,7 +88,9 @@ def _speed(figures: Figures) -> list[Target]:
         ),
         _most("224 px JPEG, p50 less the bare signature's, ms", 2.5, over),
         _least(
-            "224 px JPEG, saturated, answers/s over the bare signature's", 0.85, ratio(best, floor)
+            "224 px JPEG, saturated, answers/s over the bare signature's",
+            0.85,
+            ratio(best, figures.floor_rate()),
         ),
     ]
 
@@ -92,16 +101,13 @@ def _model_server(figures: Figures) -> list[Target]:
         ("gRPC", "gRPC, tensor", "signature", 1.0),
         ("REST", "REST, 224 px JPEG in base64", "serve_bytes", 2.5),
     ):
-        floor = [each.p50 for each in figures.looped(signature, 1)]
-        served = figures.p50(f"local server, {asked}")
-        over = spread([a - b for a, b in zip(served, floor, strict=True)])
+        over = figures.over_floor(f"local server, {asked}", signature)
         rows.append(
             _most(f"local server by {way}, p50 less the same signature's, ms", wanted, over)
         )
     eight = figures.rate("local server, gRPC, tensor", 8)
-    floor = [each.rate for each in figures.looped("signature", 2)]
     many = "local server by gRPC, 8 clients, answers/s over two callers of the bare signature"
-    return [*rows, _least(many, 0.95, ratio(eight, floor))]
+    return [*rows, _least(many, 0.95, ratio(eight, figures.floor_rate()))]
 
 
 def _rates(figures: Figures, name: str) -> list[list[float]]:
