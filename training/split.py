@@ -1,11 +1,12 @@
 """Which photos the training never sees: the ones that calibrate and judge it."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable
 
 import numpy as np
 
-from training.dataset import Photo, counts
+from training.dataset import Photo
 from training.duplicates import Hash, difference_hash, groups_of
 from webapp.preprocessing import BadImage
 
@@ -13,52 +14,63 @@ Groups = list[list[Photo]]
 
 
 def split(
-    photos: list[Photo], seed: int, source: str = "", held_out: float = 0.2
+    photos: list[Photo], seed: int, sources: str = "", held_out: float = 0.2
 ) -> tuple[list[Photo], list[Photo]]:
     """Returns (training, held-out) photos; near-duplicates stay on one side.
 
     Args:
         photos: All of them.
         seed: Decides, with each file's bytes, what is held out: a new name or place changes
-            nothing.
-        source: Hold out everything of this source, and only that; empty: `held_out` of each class.
-        held_out: The share of each class to hold out.
+            nothing, and neither does the class that a folder counts as.
+        sources: Hold out everything of these sources, separated by commas, and only that; empty:
+            `held_out` of each folder.
+        held_out: The share of each folder to hold out.
 
     Raises:
         ValueError: There is nothing to hold out, or nothing else.
     """
     groups = near_duplicates(photos)
-    training, reserved = _by_source(groups, source) if source else _share(groups, seed, held_out)
-    if not (training and reserved):
+    named = set(sources.split(",")) - {""}
+    training, reserved = _by_source(groups, named) if named else _share(groups, seed, held_out)
+    if not (training and reserved) or named - {photo.source for photo in photos}:
         raise ValueError(
-            f"Nothing, or nothing but photos of {source!r}, can be held out."
+            f"Not all of {sources!r}, or nothing else, is a source of these photos."
             f" Sources: {sorted({photo.source for photo in photos})}."
-            if source
+            if named
             else "Nothing can be held out: the photos are all copies of each other."
         )
     return [p for group in training for p in group], [p for group in reserved for p in group]
 
 
-def _by_source(groups: Groups, source: str) -> tuple[Groups, Groups]:
-    """Holds out the source and what looks like a copy of it."""
-    reserved = [group for group in groups if any(photo.source == source for photo in group)]
+def _by_source(groups: Groups, sources: set[str]) -> tuple[Groups, Groups]:
+    """Holds out the sources and what looks like a copy of their photos."""
+    reserved = [group for group in groups if any(photo.source in sources for photo in group)]
     return [group for group in groups if group not in reserved], reserved
 
 
 def _share(groups: Groups, seed: int, held_out: float) -> tuple[Groups, Groups]:
-    """Holds out whole groups, in a seeded order, until each class has given its share."""
-    number = counts(photo for group in groups for photo in group)
-    wanted = {label: max(1, round(held_out * n)) for label, n in number.items()}
+    """Holds out whole groups, in a seeded order, until each folder has given its share.
+
+    Of the folder and not of the class, so that versions that count a folder as different classes
+    hold out the same photos, and the later one is not judged by what the earlier one learnt from.
+    """
+    number = _folders(photo for group in groups for photo in group)
+    wanted = {folder: max(1, round(held_out * n)) for folder, n in number.items()}
     training: Groups = []
     reserved: Groups = []
     for group in sorted(groups, key=lambda group: min(_rank(photo, seed) for photo in group)):
-        size = counts(group)
-        fits = all(wanted[label] >= n for label, n in size.items())
+        size = _folders(group)
+        fits = all(wanted[folder] >= n for folder, n in size.items())
         (reserved if fits else training).append(group)
         if fits:
-            wanted = {label: n - size.get(label, 0) for label, n in wanted.items()}
+            wanted = {folder: n - size[folder] for folder, n in wanted.items()}
     _represent_every_class(training, reserved)
     return training, reserved
+
+
+def _folders(photos: Iterable[Photo]) -> Counter[str]:
+    """Returns the number of photos in each folder."""
+    return Counter(photo.path.parent.name for photo in photos)
 
 
 def _represent_every_class(training: Groups, reserved: Groups) -> None:

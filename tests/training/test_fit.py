@@ -1,5 +1,6 @@
 """The network, and how a run goes on or builds on an earlier version."""
 
+import csv
 import shutil
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from tests.training.conftest import SMALL_RECIPE
 from training.__main__ import main
 from training.backbones import build
-from training.fit import _earlier, classifier, load
+from training.fit import LOG, _earlier, classifier, load
 from training.recipe import Recipe
 
 
@@ -45,6 +46,23 @@ def test_a_run_that_starts_from_a_version_tells_its_history(small_version: Path)
     assert earlier is not None
     assert earlier["recipe"]["backbone"] == "resnet50v2"
     assert _earlier("imagenet") is None
+
+
+def test_the_same_seed_trains_the_same_first_epoch_and_another_does_not(
+    small_run: Path, drawn_photos: Path, tmp_path: Path
+) -> None:
+    for seed in ("1", "2"):
+        arguments = ["--run", str(tmp_path / seed), "--seed", seed, *SMALL_RECIPE]
+        assert main(["fit", str(drawn_photos), *arguments]) == 0
+    first, same, other = (epoch_of(run) for run in (small_run, tmp_path / "1", tmp_path / "2"))
+    assert same == pytest.approx(first, rel=1e-3)
+    assert other["loss"] != pytest.approx(first["loss"], rel=1e-3)
+
+
+def epoch_of(run: Path) -> dict[str, float]:
+    """What the log says of the first epoch."""
+    with (run / LOG).open(encoding="utf-8") as file:
+        return {name: float(value) for name, value in next(csv.DictReader(file)).items()}
 
 
 @pytest.fixture

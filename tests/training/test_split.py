@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests import specimen
+from tests.training.conftest import save_bills
 from training import dataset
 from training.split import fingerprint, near_duplicates, split
 
@@ -69,21 +70,35 @@ def test_the_fingerprint_changes_with_a_label_or_a_byte_and_not_with_the_place(
     assert fingerprint(dataset.scan(moved, {}, [])) != before
 
 
-def test_a_whole_source_can_be_held_out_and_nothing_else_then_is(folder: Path) -> None:
+def test_a_folder_that_counts_as_another_class_holds_out_the_same_photos(folder: Path) -> None:
+    save_bills(folder, "2", *(f"a-{n}.jpg" for n in range(10)))
+    own, other = (
+        split(dataset.scan(folder, relabel, []), seed=1)[1] for relabel in ({}, {"2": "Other"})
+    )
+    assert {photo.path for photo in own} == {photo.path for photo in other}
+    assert dataset.counts(own) == {"2": 2, "5": 2, "10": 2, "Other": 2}
+    assert dataset.counts(other) == {"5": 2, "10": 2, "Other": 4}
+
+
+def test_whole_sources_can_be_held_out_and_nothing_else_then_is(folder: Path) -> None:
+    save_bills(folder, "5", "c-1.jpg")
     photos = dataset.scan(folder, {}, [])
-    training, held_out = split(photos, seed=1, source="b")
+    training, held_out = split(photos, seed=1, sources="b,c")
     assert {photo.source for photo in training} == {"a"}
-    assert {photo.source for photo in held_out} == {"b"}
-    assert len(held_out) == 15
+    assert {photo.source for photo in held_out} == {"b", "c"}
+    assert len(held_out) == 16
 
 
 def test_copies_of_a_held_out_sources_photos_go_with_it(folder: Path) -> None:
     original = folder / "5" / "b-1.jpg"
     (folder / "5" / "a-copy.jpg").write_bytes(original.read_bytes())
-    _, held_out = split(dataset.scan(folder, {}, []), seed=1, source="b")
+    _, held_out = split(dataset.scan(folder, {}, []), seed=1, sources="b")
     assert folder / "5" / "a-copy.jpg" in {photo.path for photo in held_out}
 
 
-def test_a_source_that_does_not_exist_is_refused_with_those_that_do(folder: Path) -> None:
-    with pytest.raises(ValueError, match=r"photos of 'c', can be held out. Sources: \['a', 'b'\]"):
-        split(dataset.scan(folder, {}, []), seed=1, source="c")
+@pytest.mark.parametrize("sources", ["c", "b,c", "a,b"])
+def test_sources_that_do_not_exist_or_are_all_are_refused_with_those_that_do(
+    folder: Path, sources: str
+) -> None:
+    with pytest.raises(ValueError, match=rf"Not all of '{sources}'.*Sources: \['a', 'b'\]"):
+        split(dataset.scan(folder, {}, []), seed=1, sources=sources)
