@@ -195,6 +195,14 @@ def test_production_believes_the_one_proxy_that_reaches_its_front_ends() -> None
     assert rule["from"]
 
 
+def test_production_keeps_the_metrics_from_whom_the_ingress_lets_in() -> None:
+    resources = render(OVERLAYS / "production")
+    (rule,) = of_kind(resources, "Ingress")["web"]["spec"]["rules"]
+    named = {path["path"]: path["backend"]["service"]["name"] for path in rule["http"]["paths"]}
+    assert named == {"/metrics": "nobody", "/": "web"}
+    assert "selector" not in of_kind(resources, "Service")["nobody"]["spec"]
+
+
 def environment(resources: list[dict[str, Any]]) -> dict[str, str]:
     """The front end's variables."""
     (container,) = pod(resources, "web")["containers"]
