@@ -12,16 +12,16 @@ import dataclasses
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Set
-from pathlib import Path
+from collections.abc import Callable, Set
 
 from serving.local import arrivals
-from serving.local.config import ModelConfig, ModelConfigs, require_platforms
+from serving.local.config import ModelConfigs, require_platforms
 from serving.local.errors import Code, StatusError, failed_precondition
 from serving.local.loader import Loader
 from serving.local.metrics import Metrics
-from serving.local.storage import fingerprint, version_paths, wanted_versions
+from serving.local.storage import fingerprint
 from serving.local.versions import Key, Status, Version, Versions
+from serving.local.wanted import Wanted, require_versions
 
 log = logging.getLogger(__name__)
 
@@ -60,9 +60,8 @@ class Manager:
         self._options = options
         self._metrics = metrics
         self._models: ModelConfigs = {}
-        self._wanted: dict[str, Set[Key]] = {}
+        self._wanted = Wanted(versions)
         self._refused = ""
-        self._told: dict[str, str] = {}
         self._config_lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="model manager", daemon=True)
@@ -79,7 +78,7 @@ class Manager:
         models = self._read_config()
         self._require_usable(models)
         self._apply(models)
-        self._look(models)
+        self._wanted.look(models)
         self._thread.start()
         arrivals.wait(self.versions, models, self._awaited, "servable(s)", self._stopping)
 
@@ -113,25 +112,22 @@ class Manager:
             self._require_usable(models)
             new = {name: model for name, model in models.items() if name not in self._models}
             for model in new.values():
-                _require_versions(model)
+                require_versions(model)
             self._apply(models)
-            self._look(new)
+            self._wanted.look(new)
         arrivals.wait(
             self.versions, new, self._awaited, "model(s)", self._stopping, timeout_seconds
         )
 
-    def _wanted_of(self, name: str) -> Set[Key]:
-        return self._wanted.get(name, frozenset())
-
     def _awaited(self, name: str) -> Set[Key] | None:
-        return self._wanted_of(name) if name in self._models else None
+        return self._wanted.of(name) if name in self._models else None
 
     def _apply(self, models: ModelConfigs) -> None:
         for name in {*self._models, *models}:
             labels = models[name].labels if name in models else {}
             self.versions.set_labels(name, labels)
         self._models = models
-        self._wanted = {name: keys for name, keys in self._wanted.items() if name in models}
+        self._wanted.keep(models)
 
     def _require_usable(self, models: ModelConfigs) -> None:
         """Refuses other platforms, and labels of versions that do not serve.
@@ -150,53 +146,23 @@ class Manager:
                         "which is not currently available for inference"
                     )
 
-    # ---- what is asked for ----
-
-    def _look(self, models: ModelConfigs) -> None:
-        """Finds out which versions the base paths and the policies ask for."""
-        for model in models.values():
-            paths = version_paths(model.base_path)
-            if paths is None:
-                self._tell(model, f"its base path {model.base_path} cannot be read")
-                continue
-            wanted = {Key(model.name, version) for version in wanted_versions(model.policy, paths)}
-            self._tell(model, "" if wanted else _nothing_there(model))
-            self._want(model.name, wanted, paths)
-
-    def _want(self, name: str, wanted: Set[Key], paths: Mapping[int, Path]) -> None:
-        before = self._wanted_of(name)
-        for key in sorted(wanted):
-            version = self.versions.known(key)
-            ended = version is not None and version.state == Status.END
-            if version is None or (ended and (key not in before or version.error is None)):
-                self.versions.add(key, paths[key.version])
-            elif version.failures and fingerprint(version.path) != version.tried:
-                version.tried, version.failures = None, 0
-        self._wanted[name] = wanted
-
-    def _tell(self, model: ModelConfig, text: str) -> None:
-        """Says once what a model lacks; the original says it at every look."""
-        if text and self._told.get(model.name) != text:
-            log.warning("%s: %s", model.name, text)
-        self._told[model.name] = text
-
     # ---- steps towards it ----
 
     def _step(self) -> None:
         for key in self.versions.loaded():
             if key.model not in self._models:
                 self.versions.unload(key)
-        self.versions.give_up(lambda key: key not in self._wanted_of(key.model))
+        self.versions.give_up(lambda key: key not in self._wanted.of(key.model))
         for model in list(self._models.values()):
             if self._unload_surplus(model.name):
                 continue
-            for key in sorted(self._wanted_of(model.name), reverse=True):
+            for key in sorted(self._wanted.of(model.name), reverse=True):
                 self._load_if_due(key)
             self._unload_surplus(model.name)
 
     def _unload_surplus(self, name: str) -> bool:
-        loaded, wanted = self.versions.loaded(name), self._wanted.get(name)
-        if wanted is None or (wanted and not loaded & wanted):
+        loaded, wanted = self.versions.loaded(name), self._wanted.of(name)
+        if not self._wanted.seen(name) or (wanted and not loaded & wanted):
             return False
         for key in sorted(loaded - wanted):
             self.versions.unload(key)
@@ -260,7 +226,7 @@ class Manager:
 
     def _poll_disk(self) -> None:
         with self._config_lock:
-            self._look(self._models)
+            self._wanted.look(self._models)
 
     def _poll_config(self) -> None:
         try:
@@ -272,7 +238,7 @@ class Manager:
                     return
                 self._require_usable(models)
                 self._apply(models)
-                self._look(models)
+                self._wanted.look(models)
         except StatusError as error:
             self._log_refusal(error)
 
@@ -286,19 +252,3 @@ class Manager:
             work()
         except Exception:
             log.exception("%s: looking after the models failed; it goes on", Code.INTERNAL.name)
-
-
-def _require_versions(model: ModelConfig) -> None:
-    paths = version_paths(model.base_path)
-    if paths is None:
-        text = f"Could not find base path {model.base_path} for servable {model.name}"
-        raise failed_precondition(text)
-    if not wanted_versions(model.policy, paths):
-        raise failed_precondition(_nothing_there(model))
-
-
-def _nothing_there(model: ModelConfig) -> str:
-    return (
-        f"No versions of servable {model.name} found under base path {model.base_path}. Did you "
-        "forget to name your leaf directory as a number (eg. '/1/')?"
-    )

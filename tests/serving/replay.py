@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import ast
 import base64
-import json
-import re
 import socket
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import grpc
-import numpy as np
 from google.protobuf import text_format
 from google.protobuf.message import Message
 
 from serving.wire import messages_pb2 as pb
 from serving.wire import methods
 from serving.wire import operations_pb2 as operations
+from tests.serving.comparing import any_order, close_json, near, numbers, without_numbers
 from tests.serving.recorded import Case, Stage, rebuilt_body
 
 TYPES: dict[str, tuple[Any, Any]] = {
@@ -32,8 +29,6 @@ TYPES: dict[str, tuple[Any, Any]] = {
     methods.HEALTH_CHECK: (operations.HealthCheckRequest, operations.HealthCheckResponse),
 }
 
-_NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
-_FUNCTION = re.compile(r"(\{\{function_node \w+?_)\d+\}\}")
 _CUT = "...<cut>"
 
 
@@ -81,18 +76,8 @@ def _grpc_difference(case: Case, reply: GrpcReply) -> str:
     if ours != theirs:
         return f"{ours} in place of {theirs}"
     pairs = zip(numbers(reply.message), numbers(expected.message), strict=True)
-    far = [pair for pair in pairs if not _near(*pair, 1e-5)]
+    far = [pair for pair in pairs if not near(*pair, 1e-5)]
     return f"numbers {far}" if far else ""
-
-
-def any_order(text: str) -> str:
-    """An error's text without what another run may word differently.
-
-    TensorFlow numbers the functions of a model anew at each export, and of two ops that both fail
-    either may be the first to say so (case 449).
-    """
-    text = _FUNCTION.sub(r"\g<1>#}}", text)
-    return text.replace("{{node mul}}", "{{node add}}")
 
 
 def _text(message: object) -> str:
@@ -133,15 +118,6 @@ def recorded_rest(case: Case) -> HttpReply:
     return HttpReply(reply["status"], headers.get("content-type"), _body(reply))
 
 
-def close_json(ours: bytes, theirs: bytes, tolerance: float = 1e-5) -> bool:
-    """Whether two bodies have the same JSON value.
-
-    Numbers are compared as they are written, but for their last digits: another processor
-    computed them.
-    """
-    return _close(_loads(ours), _loads(theirs), tolerance)
-
-
 def _request(case: Case) -> bytes:
     request = case.record["request"]
     body = rebuilt_body(case.name)
@@ -180,40 +156,6 @@ def _receive(connection: socket.socket) -> bytes:
     if not piece:
         raise ConnectionError("The server closed without a reply.")
     return piece
-
-
-def _loads(body: bytes) -> Any:
-    text = body.decode("utf-8", "surrogateescape")
-    return json.loads(text, parse_float=_NumberText, parse_int=_NumberText)
-
-
-class _NumberText(str):
-    """A JSON number as it was written."""
-
-
-def _close(ours: Any, theirs: Any, tolerance: float) -> bool:
-    if isinstance(ours, _NumberText) and isinstance(theirs, _NumberText):
-        return ours == theirs or _computed_apart(ours, theirs, tolerance)
-    if isinstance(ours, dict) and isinstance(theirs, dict):
-        keys = ours.keys() == theirs.keys()
-        return keys and all(_close(ours[k], theirs[k], tolerance) for k in ours)
-    if isinstance(ours, list) and isinstance(theirs, list):
-        pairs = zip(ours, theirs, strict=False)
-        return len(ours) == len(theirs) and all(_close(a, b, tolerance) for a, b in pairs)
-    same_type = type(ours) is type(theirs)
-    return same_type and bool(ours == theirs or (ours != ours and theirs != theirs))
-
-
-def _computed_apart(ours: str, theirs: str, tolerance: float) -> bool:
-    """Whether two texts of numbers differ because the numbers do; of one number there is one."""
-    a, b = float(ours), float(theirs)
-    same_kind = ours.isdecimal() == theirs.isdecimal()
-    with np.errstate(over="ignore"):
-        return same_kind and np.float32(a) != np.float32(b) and _near(a, b, tolerance)
-
-
-def _near(a: float, b: float, tolerance: float) -> bool:
-    return abs(a - b) <= tolerance * max(abs(a), abs(b))
 
 
 # ---- gRPC ----
@@ -293,13 +235,3 @@ def _without_last_braces(text: str, count: int) -> str:
     for _ in range(count):
         text = text[: text.rindex("}")]
     return text
-
-
-def without_numbers(text: str) -> str:
-    """A message's text, each number replaced by `#`."""
-    return _NUMBER.sub("#", text)
-
-
-def numbers(message: Message | None) -> Iterator[float]:
-    """All numbers of a message's text, in order."""
-    yield from map(float, _NUMBER.findall(str(message)))

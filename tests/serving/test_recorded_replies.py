@@ -17,8 +17,8 @@ import pytest
 import requests
 
 from tests.serving import replay
+from tests.serving.comparing import any_order
 from tests.serving.recorded import KNOWN_DIFFERENCES, Case, cases
-from tests.serving.replay import any_order
 from tests.serving.stages import Stages
 
 FRAME_TYPE, SETTINGS = 3, 4

@@ -14,6 +14,7 @@ import pytest
 import requests
 
 from tests.serving import replay
+from tests.serving.comparing import any_order, close_json
 from tests.serving.recorded import KNOWN_DIFFERENCES, Case, Stage, cases
 from tests.serving.stages import Stages
 from tests.serving.timelines import HELD_ROUNDS, Disk
@@ -53,14 +54,14 @@ class Scene:
                 entry["version"],
                 entry["state"],
                 entry["status"]["error_code"],
-                replay.any_order(entry["status"]["error_message"]),
+                any_order(entry["status"]["error_message"]),
             ]
             for entry in json.loads(text)["model_version_status"]
         ]
 
     def wait_for(self, recorded: Sequence[Any]) -> None:
         """Waits until the status is as recorded."""
-        expected = [[*entry[:3], replay.any_order(entry[3])] for entry in recorded]
+        expected = [[*entry[:3], any_order(entry[3])] for entry in recorded]
         for _ in wait_until(f"status {expected}", time.monotonic() + 40):
             if (now := self.status()) == expected:
                 return
@@ -237,6 +238,6 @@ def test_a_polled_configuration_is_followed_as_recorded(stages: Stages) -> None:
 def _wait_for_reply(stage: Stage, path: str, expected: dict[str, Any]) -> None:
     for _ in wait_until(f"{path} as recorded", time.monotonic() + 20):
         reply = requests.get(stage.server.rest_url + path, timeout=30)
-        same = replay.close_json(reply.content, expected["body"].encode())
+        same = close_json(reply.content, expected["body"].encode())
         if reply.status_code == expected["status"] and same:
             return

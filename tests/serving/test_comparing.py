@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.serving.replay import close_json
+from tests.serving.comparing import close_json
 
 
 @pytest.mark.parametrize(
