@@ -81,6 +81,8 @@ def _at_once(url: str, bodies: list[Any]) -> list[tuple[int, str]]:
 
     def ask(body: Any) -> None:
         with requests.Session() as session:
+            # So that all are connected, and come within less time than one answer takes.
+            session.get(url.partition(":predict")[0], timeout=60)
             ready.wait()
             reply = session.post(url, json.dumps(body), timeout=60)
         replies.append((reply.status_code, reply.text))
