@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from serving.local.errors import StatusError, failed_precondition, invalid_argument
+from serving.local.errors import Code, StatusError, failed_precondition, invalid_argument
 from serving.wire.tensors import Array
 
 
@@ -98,6 +98,21 @@ def _padded(array: Array, shape: tuple[int, ...]) -> Array:
     wide = np.full((array.shape[0], *shape), array.flat[0], array.dtype)
     wide[tuple(slice(size) for size in array.shape)] = array
     return wide
+
+
+def milliseconds_left(batch: Sequence[Task]) -> int:
+    """How long a batch may run, 0 for ever: until the last of its tasks is out of time.
+
+    Raises:
+        StatusError: all are, after the time they spent in the queue.
+    """
+    if not all(task.timeout_ms for task in batch):
+        return 0
+    left = max(task.since + task.timeout_ms / 1000 for task in batch) - time.monotonic()
+    if left <= 0:
+        text = "Run() timeout exceeded while waiting in batching queue"
+        raise StatusError(Code.RESOURCE_EXHAUSTED, text)
+    return max(1, int(1000 * left))
 
 
 def split(batch: Sequence[Task], outputs: Sequence[Array]) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from serving.local.batches import Task, join, rows, split
+from serving.local.batches import Task, join, milliseconds_left, rows, split
 from serving.local.batching_options import BatchingOptions
 from serving.local.errors import Code, StatusError, failed_precondition, invalid_argument
 from serving.local.servable import Servable
@@ -50,9 +50,8 @@ class BatchedServable:
             queue = self._queues.setdefault(signature, _Queue(fetches, self._options))
             queue.add(task)
             self._work.notify()
-        if not task.done.wait(timeout_ms / 1000 if timeout_ms else None):
-            text = "Run() timeout exceeded while waiting in batching queue"
-            raise StatusError(Code.RESOURCE_EXHAUSTED, text)
+        # The time-out is looked at when the batch is due, and then holds for its run.
+        task.done.wait()
         if task.error is not None:
             raise StatusError(task.error.code, task.error.message)
         return task.outputs
@@ -93,11 +92,10 @@ class BatchedServable:
         return None
 
     def _run(self, fetches: Sequence[str], batch: Sequence[Task]) -> None:
+        limit = milliseconds_left(batch)
         size = sum(task.rows for task in batch)
         padded = self._options.padded(size) if size else 0
         feeds = join(batch, padded - size, pad=self._options.pad_variable_length_inputs)
-        limits = [task.timeout_ms for task in batch]
-        limit = max(limits) if all(limits) else 0
         outputs = self._servable.run(feeds, fetches, limit)
         for output in outputs:
             _require_rows(output, padded)

@@ -25,6 +25,9 @@ class BatchingOptions:
     def of(cls, message: operations.BatchingParameters, cpus: int) -> BatchingOptions:
         """Fills what the file leaves out, and refuses what cannot be.
 
+        `enable_large_batch_splitting` and `max_execution_batch_size` are passed over: whether a
+        large request runs in pieces or at once, it gets the same answer.
+
         Raises:
             StatusError: a value is too small; the original dies of some of these by a signal
                 (recorded cases 781, 782, 785).
@@ -43,17 +46,20 @@ class BatchingOptions:
         )
 
     def require_sizes(self) -> None:
-        """Refuses sizes that do not end with the largest, at each load as the original does."""
+        """Refuses sizes that do not end with the largest, at each load as the original does.
+
+        The order of the others is not looked at.
+
+        Raises:
+            StatusError: the last one is not `max_batch_size`.
+        """
         sizes = self.allowed_batch_sizes
         if sizes and sizes[-1] != self.max_batch_size:
             raise invalid_argument(
                 "Last entry in allowed_batch_sizes must match max_batch_size; last entry was "
                 f"{sizes[-1]}; expected {self.max_batch_size}"
             )
-        if list(sizes) != sorted(set(sizes)):
-            text = "allowed_batch_sizes entries must be monotonically increasing"
-            raise invalid_argument(text)
 
     def padded(self, size: int) -> int:
-        """The smallest allowed size that holds `size` rows."""
+        """The first allowed size that holds `size` rows."""
         return next((allowed for allowed in self.allowed_batch_sizes if allowed >= size), size)

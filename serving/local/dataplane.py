@@ -88,6 +88,15 @@ class DataPlane:
         with self._lease(choice) as (version, servable):
             return version, pb.SignatureDefMap(signature_def=servable.signatures)
 
+    def require(self, choice: Choice) -> None:
+        """Refuses a version that is not served, before anything else about a request is looked at.
+
+        Raises:
+            StatusError: not served.
+        """
+        with self._lease(choice):
+            return
+
     def status(self, model: str, version: int | None = None) -> list[pb.ModelVersionStatus]:
         """States of a model's versions, newest first; labels play no part (256, 475).
 

@@ -9,7 +9,12 @@ import os
 from pathlib import Path
 
 from serving.local.batching_options import BatchingOptions
-from serving.local.config import ConfigReader, ModelConfigs, read_text_proto, require_platforms
+from serving.local.config import (
+    ConfigReader,
+    ModelConfigs,
+    read_text_proto,
+    require_known_platforms,
+)
 from serving.local.errors import invalid_argument
 from serving.local.settings import Settings
 from serving.wire import operations_pb2 as operations
@@ -23,9 +28,20 @@ def check(settings: Settings) -> None:
     Raises:
         StatusError: a file cannot be used.
     """
-    require_platforms({}, read_models(settings))
+    require_known_platforms(read_models(settings))
     batching(settings)
+    _require_one_parallelism(settings)
     metrics_path(settings)
+
+
+def _require_one_parallelism(settings: Settings) -> None:
+    apart = settings.tensorflow_intra_op_parallelism, settings.tensorflow_inter_op_parallelism
+    if settings.tensorflow_session_parallelism > 0 and all(number > 0 for number in apart):
+        raise invalid_argument(
+            "Either configure server_options.tensorflow_session_parallelism or "
+            "(server_options.tensorflow_intra_op_parallelism, "
+            "server_options.tensorflow_inter_op_parallelism) separately. You cannot configure all."
+        )
 
 
 def config_reader(settings: Settings) -> ConfigReader:

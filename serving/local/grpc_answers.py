@@ -95,9 +95,9 @@ class PredictionService:
     def _multi_inference(
         self, request: pb.MultiInferenceRequest, timeout_ms: int
     ) -> pb.MultiInferenceResponse:
-        if not request.tasks:
-            raise invalid_argument("ModelSpec has no name specified.")
-        choice = _choice(request.tasks[0])
+        spec = request.tasks[0].model_spec if request.tasks else pb.ModelSpec()
+        choice = _choice_of(spec)
+        self._plane.require(choice)
         _require_one_model(request)
         tasks = [task_of(task.method_name, task.model_spec) for task in request.tasks]
         version, results = self._plane.infer(choice, tasks, request.input, timeout_ms)
@@ -114,8 +114,8 @@ class PredictionService:
     def _metadata(
         self, request: pb.GetModelMetadataRequest, _timeout_ms: int
     ) -> pb.GetModelMetadataResponse:
-        _require_signature_field(request)
         choice = _choice(request)
+        _require_signature_field(request)
         version, signatures = self._plane.metadata(choice)
         reply = pb.GetModelMetadataResponse(model_spec=_spec(choice.model, version))
         field = reply.metadata[methods.SIGNATURE_FIELD]
@@ -191,7 +191,10 @@ def _require_signature_field(request: pb.GetModelMetadataRequest) -> None:
 def _choice(request: Any) -> Choice:
     if not request.HasField("model_spec"):
         raise invalid_argument("Missing ModelSpec")
-    spec: pb.ModelSpec = request.model_spec
+    return _choice_of(request.model_spec)
+
+
+def _choice_of(spec: pb.ModelSpec) -> Choice:
     match spec.WhichOneof("version_choice"):
         case "version":
             return Choice(spec.name, version=spec.version.value)

@@ -48,7 +48,7 @@ def read_body(stream: BufferedIOBase, headers: Message) -> bytes:
     if chunked and length is not None:
         raise BadRequestError
     body = _chunks(stream) if chunked else _read(stream, _length(length))
-    if "gzip" in headers.get("Content-Encoding", "").lower():
+    if "gzip" in headers.get("Content-Encoding", ""):
         return _opened(body)
     return body
 
@@ -104,9 +104,10 @@ def _line(stream: BufferedIOBase) -> bytes:
 
 
 def _opened(body: bytes) -> bytes:
+    """What one gzip member holds; empty where anything else is there, or follows it."""
     opener = zlib.decompressobj(_GZIP_WINDOW)
     try:
         opened = opener.decompress(body, MAX_OPENED_BYTES)
     except zlib.error:
         return b""
-    return opened if opener.eof else b""
+    return opened if opener.eof and not opener.unused_data else b""

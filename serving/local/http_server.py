@@ -11,7 +11,6 @@ import contextlib
 import http.client
 import io
 import logging
-import re
 import socket
 import socketserver
 import sys
@@ -23,6 +22,7 @@ from typing import Any
 
 from serving.local import json_replies
 from serving.local.http_body import BadRequestError, BodyTooLargeError, read_body
+from serving.local.http_head import are_headers, is_request_line, target
 from serving.local.rest_api import Reply, RestApi
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,8 @@ MAX_HEAD_BYTES = 2**24
 http.client._MAXLINE = MAX_HEAD_BYTES  # type: ignore[attr-defined]
 
 _HTML = "<HTML><HEAD>\n<TITLE>{0} {1}</TITLE>\n</HEAD><BODY>\n<H1>{1}</H1>\n</BODY></HTML>\n"
-_AUTHORITY = re.compile(r"https?://[^/]*", re.IGNORECASE)
+_REASONS = responses | {429: "Client Error", 499: "Client Error", 504: "Gateway Time-out"}
+"""The original's HTTP library knows those of HTTP/1.1 as it first was (recorded case 740)."""
 
 
 class RestServer(ThreadingHTTPServer):
@@ -115,17 +116,17 @@ class RestHandler(BaseHTTPRequestHandler):
 
     def _parse_head(self) -> bool:
         self.command, self.requestline, self.headers = "", "", Message()
-        lines = self._head_lines()
-        if lines is None:
+        lines = self._head_lines() if is_request_line(self.raw_requestline) else None
+        if lines is None or not are_headers(lines):
             self.send_error(400)
             return False
-        rest, self.rfile = self.rfile, io.BytesIO(lines)
+        rest, self.rfile = self.rfile, io.BytesIO(b"".join(lines))
         try:
             return self.parse_request()
         finally:
             self.rfile = rest
 
-    def _head_lines(self) -> bytes | None:
+    def _head_lines(self) -> list[bytes] | None:
         """The header lines to the empty one, or None where they are too long."""
         left = MAX_HEAD_BYTES - len(self.raw_requestline)
         lines: list[bytes] = []
@@ -133,7 +134,7 @@ class RestHandler(BaseHTTPRequestHandler):
             lines.append(self.rfile.readline(left))
             left -= len(lines[-1])
             if lines[-1] in (b"\r\n", b"\n", b""):
-                return b"".join(lines)
+                return lines
         return None
 
     def serve(self) -> None:
@@ -178,11 +179,11 @@ class RestHandler(BaseHTTPRequestHandler):
         return self.server.answer(self.command, path, body, self.headers.get("Origin", ""))
 
     def _path(self) -> str:
-        raw = self.requestline.split()[1]
-        path = _AUTHORITY.sub("", raw, count=1)
-        if path != raw:
-            self.close_connection = True
-        return path
+        asked = target(self.requestline.split()[1])
+        if asked is None:
+            raise BadRequestError
+        self.close_connection |= asked.absolute
+        return asked.path
 
     def _reply(self, reply: Reply) -> None:
         old = self.request_version < "HTTP/1.1"
@@ -232,4 +233,4 @@ def _page(status: int) -> Reply:
 
 
 def _reason(status: int) -> str:
-    return responses.get(status, "Client Closed Request")
+    return _REASONS.get(status, "")

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from serving.local.json_literals import as_rapidjson_reads
 from serving.wire import messages_pb2 as pb
-from serving.wire.tensors import MAX_RANK, Array
+from serving.wire.tensors import MAX_RANK, Array, empty
 
 _INT32, _INT64 = (-(2**31), 2**31 - 1), (-(2**63), 2**63 - 1)
 _RANGES: dict[int, tuple[int, int]] = {
@@ -27,6 +28,7 @@ NUMPY_TYPES: dict[int, Any] = {
     pb.DT_STRING: np.object_,
 }  # fmt: skip
 _FLOATS = (pb.DT_FLOAT, pb.DT_DOUBLE)
+_SPACE = dict.fromkeys(map(ord, " \t\n\v\f\r"))
 
 
 def dense(value: Any, dtype: int) -> Array | None:
@@ -47,8 +49,10 @@ def dense(value: Any, dtype: int) -> Array | None:
             return None
         shape.append(size)
         flat = list(itertools.chain.from_iterable(flat))
-    if len(shape) > MAX_RANK or dtype not in NUMPY_TYPES:
+    if len(shape) > MAX_RANK:
         return None
+    if not flat and dtype not in NUMPY_TYPES:
+        return empty(shape, dtype)
     converted = convert(flat, dtype)
     return None if converted is None else converted.reshape(shape)
 
@@ -68,6 +72,8 @@ def convert(flat: list[Any], dtype: int) -> Array | None:
 
 
 def _floats(flat: list[Any], dtype: int) -> Array | None:
+    if dtype == pb.DT_DOUBLE:
+        flat = [as_rapidjson_reads(item) if type(item) is float else item for item in flat]
     try:
         with np.errstate(over="ignore"):
             return np.array(flat, np.float64).astype(NUMPY_TYPES[dtype])
@@ -103,13 +109,17 @@ def string_bytes(item: str | dict[str, str]) -> bytes | None:
 
 
 def _unbase64(text: str) -> bytes | None:
-    """The standard alphabet; padding may be missing; None where it cannot be decoded."""
+    """The standard alphabet; padding may be missing, but not be of the wrong length.
+
+    Space counts nowhere, and a point pads as `=` does. None where it cannot be decoded.
+    """
+    bare = text.translate(_SPACE)
+    data = bare.rstrip("=.")
+    padding = "=" * (-len(data) % 4)
+    if len(bare) - len(data) not in (0, len(padding)):
+        return None
     try:
-        return b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        bare = "".join(text.split()).rstrip("=")
-    try:
-        return b64decode(bare + "=" * (-len(bare) % 4), validate=True)
+        return b64decode(data + padding, validate=True)
     except (binascii.Error, ValueError):
         return None
 

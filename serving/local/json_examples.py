@@ -13,8 +13,7 @@ import numpy as np
 from serving.local.errors import invalid_argument
 from serving.local.json_arrays import is_base64, string_bytes
 from serving.local.json_faults import format_error, json_type, parse_request
-from serving.local.json_numbers import float32_text, string_text
-from serving.local.json_replies import INDENT
+from serving.local.json_numbers import INDENT, double, float32_text, is_double, string_text
 from serving.wire import messages_pb2 as pb
 
 EXAMPLES, CONTEXT = "examples", "context"
@@ -64,35 +63,42 @@ def _fill(example: pb.Example, value: Any) -> None:
 
 
 def _add(feature: pb.Feature, name: str, value: Any) -> None:
-    kind, converted = _converted(name, value)
+    kind = _kind(name, value)
     present = feature.WhichOneof("kind")
     if present not in (None, kind):
         expected = str(present).removesuffix("_list")
         text = f"Unexpected element type in feature: {name} expecting type: {expected}"
         raise invalid_argument(text)
-    getattr(feature, kind).value.append(converted)
+    getattr(feature, kind).value.append(_converted(name, value, kind))
 
 
-def _converted(name: str, value: Any) -> tuple[str, Any]:
-    """The field of `Feature` that a JSON value belongs to, and what to put there."""
-    if isinstance(value, bool):
-        return "int64_list", int(value)
-    if isinstance(value, int):
-        if value > _INT64_MAX:
-            text = f"Feature: {name} has uint64 element. Only int64 is supported."
-            raise invalid_argument(text)
-        return "int64_list", value
-    if isinstance(value, float):
-        return "float_list", _float32(value)
+def _kind(name: str, value: Any) -> str:
+    """The field of `Feature` that a JSON value belongs to."""
+    if is_double(value):
+        return "float_list"
+    if isinstance(value, (bool, int)):
+        return "int64_list"
     if isinstance(value, str) or is_base64(value):
-        return "bytes_list", _bytes(value)
+        return "bytes_list"
     text = f"Feature: {name} has element with unexpected JSON type: {json_type(value)}"
     raise invalid_argument(text)
 
 
-def _float32(value: float) -> float:
+def _converted(name: str, value: Any, kind: str) -> Any:
+    """What to put into that field."""
+    if kind == "float_list":
+        return _float32(value)
+    if kind == "bytes_list":
+        return _bytes(value)
+    if value > _INT64_MAX:
+        text = f"Feature: {name} has uint64 element. Only int64 is supported."
+        raise invalid_argument(text)
+    return int(value)
+
+
+def _float32(value: int | float) -> float:
     with np.errstate(over="ignore"):
-        return float(np.float32(value))
+        return float(np.float32(double(value)))
 
 
 def _bytes(value: Any) -> bytes:

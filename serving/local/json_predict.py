@@ -51,7 +51,8 @@ class PredictBody:
             raise invalid_argument(f'Serving signature name: "{name}" not found in signature def')
         infos = signatures[name].inputs
         if not infos:
-            raise invalid_argument(f"Failed to get input map for signature: {name}")
+            asked = self._signature_name or "DEFAULT"
+            raise invalid_argument(f"Failed to get input map for signature: {asked}")
         return Call(name, self._inputs(infos))
 
     def _inputs(self, infos: Infos) -> dict[str, Array]:
@@ -72,7 +73,8 @@ class PredictBody:
 
 def _rows(instances: list[Any], infos: Infos) -> dict[str, Array]:
     named = is_named(instances[0])
-    if not named and len(infos) > 1:
+    # A `b64` object in front passes for named inputs here; the model then misses the others.
+    if not isinstance(instances[0], dict) and len(infos) > 1:
         raise invalid_argument(
             "instances is a plain list, but expecting list of objects as multiple input tensors "
             "required as per tensorinfo_map"
@@ -80,7 +82,7 @@ def _rows(instances: list[Any], infos: Infos) -> dict[str, Array]:
     columns = _transpose(instances, infos) if named else {next(iter(infos)): instances}
     arrays = {name: dense(column, infos[name].dtype) for name, column in columns.items()}
     complete = {name: array for name, array in arrays.items() if array is not None}
-    if len(complete) == len(infos) and (named or not any(map(is_named, instances))):
+    if columns and len(complete) == len(columns) and (named or not any(map(is_named, instances))):
         return complete
     for name, column in columns.items():
         require_rank(column, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -11,15 +12,22 @@ import numpy as np
 from google.protobuf.json_format import MessageToDict
 
 from serving.local.errors import Code, StatusError, invalid_argument
-from serving.local.json_numbers import float32_text, float64_text, string_text
+from serving.local.json_numbers import (
+    INDENT,
+    float32_text,
+    float64_text,
+    quoted,
+    string_text,
+)
 from serving.local.predict import type_name
 from serving.wire import messages_pb2 as pb
 from serving.wire.methods import BYTES_SUFFIX, SIGNATURE_FIELD
 from serving.wire.tensors import Array, data_type
 
-INDENT = "    "
 MANY = 10_000
 """Values from which on it pays to look for those that repeat."""
+
+_UNSAFE = re.compile("[<>\x7f-\x9f\xad\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]")
 
 _TEXTS: dict[int, Callable[[Any], str]] = {
     pb.DT_FLOAT: float32_text, pb.DT_DOUBLE: float64_text, pb.DT_STRING: string_text,
@@ -47,7 +55,7 @@ def predictions(outputs: Mapping[str, Array], *, row_form: bool) -> bytes:
 
 def error(message: str) -> bytes:
     """The body of every error."""
-    text = json.dumps({"error": message}, indent=4, ensure_ascii=False)
+    text = f'{{\n{INDENT}"error": {quoted(message)}\n}}'
     return text.encode("utf-8", "surrogateescape")
 
 
@@ -83,7 +91,9 @@ def _fields(message: Any) -> dict[str, Any]:
 
 
 def _one_space(value: Any) -> str:
-    return json.dumps(value, indent=1, ensure_ascii=False)
+    """JSON as protobuf 3 prints it, which escapes what HTML or a terminal would act on."""
+    text = json.dumps(value, indent=1, ensure_ascii=False)
+    return _UNSAFE.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
 
 
 def _rows(outputs: Mapping[str, Array]) -> str:
@@ -114,7 +124,7 @@ def _common_rows(outputs: Mapping[str, Array]) -> int:
 
 
 def _row_texts(name: str, array: Array, named: bool) -> list[str]:
-    texts = _leaf_texts(name, array, level=3 if named else 2)
+    texts = _leaf_texts(name, array, level=array.ndim + (2 if named else 1))
     for size in reversed(array.shape[1:]):
         count = len(texts) // size if size else _count(array)
         texts = [f"[{', '.join(texts[i * size : (i + 1) * size])}]" for i in range(count)]
@@ -131,9 +141,7 @@ def _count(array: Array) -> int:
 
 
 def _row_object(texts: Mapping[str, list[str]], row: int) -> str:
-    members = ",\n".join(
-        f"{INDENT * 3}{json.dumps(name)}: {rows[row]}" for name, rows in texts.items()
-    )
+    members = ",\n".join(f"{INDENT * 3}{quoted(name)}: {rows[row]}" for name, rows in texts.items())
     return f"{INDENT * 2}{{\n{members}\n{INDENT * 2}}}"
 
 
@@ -142,8 +150,7 @@ def _columns(outputs: Mapping[str, Array]) -> str:
         ((name, array),) = outputs.items()
         return f'{{\n{INDENT}"outputs": {_column(name, array, 1)}\n}}'
     members = ",\n".join(
-        f"{INDENT * 2}{json.dumps(name)}: {_column(name, array, 2)}"
-        for name, array in outputs.items()
+        f"{INDENT * 2}{quoted(name)}: {_column(name, array, 2)}" for name, array in outputs.items()
     )
     return f'{{\n{INDENT}"outputs": {{\n{members}\n{INDENT}}}\n}}'
 
@@ -164,6 +171,8 @@ def _lines(texts: Any, shape: tuple[int, ...], level: int) -> str:
 
 
 def _leaf_texts(name: str, array: Array, level: int) -> list[str]:
+    if not array.size:
+        return []
     number = data_type(array)
     if number not in _TEXTS:
         text = f"Failed to write JSON value for tensor type: {type_name(number)}"

@@ -13,19 +13,18 @@ import re
 from typing import Any
 
 from serving.local.errors import StatusError, invalid_argument
+from serving.local.json_literals import expect, parse_error, read_number
 
-# Surrogate escapes (a lone one is refused) and exponents that may exceed a double.
+# Surrogate escapes (a first half alone is refused) and exponents that may exceed a double.
 _JUDGED_DIFFERENTLY = re.compile(rb"\\u[dD][89a-fA-F]|[eE]\+?[0-9]{3}")
 MAX_DEPTH = 200_000
 """The original overflows its stack somewhere beyond 20,000 lists, and takes 100,000 objects
 (recorded cases 750 to 753)."""
 
-_NUMBER = re.compile(rb"-?(?:0|[1-9][0-9]*)")
-_FRACTION = re.compile(rb"\.([0-9]*)")
-_EXPONENT = re.compile(rb"[eE][-+]?([0-9]*)")
 _PLAIN = re.compile(rb'[^"\\\x00-\x1f]*')
 _HEX = re.compile(rb"[0-9a-fA-F]{4}")
 _SPACE = b" \t\n\r"
+_END = (b"", b"\0")
 _ESCAPES = {b'"': '"', b"\\": "\\", b"/": "/", b"b": "\b", b"f": "\f",
             b"n": "\n", b"r": "\r", b"t": "\t"}  # fmt: skip
 _LITERALS: dict[bytes, tuple[bytes, Any]] = {
@@ -70,10 +69,10 @@ class _Parser:
         self._at = 0
 
     def document(self) -> Any:
-        if not self._next():
+        if self._next() in _END:
             raise self._error("The document is empty.")
         value = self._value()
-        if self._next():
+        if self._next() not in _END:
             raise self._error("The document root must not be followed by other values.")
         return value
 
@@ -137,40 +136,8 @@ class _Parser:
         return self._number()
 
     def _number(self) -> int | float:
-        start = self._at
-        whole = _NUMBER.match(self._text, start)
-        if whole is None:
-            return self._named_number()
-        self._at = whole.end()
-        decimal = self._digits(_FRACTION, "Miss fraction part in number.")
-        decimal = self._digits(_EXPONENT, "Miss exponent in number.") or decimal
-        text = self._text[start : self._at]
-        value = float(text)
-        if value in (float("inf"), float("-inf")):
-            raise self._error("Number too big to be stored in double.", start)
-        return value if decimal or len(text) > 20 else int(text)
-
-    def _digits(self, pattern: re.Pattern[bytes], missing: str) -> bool:
-        match = pattern.match(self._text, self._at)
-        if match is None:
-            return False
-        self._at = match.end()
-        if not match.group(1):
-            raise self._error(missing)
-        return True
-
-    def _named_number(self) -> float:
-        negative = self._peek() == b"-"
-        self._at += negative
-        if self._peek() == b"N":
-            self._expect(b"NaN")
-            return float("nan")
-        if self._peek() == b"I":
-            self._expect(b"Inf")
-            if self._peek() == b"i":
-                self._expect(b"inity")
-            return float("-inf" if negative else "inf")
-        raise self._error("Invalid value.")
+        number, self._at = read_number(self._text, self._at)
+        return number
 
     def _string(self) -> str:
         self._at += 1
@@ -188,9 +155,9 @@ class _Parser:
             parts.append(self._escape())
 
     def _unfinished(self) -> StatusError:
-        if self._peek() in (b"", b"\0"):
+        if self._peek() in _END:
             return self._error("Missing a closing quotation mark in string.")
-        return self._error("Invalid encoding in string.")
+        return self._error("Invalid escape character in string.")
 
     def _escape(self) -> str:
         start = self._at
@@ -201,9 +168,10 @@ class _Parser:
         if kind != b"u":
             raise self._error("Invalid escape character in string.", start)
         unit = self._hex(start)
-        if not 0xD800 <= unit <= 0xDFFF:
-            return chr(unit)
-        if unit > 0xDBFF or self._text[self._at : self._at + 2] != b"\\u":
+        if not 0xD800 <= unit <= 0xDBFF:
+            # A second half alone is taken, as three bytes that are no UTF-8.
+            return chr(unit).encode("utf-8", "surrogatepass").decode("utf-8", "surrogateescape")
+        if self._text[self._at : self._at + 2] != b"\\u":
             raise self._error("The surrogate pair in string is invalid.", start)
         self._at += 2
         low = self._hex(start)
@@ -219,10 +187,7 @@ class _Parser:
         return int(digits.group(), 16)
 
     def _expect(self, word: bytes) -> None:
-        for letter in word:
-            if self._peek() != bytes([letter]):
-                raise self._error("Invalid value.")
-            self._at += 1
+        self._at = expect(word, self._text, self._at)
 
     def _next(self) -> bytes:
         """Skips white space; the byte that follows, empty at the end."""
@@ -234,8 +199,7 @@ class _Parser:
         return self._text[self._at : self._at + 1]
 
     def _error(self, message: str, at: int | None = None) -> StatusError:
-        offset = self._at if at is None else at
-        return invalid_argument(f"JSON Parse error: {message} at offset: {offset}")
+        return parse_error(message, self._at if at is None else at)
 
 
 def _add(container: dict[str, Any] | list[Any], name: str, value: Any) -> None:

@@ -15,11 +15,12 @@ import time
 from collections.abc import Callable, Set
 
 from serving.local import arrivals
-from serving.local.config import ModelConfigs, require_platforms
-from serving.local.errors import Code, StatusError, failed_precondition
+from serving.local.config import ModelConfigs
+from serving.local.errors import Code, StatusError
 from serving.local.loader import Loader
 from serving.local.metrics import Metrics
 from serving.local.storage import fingerprint
+from serving.local.transition import require_legal, require_no_logging
 from serving.local.versions import Key, Status, Version, Versions
 from serving.local.wanted import Wanted, require_versions
 
@@ -81,6 +82,7 @@ class Manager:
         self._wanted.look(models)
         self._thread.start()
         arrivals.wait(self.versions, models, self._awaited, "servable(s)", self._stopping)
+        require_no_logging(models)
 
     def stop(self) -> None:
         """Has the watch end after its step; loaded versions stay until `close`."""
@@ -118,6 +120,7 @@ class Manager:
         arrivals.wait(
             self.versions, new, self._awaited, "model(s)", self._stopping, timeout_seconds
         )
+        require_no_logging(models)
 
     def _awaited(self, name: str) -> Set[Key] | None:
         return self._wanted.of(name) if name in self._models else None
@@ -130,21 +133,8 @@ class Manager:
         self._wanted.keep(models)
 
     def _require_usable(self, models: ModelConfigs) -> None:
-        """Refuses other platforms, and labels of versions that do not serve.
-
-        The flag frees labels that are new (515, 516).
-        """
-        require_platforms(self._models, models)
-        for model in models.values():
-            serving = {key.version for key in self.versions.loaded(model.name)}
-            present = self.versions.labels(model.name)
-            for label, version in model.labels.items():
-                kept = present.get(label, version) == version
-                if version not in serving and not (kept and self._options.labels_for_unavailable):
-                    raise failed_precondition(
-                        f"Request to assign label to version {version} of model {model.name}, "
-                        "which is not currently available for inference"
-                    )
+        free = self._options.labels_for_unavailable
+        require_legal(self._models, models, self.versions, labels_for_unavailable=free)
 
     # ---- steps towards it ----
 

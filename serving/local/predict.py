@@ -106,20 +106,24 @@ def _not_for_predict(signature: pb.SignatureDef) -> StatusError:
 
 
 def _feeds(signature: pb.SignatureDef, inputs: Mapping[str, Array]) -> dict[str, Array]:
-    _require_same_size(signature.inputs, inputs)
+    _require_size(signature, inputs)
     feeds: dict[str, Array] = {}
     for alias, info in signature.inputs.items():
-        if alias not in inputs:
-            raise _missing(alias, info, inputs)
-        feeds[info.name] = inputs[alias]
+        if alias not in inputs and alias not in signature.defaults:
+            raise _missing(alias, info, inputs, signature.defaults)
+        given = inputs if alias in inputs else RequestTensors(signature.defaults)
+        feeds[info.name] = given[alias]
+    _require_known(signature, inputs)
     expected = {info.name: info.dtype for info in signature.inputs.values()}
     for position, name in enumerate(sorted(feeds)):
         require_type(position, feeds[name], expected[name])
     return feeds
 
 
-def _require_same_size(expected: Collection[str], sent: Collection[str]) -> None:
-    if len(expected) != len(sent):
+def _require_size(signature: pb.SignatureDef, sent: Collection[str]) -> None:
+    """Refuses more inputs than there are; fewer will do where some have defaults."""
+    expected = signature.inputs
+    if len(sent) > len(expected) or (len(sent) < len(expected) and not signature.defaults):
         raise invalid_argument(
             f"input size does not match signature: {len(sent)}!={len(expected)} "
             f"len({_braces(sent)}) != len({_braces(expected)}). "
@@ -128,11 +132,22 @@ def _require_same_size(expected: Collection[str], sent: Collection[str]) -> None
         )
 
 
-def _missing(alias: str, info: pb.TensorInfo, inputs: Collection[str]) -> StatusError:
+def _require_known(signature: pb.SignatureDef, sent: Collection[str]) -> None:
+    used = set(sent) & set(signature.inputs)
+    if len(used) != len(sent):
+        raise invalid_argument(
+            f"Inputs contains invalid name. Used request inputs: {','.join(sorted(used))}, "
+            f"request input: {','.join(sorted(sent))}"
+        )
+
+
+def _missing(
+    alias: str, info: pb.TensorInfo, inputs: Collection[str], defaults: Collection[str]
+) -> StatusError:
     return invalid_argument(
         f"Signature input alias: {alias}(feed name: {info.name}) not found in request and no "
         f"default value provided. Inputs expected to be in the request {_braces(inputs)}, or "
-        "default input alias set: "
+        f"default input alias set: {','.join(sorted(defaults))}"
     )
 
 

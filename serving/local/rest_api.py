@@ -1,7 +1,8 @@
 """The REST skin: paths and bodies to the data plane, answers and errors to JSON.
 
-Paths match as a whole, query included; the fixed parts in any case, the verb as written (recorded
-cases 231 to 264). Nothing here knows of sockets.
+Paths match as a whole, query included and percent signs as sent; the fixed parts in any case, the
+verb as written (recorded cases 231 to 264). Only then a model's name and a label are decoded.
+Nothing here knows of sockets.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ class RestApi:
         try:
             if self._is_metrics(path):
                 return self._page(path)
-            return self._dispatch(method, unquote(path, errors="surrogateescape"), body, origin)
+            return self._dispatch(method, path, body, origin)
         except StatusError as error:
             return _refusal(error)
         except RecursionError:
@@ -138,7 +139,7 @@ class RestApi:
     def _post(self, match: re.Match[str], body: bytes) -> Reply:
         if not _fits_int64(match["version"]):
             return Reply(400, b"")
-        with self._metrics.request(match["model"], match["verb"], "REST"):
+        with self._metrics.request(_decoded(match["model"]), match["verb"], "REST"):
             run = self._predict if match["verb"] == "predict" else self._infer
             return run(match, body)
 
@@ -158,19 +159,26 @@ class RestApi:
             return Reply(400, b"")
         if match["model"] is None:
             raise invalid_argument("Missing model name in request.")
-        with self._metrics.request(match["model"], "", "REST"):
+        with self._metrics.request(_decoded(match["model"]), "", "REST"):
             return self._describe(match)
 
     def _describe(self, match: re.Match[str]) -> Reply:
+        choice = _choice(match)
         if match["metadata"]:
-            version, signatures = self._plane.metadata(_choice(match))
-            return Reply(200, json_replies.metadata(match["model"], version, signatures))
-        versions = self._plane.status(match["model"], _number(match["version"]))
+            version, signatures = self._plane.metadata(choice)
+            return Reply(200, json_replies.metadata(choice.model, version, signatures))
+        versions = self._plane.status(choice.model, choice.version)
         return Reply(200, json_replies.status(versions))
 
 
 def _choice(match: re.Match[str]) -> Choice:
-    return Choice(match["model"], _number(match["version"]), match["label"])
+    label = match["label"]
+    decoded = None if label is None else _decoded(label)
+    return Choice(_decoded(match["model"]), _number(match["version"]), decoded)
+
+
+def _decoded(part: str) -> str:
+    return unquote(part, errors="surrogateescape")
 
 
 def _number(text: str | None) -> int | None:

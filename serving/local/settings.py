@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -27,7 +28,9 @@ WITHOUT_EFFECT = frozenset({
 ENCRYPTION = ("ssl_config_file", "use_alts_credentials")
 """Those that it must not pass over: whoever gives them relies on what it cannot do."""
 
-_TRUE, _FALSE = ("true", "t", "1", "yes", "y"), ("false", "f", "0", "no", "n")
+_BOOLS = {"true": True, "false": False}
+_WHOLE_NUMBER = re.compile(r"\s*[+-]?[0-9]+", re.ASCII)
+"""What `sscanf` takes without a rest."""
 
 
 def _flag(default: Any, text: str, *, env: str = "") -> Any:
@@ -141,7 +144,7 @@ def help_text() -> str:
 
 
 def _require_no_encryption(name: str, value: str) -> None:
-    if name in ENCRYPTION and value.lower() not in _FALSE:
+    if name in ENCRYPTION and value != "false":
         raise FlagError(
             f"--{name} asks for encryption, and this server speaks plain text. Leave the flag out "
             "and put a proxy with TLS in front, or take TensorFlow Serving."
@@ -161,7 +164,7 @@ def _from_environment(
 
 def _separate_value(field: dataclasses.Field[Any], rest: list[str]) -> str:
     if isinstance(field.default, bool):
-        is_value = bool(rest) and rest[0].lower() in _TRUE + _FALSE
+        is_value = bool(rest) and rest[0] in _BOOLS
         return rest.pop(0) if is_value else "true"
     if not rest:
         raise FlagError(f"--{field.name} needs a value: {field.metadata['help']}.")
@@ -170,14 +173,13 @@ def _separate_value(field: dataclasses.Field[Any], rest: list[str]) -> str:
 
 def _convert(field: dataclasses.Field[Any], text: str, source: str) -> Any:
     if isinstance(field.default, bool):
-        if text.lower() not in _TRUE + _FALSE:
+        if text not in _BOOLS:
             raise FlagError(f"{source} expects true or false. Received: {text!r}.")
-        return text.lower() in _TRUE
+        return _BOOLS[text]
     if isinstance(field.default, int):
-        try:
-            return int(text)
-        except ValueError as error:
-            raise FlagError(f"{source} expects a whole number. Received: {text!r}.") from error
+        if not _WHOLE_NUMBER.fullmatch(text):
+            raise FlagError(f"{source} expects a whole number. Received: {text!r}.")
+        return int(text)
     return text
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from collections.abc import Collection
 from pathlib import Path
@@ -15,25 +16,27 @@ _INTEGER = re.compile(r"\s*-?[0-9]+\s*", re.ASCII)
 Fingerprint = frozenset[tuple[str, int, int]]
 
 
-def version_paths(base_path: Path) -> dict[int, Path] | None:
+def version_paths(base_path: Path, *, first: bool = False) -> dict[int, Path] | None:
     """Finds the versions below a base path.
 
     Any entry counts whose name parses as an int64, `007` and `-3` included (recorded cases 619 to
-    628). Where two names parse alike, the plainly written one is taken (624).
+    628).
+
+    Args:
+        base_path: where to look.
+        first: of names that parse alike, take the first in the order of their bytes, as the
+            original does for the policy `all`; else the last, so `7` and not `007` (624).
 
     Returns:
         Paths by version, or None where the base path cannot be read, which must change nothing
         (recorded case 630).
     """
     try:
-        entries = sorted(base_path.iterdir(), key=lambda path: (len(path.name), path.name))
+        entries = sorted(base_path.iterdir(), key=os.fsencode, reverse=first)
     except OSError:
         return None
-    found: dict[int, Path] = {}
-    for path in entries:
-        if _INTEGER.fullmatch(path.name) and int(path.name) in INT64:
-            found.setdefault(int(path.name), path)
-    return found
+    alike = (path for path in entries if _INTEGER.fullmatch(path.name))
+    return {int(path.name): path for path in alike if int(path.name) in INT64}
 
 
 def wanted_versions(policy: pb.ServableVersionPolicy, found: Collection[int]) -> set[int]:

@@ -38,7 +38,7 @@ class Wanted:
     def look(self, models: ModelConfigs) -> None:
         """Looks at the base paths; one that cannot be read leaves what was wanted of it."""
         for model in models.values():
-            paths = version_paths(model.base_path)
+            paths = _paths(model)
             if paths is None:
                 self._tell(model, f"its base path {model.base_path} cannot be read")
                 continue
@@ -70,12 +70,16 @@ def require_versions(model: ModelConfig) -> None:
     Raises:
         StatusError: its base path cannot be read, or holds no version that its policy asks for.
     """
-    paths = version_paths(model.base_path)
+    paths = _paths(model)
     if paths is None:
         text = f"Could not find base path {model.base_path} for servable {model.name}"
         raise failed_precondition(text)
     if not wanted_versions(model.policy, paths):
         raise failed_precondition(_nothing_there(model))
+
+
+def _paths(model: ModelConfig) -> dict[int, Path] | None:
+    return version_paths(model.base_path, first=model.policy.WhichOneof("policy_choice") == "all")
 
 
 def _nothing_there(model: ModelConfig) -> str:

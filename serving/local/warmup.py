@@ -1,7 +1,8 @@
 """Replays `assets.extra/tf_serving_warmup_requests` before a version serves.
 
 The file is a TFRecord of `PredictionLog`s; their calls are Predict, Classify, Regress or
-MultiInference.
+MultiInference. Texts are those of `saved_model_warmup_util.cc` and of TensorFlow's record reader.
+Only a record's length is checked by its checksum: for its contents that takes Python seconds.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
-from serving.local.errors import Code, StatusError
+from serving.local.errors import Code, StatusError, invalid_argument
 from serving.local.inference import infer, infer_request, task_of
 from serving.local.predict import predict_request
 from serving.local.servable import Servable
@@ -23,7 +24,9 @@ WARMUP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 MAX_RECORDS = 1000
 
 _HEADER = struct.Struct("<QI")
+_LENGTH_BYTES = 8
 _CHECKSUM_BYTES = 4
+_NO_RECORDS = ". Please verify your warmup data is in TFRecord format."
 
 
 def warm_up(servable: Servable, path: Path) -> int:
@@ -43,10 +46,11 @@ def warm_up(servable: Servable, path: Path) -> int:
     file = path / WARMUP_FILE
     if not file.is_file():
         return 0
-    entries = list(_entries(file.read_bytes()))
-    for entry in entries:
+    replayed = 0
+    for entry in _entries(file):
         _replay(servable, entry)
-    return len(entries)
+        replayed += 1
+    return replayed
 
 
 def _replay(servable: Servable, entry: pb.PredictionLog) -> None:
@@ -61,28 +65,50 @@ def _replay(servable: Servable, entry: pb.PredictionLog) -> None:
             request = entry.multi_inference_log.request
             tasks = [task_of(task.method_name, task.model_spec) for task in request.tasks]
             infer(servable, tasks, request.input)
+        case "session_run_log":
+            number = pb.PredictionLog.SESSION_RUN_LOG_FIELD_NUMBER
+            text = f"Unsupported log_type for warmup: {number}"
+            raise StatusError(Code.UNIMPLEMENTED, text)
 
 
-def _entries(data: bytes) -> Iterator[pb.PredictionLog]:
-    for number, record in enumerate(_records(data)):
+def _entries(file: Path) -> Iterator[pb.PredictionLog]:
+    for number, record in enumerate(_records(file.read_bytes())):
         if number >= MAX_RECORDS:
-            text = f"Number of warmup records exceeds the maximum ({MAX_RECORDS})"
-            raise StatusError(Code.INVALID_ARGUMENT, text)
+            text = f"Number of warmup records exceeds the maximum ({MAX_RECORDS}) at {file}"
+            raise invalid_argument(text)
         try:
             yield pb.PredictionLog.FromString(record)
         except DecodeError as error:
-            text = f"Failed to parse warmup record: {error}"
-            raise StatusError(Code.INVALID_ARGUMENT, text) from error
+            shown = record.decode("utf-8", "replace")
+            text = f"Failed to parse warmup record: {shown} from {file}"
+            raise invalid_argument(text) from error
 
 
 def _records(data: bytes) -> Iterator[bytes]:
+    """Splits a TFRecord file; a rest that is shorter than a header counts as nothing."""
     position = 0
-    while position < len(data):
-        start = position + _HEADER.size
-        if start > len(data):
-            raise StatusError(Code.DATA_LOSS, f"truncated record at {position}")
-        length, _ = _HEADER.unpack_from(data, position)
+    while (start := position + _HEADER.size) <= len(data):
+        length, checksum = _HEADER.unpack_from(data, position)
+        if checksum != _masked_crc32c(data[position : position + _LENGTH_BYTES]):
+            hint = " (Is this even a TFRecord file?)" if position == 0 else ""
+            raise _data_loss(f"corrupted record at {position}{hint}")
         if start + length + _CHECKSUM_BYTES > len(data):
-            raise StatusError(Code.DATA_LOSS, f"truncated record at {position}")
+            reason = "Read less bytes than requested"
+            raise _data_loss(f"truncated record at {position}' failed with {reason}")
         yield data[start : start + length]
         position = start + length + _CHECKSUM_BYTES
+
+
+def _masked_crc32c(data: bytes) -> int:
+    """The checksum of a TFRecord's length."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    crc ^= 0xFFFFFFFF
+    return (crc >> 15 | crc << 17) + 0xA282EAD8 & 0xFFFFFFFF
+
+
+def _data_loss(text: str) -> StatusError:
+    return StatusError(Code.DATA_LOSS, text + _NO_RECORDS)

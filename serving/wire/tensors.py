@@ -8,7 +8,7 @@ and an empty one means zeros. Strings are object arrays of `bytes`.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -111,6 +111,14 @@ def from_proto(proto: pb.TensorProto) -> Array:
     else:
         flat = _from_values(getattr(proto, kind.field), kind, count)
     return flat.reshape(shape)
+
+
+def empty(shape: Sequence[int], number: int) -> Array | None:
+    """An array without elements; None where numpy has no such type."""
+    try:
+        return np.empty(shape, _kind(number).dtype)
+    except ValueError:
+        return None
 
 
 def _kind(number: int) -> _Kind:

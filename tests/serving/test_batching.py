@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+from google.protobuf import text_format
 
-from serving.local.batches import Task, join
+from serving.local.batches import Task, join, milliseconds_left
 from serving.local.batching import BatchedServable
 from serving.local.batching_options import BatchingOptions
 from serving.local.errors import Code, StatusError
 from serving.local.servable import SavedModel
+from serving.wire import operations_pb2 as operations
 from serving.wire.tensors import Array
 
 OPTIONS = BatchingOptions(
@@ -45,10 +48,21 @@ def batched(small_models: Path) -> Iterator[Callable[[BatchingOptions], BatchedS
         servable.close()
 
 
-def ask(servable: BatchedServable, x: Array) -> Array:
+class Endless(SavedModel):
+    """A model whose every run is given up."""
+
+    def run(
+        self, feeds: Mapping[str, Array], fetches: Sequence[str], timeout_ms: int = 0
+    ) -> list[Array]:
+        """Takes all the time that it may."""
+        time.sleep(timeout_ms / 1000)
+        raise StatusError(Code.DEADLINE_EXCEEDED, "Timed out waiting for notification")
+
+
+def ask(servable: BatchedServable, x: Array, timeout_ms: int = 30_000) -> Array:
     signature = servable.signatures["serving_default"]
     feeds = {signature.inputs["x"].name: x}
-    return servable.run(feeds, [signature.outputs["y"].name], timeout_ms=30_000)[0]
+    return servable.run(feeds, [signature.outputs["y"].name], timeout_ms)[0]
 
 
 def failures(servable: BatchedServable, *inputs: Array) -> list[StatusError]:
@@ -88,6 +102,44 @@ def test_a_batch_of_no_rows_is_not_filled_up(
     servable = batched(AT_ONCE)
     assert ask(servable, of_shape(0)).tolist() == []
     assert ask(servable, of_shape(3)).tolist() == [2.0] * 3
+
+
+def test_the_sizes_of_batches_may_come_in_any_order_before_the_largest(
+    batched: Callable[[BatchingOptions], BatchedServable],
+) -> None:
+    servable = batched(dataclasses.replace(AT_ONCE, allowed_batch_sizes=(3, 1, 4)))
+    assert ask(servable, of_shape(1)).tolist() == [2.0]
+
+
+def test_a_request_whose_time_is_over_in_the_queue_hears_it_when_its_batch_is_due(
+    batched: Callable[[BatchingOptions], BatchedServable],
+) -> None:
+    servable = batched(dataclasses.replace(OPTIONS, batch_timeout_micros=200_000))
+    with pytest.raises(StatusError, match="timeout exceeded while waiting in batching") as failure:
+        ask(servable, of_shape(1), timeout_ms=1)
+    assert failure.value.code is Code.RESOURCE_EXHAUSTED
+
+
+def test_a_request_whose_time_is_over_while_it_runs_hears_that_the_run_was_given_up(
+    small_models: Path,
+) -> None:
+    servable = BatchedServable(Endless(small_models / "half" / "1"), AT_ONCE)
+    with pytest.raises(StatusError) as failure:
+        ask(servable, of_shape(1), timeout_ms=200)
+    servable.close()
+    assert failure.value.code is Code.DEADLINE_EXCEEDED
+
+
+def test_a_batch_may_run_for_as_long_as_the_most_patient_of_its_tasks_waits() -> None:
+    tasks = [Task({}, timeout_ms, 1) for timeout_ms in (1, 10_000)]
+    assert 9_000 < milliseconds_left(tasks) <= 10_000
+    assert milliseconds_left([*tasks, Task({}, 0, 1)]) == 0
+
+
+def test_fields_that_change_no_answer_are_taken() -> None:
+    text = "enable_large_batch_splitting { value: true } max_execution_batch_size { value: 2 }"
+    message = text_format.Parse(text, operations.BatchingParameters())
+    assert BatchingOptions.of(message, cpus=2).max_batch_size == 1000
 
 
 @pytest.mark.parametrize("last", [[4.0, 5.0], []])

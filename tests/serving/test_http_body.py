@@ -48,6 +48,16 @@ def test_a_compressed_body_is_opened() -> None:
     assert body(packed, length, "Content-Encoding: x-gzip") == b"abc"
 
 
+@pytest.mark.parametrize("rest", [b"x", b"12345678", gzip.compress(b"def")])
+def test_a_compressed_body_that_something_follows_counts_as_empty(rest: bytes) -> None:
+    packed = gzip.compress(b"abc") + rest
+    assert body(packed, f"Content-Length: {len(packed)}", "Content-Encoding: gzip") == b""
+
+
+def test_only_gzip_in_lower_case_is_opened() -> None:
+    assert body(b"abc", "Content-Length: 3", "Content-Encoding: GZIP") == b"abc"
+
+
 @pytest.mark.parametrize(
     "stream",
     [

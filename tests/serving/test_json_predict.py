@@ -10,8 +10,9 @@ import pytest
 
 from serving.local.errors import StatusError
 from serving.local.json_predict import PredictBody
-from serving.local.json_replies import predictions
+from serving.local.json_replies import error, predictions, status
 from serving.wire import messages_pb2 as pb
+from serving.wire.tensors import data_type
 
 
 def signatures(**inputs: pb.DataType) -> dict[str, pb.SignatureDef]:
@@ -47,6 +48,49 @@ def test_base64_needs_no_padding() -> None:
     assert array.tolist() == [b"hi", "é".encode()]
 
 
+@pytest.mark.parametrize(
+    ("text", "data"),
+    [("aGk=", b"hi"), (" aG k\n", b"hi"), ("aA..", b"h"), ("aGkx", b"hi1"), ("", b"")],
+)
+def test_base64_may_be_spaced_and_padded_with_points(text: str, data: bytes) -> None:
+    (array,) = read({"inputs": [{"b64": text}]}, x=pb.DT_STRING).values()
+    assert array.tolist() == [data]
+
+
+@pytest.mark.parametrize("text", ["aGk==", "aGkx=", "=", "a", "aA=", "aG=k", "a_-=", "aGk\u00a0"])
+def test_base64_with_the_wrong_padding_or_alphabet_is_refused(text: str) -> None:
+    with pytest.raises(StatusError, match="Unable to base64 decode"):
+        read({"inputs": [{"b64": text}]}, x=pb.DT_STRING)
+
+
+@pytest.mark.parametrize("dtype", [pb.DT_HALF, pb.DT_BFLOAT16, pb.DT_UINT16, pb.DT_COMPLEX64])
+def test_without_values_every_type_is_taken_and_written(dtype: pb.DataType) -> None:
+    (column,) = read({"inputs": [[], []]}, x=dtype).values()
+    assert (column.shape, data_type(column)) == ((2, 0), dtype)
+    (rows,) = read({"instances": [[], []]}, x=dtype).values()
+    text = predictions({"y": rows}, row_form=True)
+    assert json.loads(text) == {"predictions": [[], []]}
+
+
+def test_a_base64_object_in_front_counts_as_one_of_several_inputs() -> None:
+    arrays = read({"instances": [{"b64": "aGk="}, "b"]}, a=pb.DT_STRING, b=pb.DT_STRING)
+    assert [array.tolist() for array in arrays.values()] == [[b"hi", b"b"]]
+    refused = (
+        "0 of 'instances' list. Error: INVALID_ARGUMENT: JSON Value: [^T]* Type: Object is not"
+    )
+    with pytest.raises(StatusError, match=refused):
+        read({"instances": [{"b64": "aGk="}]}, a=pb.DT_FLOAT, b=pb.DT_FLOAT)
+
+
+@pytest.mark.parametrize(("body", "asked"), [({}, "DEFAULT"), ({"signature_name": "s"}, "s")])
+def test_a_signature_without_inputs_is_named_as_it_was_asked_for(
+    body: dict[str, Any], asked: str
+) -> None:
+    both = signatures() | {"s": pb.SignatureDef()}
+    with pytest.raises(StatusError, match=f"Failed to get input map for signature: {asked}"):
+        PredictBody(json.dumps(body).encode()).call(both)
+
+
 REFUSED = {
     '{"instances": [[1], 2]}': "Failed to process element: 1 of 'instances' list. Error: "
     "INVALID_ARGUMENT: Expecting shape [1] but got: []",
@@ -59,6 +103,8 @@ REFUSED = {
     "'signature_name' key must be a string value.",
     '{"inputs": ' + "[" * 20000 + "1" + "]" * 20000 + "}": "tensor parsing error: x",
     '{"inputs": ["a"]}': 'JSON Value: "a" Type: String is not of expected type: float',
+    '{"instances": 1e-7}': "JSON Value: {\n    \"instances\": 1e-7\n} Expecting 'instances' to be "
+    "an list/array",
 }
 
 
@@ -78,3 +124,25 @@ def test_rows_need_outputs_of_one_length() -> None:
     outputs = {"a": np.zeros(2, np.float32), "b": np.zeros(3, np.float32)}
     with pytest.raises(StatusError, match="b has inconsistent batch size: 3 expecting: 2"):
         predictions(outputs, row_form=True)
+
+
+def test_bytes_in_nested_rows_are_indented_by_their_depth() -> None:
+    outputs = {"y_bytes": np.array([[b"a"]], np.object_)}
+    text = predictions(outputs, row_form=True).decode()
+    inner = '{\n                "b64": "YQ=="\n            }'
+    assert text == f'{{\n    "predictions": [[{inner}]\n    ]\n}}'
+
+
+def test_an_error_escapes_control_characters_in_upper_case() -> None:
+    assert error("\x1b<é>") == '{\n    "error": "\\u001B<é>"\n}'.encode()
+
+
+def test_a_status_escapes_what_html_would_act_on() -> None:
+    state = pb.ModelVersionStatus(version=1)
+    state.status.error_message = "Op<name=\u2028\x7f>"
+    assert rb"Op\u003cname=\u2028\u007f\u003e" in status([state])
+
+
+def test_only_doubles_show_how_they_were_read() -> None:
+    (array,) = read(b'{"inputs": [-698767.1519529522, 1]}', x=pb.DT_DOUBLE).values()
+    assert array.tolist() == [-698767.1519529521, 1.0]

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from serving.local.errors import StatusError
-from serving.local.json_numbers import float32_text, float64_text, string_text
+from serving.local.json_literals import as_rapidjson_reads
+from serving.local.json_numbers import float32_text, float64_text, string_text, value_text
 from serving.local.json_text import parse
 
 REFUSED = {
@@ -23,6 +24,10 @@ REFUSED = {
     b'{"a": "\\ud800"}': "The surrogate pair in string is invalid. at offset: 7",
     b'{"a": "b': "Missing a closing quotation mark in string. at offset: 8",
     b'{"a": 1e999}': "Number too big to be stored in double. at offset: 6",
+    b'{"a": 0e309}': "Number too big to be stored in double. at offset: 6",
+    b'["a\tb"]': "Invalid escape character in string. at offset: 3",
+    b'["\\ud800\\u0041"]': "The surrogate pair in string is invalid. at offset: 2",
+    b"\0{}": "The document is empty. at offset: 0",
     b"{} {}": "The document root must not be followed by other values. at offset: 3",
     b"[" * 1_000_000: "Nested deeper than 200000 levels. at offset: 200001",
 }
@@ -44,6 +49,9 @@ def test_a_fault_is_named_with_its_offset(text: bytes) -> None:
         (b"[1e300, 10, -0.5, true, null]", [1e300, 10, -0.5, True, None]),
         (b'\xef\xbb\xbf{"a": {}, "b": []}', {"a": {}, "b": []}),
         (b'["\xff"]', ["\udcff"]),
+        (b'["\\udc00"]', [b"\xed\xb0\x80".decode("utf-8", "surrogateescape")]),
+        (b"[2e308, -2e308, 1e-999, 0.1e0000000000002]", [math.inf, -math.inf, 0, 10]),
+        (b'{}\0 {"what": "follows"}', {}),
     ],
 )
 def test_what_the_original_takes_is_taken(text: bytes, value: Any) -> None:
@@ -78,3 +86,43 @@ def test_a_float64_has_seventeen_digits_where_six_do_not_suffice() -> None:
 def test_bytes_that_are_no_text_pass_through_a_string() -> None:
     text = string_text(b'\x00"\xff')
     assert text.encode("utf-8", "surrogateescape") == b'"\\u0000\\"\xff"'
+
+
+def test_control_characters_have_upper_case_digits() -> None:
+    assert string_text(b"\x1f\n\x7f\\u001f") == '"\\u001F\\n\x7f\\\\u001f"'
+
+
+QUOTED = {
+    b"0.1234567890123": "0.123456791",
+    b"1e39": "1e+39",
+    b"18446744073709551616": "1.84467441e+19",
+    b"18446744073709551615": "18446744073709551615",
+    b"1" + b"0" * 400: "Infinity",
+    b"[]": "[]",
+    b"[1e30, 1e-7, 0.00001, 1e16, 123456.25, -0.0]": "[\n    1e30,\n    1e-7,\n    0.00001,\n"
+    "    10000000000000000.0,\n    123456.25,\n    -0.0\n]",
+    b'{"a": [{}, "\\u001f"], "b": [true, null]}': '{\n    "a": [\n        {},\n        "\\u001F"\n'
+    '    ],\n    "b": [\n        true,\n        null\n    ]\n}',
+    b'{"a": [1, NaN, 2], "b": 3}': '{\n    "a": [\n        1,\n        ',
+}
+
+
+@pytest.mark.parametrize("text", QUOTED, ids=lambda text: text[:20].decode())
+def test_an_error_quotes_a_value_as_rapidjson_writes_it(text: bytes) -> None:
+    assert value_text(parse(text)) == QUOTED[text]
+
+
+@pytest.mark.parametrize(
+    ("exact", "read"),
+    [
+        (0.1, 0.1),
+        (3.141592653589793, 3.141592653589793),
+        (-698767.1519529522, -698767.1519529521),
+        (7.581454333883297e-148, 7.581454333883296e-148),
+        (1.7976931348623157e308, 1.7976931348623157e308),
+        (5e-324, 5e-324),
+        (-math.inf, -math.inf),
+    ],
+)
+def test_a_double_of_17_digits_is_read_as_rapidjson_reads_it(exact: float, read: float) -> None:
+    assert as_rapidjson_reads(exact) == read

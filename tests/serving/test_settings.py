@@ -52,7 +52,18 @@ def test_encryption_that_cannot_be_had_is_refused_in_place_of_plain_text(form: s
     assert parse(["--use_alts_credentials=false"], {})[0] == Settings()
 
 
-@pytest.mark.parametrize("form", [["--port"], ["--port=x"], ["--enable_model_warmup=maybe"]])
+WRONG = [
+    ["--port"],
+    ["--port=x"],
+    ["--port=8_500"],
+    ["--port=8500 "],
+    ["--enable_model_warmup=maybe"],
+    ["--enable_model_warmup=1"],
+    ["--enable_model_warmup=True"],
+]
+
+
+@pytest.mark.parametrize("form", WRONG, ids="".join)
 def test_a_missing_or_wrong_value_is_refused_by_the_flags_name(form: list[str]) -> None:
     with pytest.raises(FlagError, match=form[0].partition("=")[0]):
         parse(form, {})
