@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from serving.local.config import ConfigReader
 from serving.local.dataplane import Call, DataPlane
 from serving.local.errors import invalid_argument
-from serving.local.inference import task_of
+from serving.local.inference import task_of, tasks_of
 from serving.local.manager import Manager
 from serving.local.metrics import Metrics
 from serving.local.predict import RequestTensors
@@ -99,7 +99,7 @@ class PredictionService:
         choice = _choice_of(spec)
         self._plane.require(choice)
         _require_one_model(request)
-        tasks = [task_of(task.method_name, task.model_spec) for task in request.tasks]
+        tasks = tasks_of(request)
         version, results = self._plane.infer(choice, tasks, request.input, timeout_ms)
         reply = pb.MultiInferenceResponse()
         for task, result in zip(request.tasks, results, strict=True):

@@ -7,7 +7,7 @@ checks, their order and their texts are the original's (recorded cases 300 to 31
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -25,10 +25,17 @@ Result = pb.ClassificationResult | pb.RegressionResult
 
 
 class Task(NamedTuple):
-    """What to do with the examples: a method name, and the signature to do it with."""
+    """What to do with the examples.
+
+    Attributes:
+        method: a method name.
+        signature_name: the signature to do it with.
+        among: whether it is one of a `MultiInference`, which words a missing signature otherwise.
+    """
 
     method: str
     signature_name: str = DEFAULT_SIGNATURE
+    among: bool = False
 
 
 class _Step(NamedTuple):
@@ -42,6 +49,12 @@ class _Step(NamedTuple):
 def task_of(method: str, spec: pb.ModelSpec) -> Task:
     """What a request's spec asks for, its model and version aside."""
     return Task(method, spec.signature_name or DEFAULT_SIGNATURE)
+
+
+def tasks_of(request: pb.MultiInferenceRequest) -> list[Task]:
+    """What a request of several tasks asks for, the model and version aside."""
+    tasks = [task_of(task.method_name, task.model_spec) for task in request.tasks]
+    return [task._replace(among=True) for task in tasks]
 
 
 def infer_request(
@@ -69,9 +82,7 @@ def infer(
     Raises:
         StatusError: as the original would report it.
     """
-    _require_different(tasks)
-    steps = [_prepare(servable.signatures, task) for task in tasks]
-    _require_one_input(steps)
+    steps = _prepare_all(servable.signatures, tasks)
     serialized = _serialized(examples)
     names = sorted({name for step in steps for name in step.fetches.values()})
     feeds = _feeds(steps[0].signature, serialized)
@@ -79,20 +90,27 @@ def infer(
     return [_result(step, values, len(serialized)) for step in steps]
 
 
-def _require_different(tasks: Sequence[Task]) -> None:
-    names = [task.signature_name for task in tasks]
-    for position, name in enumerate(names):
-        if name in names[:position]:
-            raise invalid_argument(f"Duplicate evaluation of signature: {name}")
+def _prepare_all(signatures: Mapping[str, pb.SignatureDef], tasks: Sequence[Task]) -> list[_Step]:
+    """Checks one task after the other, so that the first one with a fault is told."""
+    steps: list[_Step] = []
+    for task in tasks:
+        if any(step.task.signature_name == task.signature_name for step in steps):
+            raise invalid_argument(f"Duplicate evaluation of signature: {task.signature_name}")
+        steps.append(_prepare(signatures, task))
+        if len({step.signature.inputs[INPUTS].name for step in steps}) > 1:
+            raise invalid_argument("Input tensor must be the same for all Signatures.")
+    return steps
 
 
 def _prepare(signatures: Mapping[str, pb.SignatureDef], task: Task) -> _Step:
+    signature = signatures.get(task.signature_name)
+    if signature is None:
+        among = "Requested signature not found in model graph: "
+        text = among if task.among else "No signature was found with the name: "
+        raise invalid_argument(text + task.signature_name)
     if task.method not in _METHODS:
         text = f"Unsupported signature method_name: {task.method}"
         raise StatusError(Code.UNIMPLEMENTED, text)
-    signature = signatures.get(task.signature_name)
-    if signature is None:
-        raise invalid_argument(f"No signature was found with the name: {task.signature_name}")
     if len(signature.inputs) != 1:
         raise invalid_argument("Expected one input Tensor.")
     return _Step(task, signature, _METHODS[task.method].fetches(signature))
@@ -123,12 +141,6 @@ def _regress_fetches(signature: pb.SignatureDef) -> dict[str, str]:
         if alias not in infos:
             raise invalid_argument(f"No regression {kind} found in SignatureDef: {signature}")
     return {OUTPUTS: signature.outputs[OUTPUTS].name}
-
-
-def _require_one_input(steps: Iterable[_Step]) -> None:
-    names = {step.signature.inputs[INPUTS].name for step in steps}
-    if len(names) > 1:
-        raise invalid_argument("Input tensor must be the same for all Signatures.")
 
 
 def _serialized(examples: pb.Input) -> list[bytes]:

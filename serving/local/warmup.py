@@ -14,7 +14,7 @@ from pathlib import Path
 from google.protobuf.message import DecodeError
 
 from serving.local.errors import Code, StatusError, invalid_argument
-from serving.local.inference import infer, infer_request, task_of
+from serving.local.inference import infer, infer_request
 from serving.local.predict import predict_request
 from serving.local.servable import Servable
 from serving.wire import messages_pb2 as pb
@@ -63,8 +63,7 @@ def _replay(servable: Servable, entry: pb.PredictionLog) -> None:
             infer_request(servable, REGRESS_METHOD, entry.regress_log.request)
         case "multi_inference_log":
             request = entry.multi_inference_log.request
-            tasks = [task_of(task.method_name, task.model_spec) for task in request.tasks]
-            infer(servable, tasks, request.input)
+            infer(servable, tasks_of(request), request.input)
         case "session_run_log":
             number = pb.PredictionLog.SESSION_RUN_LOG_FIELD_NUMBER
             text = f"Unsupported log_type for warmup: {number}"

@@ -73,3 +73,10 @@ def test_the_model_of_the_first_task_is_looked_for_before_the_others(
     refuse: Refuse, specs: list[pb.ModelSpec | None], refusal: Refusal
 ) -> None:
     assert refuse(methods.MULTI_INFERENCE, tasks(*specs)) == refusal
+
+
+def test_the_first_task_with_a_fault_is_told(refuse: Refuse) -> None:
+    nowhere = pb.ModelSpec(name="half", signature_name="nowhere")
+    refusal = refuse(methods.MULTI_INFERENCE, tasks(nowhere, HALF, nowhere))
+    text = "Requested signature not found in model graph: nowhere"
+    assert refusal == ("INVALID_ARGUMENT", text)
