@@ -14,7 +14,7 @@ from pathlib import Path
 from google.protobuf.message import DecodeError
 
 from serving.local.errors import Code, StatusError, invalid_argument
-from serving.local.inference import infer, infer_request
+from serving.local.inference import infer, infer_request, tasks_of
 from serving.local.predict import predict_request
 from serving.local.servable import Servable
 from serving.wire import messages_pb2 as pb

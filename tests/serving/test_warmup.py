@@ -62,10 +62,22 @@ def test_what_is_shorter_than_a_header_at_the_end_counts_as_nothing(version: Pat
     assert replay(version) == 1
 
 
-def test_a_record_that_cannot_be_replayed_is_named_by_its_type(version: Path) -> None:
-    log = pb.PredictionLog(session_run_log=pb.SessionRunLog())
+def write(version: Path, log: pb.PredictionLog) -> None:
+    """Gives a version this one warm-up request."""
     with tf.io.TFRecordWriter(str(version / WARMUP_FILE)) as writer:
         writer.write(log.SerializeToString())
+
+
+def test_a_record_that_cannot_be_replayed_is_named_by_its_type(version: Path) -> None:
+    write(version, pb.PredictionLog(session_run_log=pb.SessionRunLog()))
     with pytest.raises(StatusError) as failure:
         replay(version)
     assert str(failure.value) == "UNIMPLEMENTED: Unsupported log_type for warmup: 5"
+
+
+def test_several_tasks_at_once_are_replayed_as_they_would_be_answered(version: Path) -> None:
+    task = pb.InferenceTask(model_spec=pb.ModelSpec(signature_name="nowhere"))
+    request = pb.MultiInferenceRequest(tasks=[task])
+    write(version, pb.PredictionLog(multi_inference_log=pb.MultiInferenceLog(request=request)))
+    with pytest.raises(StatusError, match="Requested signature not found in model graph: nowhere"):
+        replay(version)
