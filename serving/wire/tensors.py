@@ -106,6 +106,9 @@ def from_proto(proto: pb.TensorProto) -> Array:
     kind = _kind(proto.dtype)
     shape = _shape(proto.tensor_shape)
     count = math.prod(shape)
+    if not count:
+        # TensorFlow looks at no values then, whatever there is.
+        return np.empty(shape, kind.dtype)
     if proto.tensor_content:
         flat = _from_content(proto.tensor_content, kind, count)
     else:

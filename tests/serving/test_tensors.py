@@ -68,6 +68,12 @@ def test_content_of_another_length_is_refused() -> None:
         from_proto(proto)
 
 
+def test_content_of_a_tensor_without_elements_is_not_looked_at() -> None:
+    shape = pb.TensorShapeProto(dim=[pb.TensorShapeProto.Dim(size=size) for size in (2, 0)])
+    proto = pb.TensorProto(dtype=pb.DT_FLOAT, tensor_shape=shape, tensor_content=b"123")
+    assert from_proto(proto).shape == (2, 0)
+
+
 def test_an_unknown_type_is_refused() -> None:
     with pytest.raises(ValueError, match="Unsupported tensor type: 999"):
         from_proto(pb.TensorProto.FromString(b"\x08\xe7\x07"))
