@@ -48,7 +48,11 @@ def test_a_compressed_body_is_opened() -> None:
     assert body(packed, length, "Content-Encoding: x-gzip") == b"abc"
 
 
-@pytest.mark.parametrize("rest", [b"x", b"12345678", gzip.compress(b"def")])
+@pytest.mark.parametrize(
+    "rest",
+    [b"x", b"12345678", gzip.compress(b"def")],
+    ids=["a letter", "as long as a trailer", "another member"],
+)
 def test_a_compressed_body_that_something_follows_counts_as_empty(rest: bytes) -> None:
     packed = gzip.compress(b"abc") + rest
     assert body(packed, f"Content-Length: {len(packed)}", "Content-Encoding: gzip") == b""
