@@ -119,7 +119,7 @@ def test_a_sigterm_while_another_version_loads_finishes_what_runs_and_takes_noth
     with server, closing(connect(server.grpc_url)) as client, ThreadPoolExecutor(1) as pool:
         endless.rename(tmp_path / "slow" / "2")
         server.wait_for_state("slow", 2, "LOADING")
-        asked = pool.submit(ask_slow, client, rounds_in(2.0, client))
+        asked = pool.submit(ask_slow, client, rounds_in(6.0, client))
         wait_until_busy(client)
         assert server.process is not None
         server.process.send_signal(signal.SIGTERM)
