@@ -24,7 +24,7 @@ class Recipe:
     other_share: float = _knob(2.0, "how many times as often as a denomination Other is shown")
     patience: int = _knob(5, "epochs without a better one after which training stops")
     held_out_source: str = _knob(
-        "", "hold out these sources' photos, separated by commas, instead of a fifth of each class"
+        "", "hold out these sources' photos, separated by commas, instead of a fifth of each folder"
     )
     without: str = _knob(
         "", "effects that the views do without, separated by commas, such as fan,crease,glare"

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from serving.local.errors import Code, StatusError
 from serving.local.versions import Key, Status, Version, Versions
 
-Wanted: TypeAlias = Callable[[str], Set[Key] | None]
+Awaited: TypeAlias = Callable[[str], Set[Key] | None]
 """The versions of a model that are asked for; None once the configuration lacks the model."""
 
 _GLANCE_SECONDS = 0.2
@@ -19,7 +19,7 @@ _GLANCE_SECONDS = 0.2
 def wait(
     versions: Versions,
     models: Collection[str],
-    wanted: Wanted,
+    awaited: Awaited,
     what: str,
     stopping: threading.Event,
     seconds: float | None = None,
@@ -31,7 +31,7 @@ def wait(
     Args:
         versions: all that is known.
         models: names to wait for.
-        wanted: the versions that are asked for, by model.
+        awaited: the versions that are asked for, by model.
         what: the word for models in the error, which differs between start and reload.
         stopping: ends the wait.
         seconds: how long to wait; None for ever.
@@ -43,23 +43,23 @@ def wait(
     deadline = None if seconds is None else time.monotonic() + seconds
 
     def settled(known: Mapping[Key, Version]) -> bool:
-        return all(_settled(known, keys) for keys in map(wanted, models) if keys is not None)
+        return all(_settled(known, keys) for keys in map(awaited, models) if keys is not None)
 
     while not versions.wait_for(settled, _GLANCE_SECONDS):
         if stopping.is_set():
             return
         if deadline is not None and time.monotonic() >= deadline:
             raise StatusError(Code.DEADLINE_EXCEEDED, "Deadline Exceeded")
-    versions.wait_for(lambda known: _raise_for(known, models, wanted, what), 0)
+    versions.wait_for(lambda known: _raise_for(known, models, awaited, what), 0)
 
 
 def _raise_for(
     known: Mapping[Key, Version],
     models: Collection[str],
-    wanted: Wanted,
+    awaited: Awaited,
     what: str,
 ) -> bool:
-    asked = [keys for keys in map(wanted, models) if keys is not None]
+    asked = [keys for keys in map(awaited, models) if keys is not None]
     failed = [_failed(known, keys) for keys in asked if not _arrived(known, keys)]
     texts = [
         f"{{{{name: {key.model} version: {key.version}}} due to error: {known[key].error}}}, "

@@ -53,8 +53,9 @@ def task_of(method: str, spec: pb.ModelSpec) -> Task:
 
 def tasks_of(request: pb.MultiInferenceRequest) -> list[Task]:
     """What a request of several tasks asks for, the model and version aside."""
-    tasks = [task_of(task.method_name, task.model_spec) for task in request.tasks]
-    return [task._replace(among=True) for task in tasks]
+    return [
+        task_of(task.method_name, task.model_spec)._replace(among=True) for task in request.tasks
+    ]
 
 
 def infer_request(

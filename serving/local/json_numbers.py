@@ -78,6 +78,7 @@ class _NotFiniteError(Exception):
 
 
 def _rounded(number: float) -> float:
+    """The nearest single float; raises `OverflowError` where there is none."""
     return float(_FLOAT32.unpack(_FLOAT32.pack(number))[0])
 
 
@@ -129,6 +130,6 @@ def _reads_back(text: str, value: float, single: bool) -> bool:
     if not single:
         return read == value
     try:
-        return bool(_FLOAT32.unpack(_FLOAT32.pack(read))[0] == value)
+        return _rounded(read) == value
     except OverflowError:
         return False
