@@ -33,7 +33,6 @@ from serving.transports.interface import (
     Unavailable,
     VersionStatus,
 )
-from serving.transports.rest_client import RestClient
 
 __all__ = [
     "BadReply",
@@ -43,7 +42,6 @@ __all__ = [
     "InvalidRequest",
     "NotServed",
     "Prediction",
-    "RestClient",
     "ServingError",
     "Unavailable",
     "VersionStatus",
@@ -68,6 +66,9 @@ def connect(url: str) -> Client:
     if complete and parts.scheme == "grpc":
         return GrpcClient(parts.netloc)
     if complete and parts.scheme in ("http", "https"):
+        # The front end speaks gRPC: the packages for REST would be 7 MB of each of its processes.
+        from serving.transports.rest_client import RestClient
+
         return RestClient(f"{parts.scheme}://{parts.netloc}")
     raise ValueError(
         "Unrecognized URL of a model server. "

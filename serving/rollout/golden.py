@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from serving.rollout.errors import Refused
-from serving.wire.tensors import Array
+
+if TYPE_CHECKING:
+    from serving.wire.tensors import Array
 
 BYTES_SIGNATURE = "serve_bytes"
 PHOTO = "image_bytes"
 
 _SUFFIXES = (".jpg", ".jpeg", ".png")
 
-Ask = Callable[[Array], Mapping[str, Array]]
+Ask = Callable[["Array"], Mapping[str, "Array"]]
 
 
 class Golden:
@@ -45,6 +46,8 @@ def judge(golden: Golden, ask: Ask) -> str:
     Raises:
         Refused: names the photos that are answered wrongly.
     """
+    import numpy as np
+
     wrong = []
     for photo in golden.photos:
         outputs = ask(np.array([photo.read_bytes()], np.object_))

@@ -11,11 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from serving.client import ServingError
-from serving.rollout import moves, watch
+from serving.rollout import moves
 from serving.rollout.errors import Refused
 from serving.rollout.publish import publish
 from serving.rollout.site import Site
-from serving.rollout.status import status
 from serving.rollout.steps import Command, run
 from serving.traffic import Traffic
 
@@ -93,13 +92,21 @@ def command_of(site: Site, title: str, options: argparse.Namespace) -> Command:
     return moves.canary(site, title, wanted, limits)
 
 
+# Figures come by HTTP, whose packages take as long to import as a rollback takes: only these two
+# commands load them.
+
+
 def _status(site: Site, options: argparse.Namespace) -> int:
+    from serving.rollout.status import status
+
     found = status(site, options.webapp, options.seconds)
     _say(json.dumps(found.to_json(), indent=1) if options.json else found.table())
     return 0
 
 
 def _watch(site: Site, options: argparse.Namespace) -> int:
+    from serving.rollout import watch
+
     guard = watch.Guard(
         options.max_error_rate / 100,
         options.max_latency_ratio,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from serving.client import (
@@ -17,7 +18,9 @@ from serving.client import (
 from serving.rollout.errors import Refused
 from serving.wire import messages_pb2 as pb
 from serving.wire.methods import DEFAULT_SIGNATURE
-from serving.wire.tensors import Array, from_proto
+
+if TYPE_CHECKING:
+    from serving.wire.tensors import Array
 
 AWAY = (Unavailable, DeadlineExceeded)
 """What calls end with while a server starts again, or is short of breath: it may answer soon."""
@@ -142,6 +145,8 @@ class ModelServer:
 
 def _zeros(info: pb.TensorInfo) -> Array:
     """A tensor without values stands for zeros; a dimension left open is 1."""
+    from serving.wire.tensors import from_proto
+
     proto = pb.TensorProto(dtype=info.dtype, tensor_shape=pb.TensorShapeProto())
     for dimension in info.tensor_shape.dim:
         proto.tensor_shape.dim.add(size=max(1, dimension.size))

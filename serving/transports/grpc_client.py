@@ -1,13 +1,15 @@
-"""gRPC, the front end's way: raw tensors, one connection."""
+"""gRPC, the front end's way: raw tensors, one connection.
+
+Numpy is loaded by the first tensor: a rollback sends none, and should not wait for it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import grpc
-import numpy as np
 from google.protobuf.message import DecodeError
 
 from serving.transports.interface import (
@@ -26,7 +28,9 @@ from serving.transports.interface import (
 from serving.wire import messages_pb2 as pb
 from serving.wire import methods
 from serving.wire import operations_pb2 as operations
-from serving.wire.tensors import Array, from_proto, to_proto
+
+if TYPE_CHECKING:
+    from serving.wire.tensors import Array
 
 _GRPC_OPTIONS = (
     *methods.UNLIMITED_MESSAGES,
@@ -80,6 +84,10 @@ class GrpcClient:
         timeout: float = 10.0,
     ) -> Prediction:
         """See `Client.predict`."""
+        import numpy as np
+
+        from serving.wire.tensors import from_proto, to_proto
+
         require_one_choice(version, label)
         request = pb.PredictRequest(model_spec=_spec(model, signature, version, label))
         for name, array in inputs.items():

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from serving.wire.methods import DEFAULT_SIGNATURE
-from serving.wire.tensors import Array
+
+if TYPE_CHECKING:
+    from serving.wire.tensors import Array
 
 CONNECT_SECONDS = 1.0
 """How long to wait for a connection; a server that is there accepts within milliseconds."""

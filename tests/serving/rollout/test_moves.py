@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,7 @@ from serving.rollout.steps import Step
 from serving.traffic import NO_CANARY, Traffic
 from tests.serving import models
 from tests.serving.rollout.conftest import do, where
-from tests.support.servers import ModelServer
+from tests.support.servers import ROOT, ModelServer
 
 LIMITS = moves.Limits()
 TRIAL = Traffic(2, 10.0)
@@ -69,6 +71,18 @@ def test_a_rollback_that_is_repeated_changes_nothing_more(checked: Site) -> None
         do(checked, moves.rollback(checked, "rollback"))
         assert checked.traffic() == NO_CANARY
         assert checked.layout().labels == {"stable": 2}
+
+
+def test_a_rollback_waits_for_no_package_that_it_does_without(checked: Site) -> None:
+    do(checked, moves.promote(checked, "promote", 2, LIMITS))
+    script = (
+        "import sys; from serving.rollout.main import main; main(sys.argv[1:]);"
+        "print([name for name in ('numpy', 'requests', 'tensorflow') if name in sys.modules])"
+    )
+    command = [sys.executable, "-c", script, *where(checked), "rollback"]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "stable is 1 (was 2)" in said
+    assert said.splitlines()[-1] == "[]"
 
 
 def test_the_share_of_a_canary_can_be_raised(checked: Site) -> None:
