@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from serving.client import ServingError
 from serving.rollout.disk import digest_of
@@ -18,8 +18,14 @@ from serving.rollout.history import Check
 from serving.rollout.site import Site
 from serving.wire.methods import DEFAULT_SIGNATURE
 
+if TYPE_CHECKING:
+    from serving.wire.tensors import Array
+
 _CHECK_SECONDS = 300.0
 _ROUNDS = 15
+# Under load the median of one run may be off by half: what looks too slow is asked on, and judged
+# by all its answers.
+_TIMES = 4
 # Below this a ratio says nothing: two runs of one version differ by as much.
 _NOTICEABLE_SECONDS = 0.005
 
@@ -107,16 +113,21 @@ def _compare_latency(site: Site, version: int, stable: int, largest_ratio: float
         return f"no signature {DEFAULT_SIGNATURE} to time"
     inputs = site.server.zeros(version)
     took: dict[int, list[float]] = {version: [], stable: []}
-    for _ in range(_ROUNDS):
-        for number, times in took.items():
-            started = time.perf_counter()
-            try:
-                site.server.predict(number, inputs)
-            except ServingError as error:
-                raise Refused(f"Version {number} failed a request: {error}") from error
-            times.append(time.perf_counter() - started)
-    new, old = statistics.median(took[version]), statistics.median(took[stable])
-    words = f"{1000 * new:.1f} ms a request, stable {1000 * old:.1f} ms"
-    if new > largest_ratio * old and new - old > _NOTICEABLE_SECONDS:
-        raise Refused(f"It is too slow: {words}; at most {largest_ratio:g} times as long.")
-    return words
+    for _ in range(_TIMES):
+        for _ in range(_ROUNDS):
+            for number, times in took.items():
+                times.append(_seconds(site, number, inputs))
+        new, old = statistics.median(took[version]), statistics.median(took[stable])
+        words = f"{1000 * new:.1f} ms a request, stable {1000 * old:.1f} ms"
+        if new <= largest_ratio * old or new - old <= _NOTICEABLE_SECONDS:
+            return words
+    raise Refused(f"It is too slow: {words}; at most {largest_ratio:g} times as long.")
+
+
+def _seconds(site: Site, version: int, inputs: dict[str, Array]) -> float:
+    started = time.perf_counter()
+    try:
+        site.server.predict(version, inputs)
+    except ServingError as error:
+        raise Refused(f"Version {version} failed a request: {error}") from error
+    return time.perf_counter() - started

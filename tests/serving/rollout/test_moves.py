@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,23 @@ def test_a_version_that_is_too_slow_gets_no_requests(checked: Site, tmp_path: Pa
         checked.server.wait_until_gone(9, 30)
     finally:
         shutil.rmtree(slow)
+
+
+def test_a_version_that_was_slow_for_a_moment_is_asked_again(
+    checked: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask, asked = checked.server.predict, []
+
+    def hiccup(version: int, *arguments: Any) -> Any:
+        asked.append(version)
+        if version == 2 and asked.count(2) <= 15:
+            time.sleep(0.05)
+        return ask(version, *arguments)
+
+    monkeypatch.setattr(checked.server, "predict", hiccup)
+    do(checked, moves.canary(checked, "canary", TRIAL, LIMITS))
+    assert checked.traffic() == TRIAL
+    assert asked.count(2) == asked.count(1) > 15
 
 
 def test_a_version_that_memory_would_not_hold_is_refused_but_for_force(checked: Site) -> None:
