@@ -114,9 +114,8 @@ def _compare_latency(site: Site, version: int, stable: int, largest_ratio: float
     inputs = site.server.zeros(version)
     took: dict[int, list[float]] = {version: [], stable: []}
     for _ in range(_TIMES):
-        for _ in range(_ROUNDS):
-            for number, times in took.items():
-                times.append(_seconds(site, number, inputs))
+        for number in _ROUNDS * (version, stable):
+            took[number].append(_seconds(site, number, inputs))
         new, old = statistics.median(took[version]), statistics.median(took[stable])
         words = f"{1000 * new:.1f} ms a request, stable {1000 * old:.1f} ms"
         if new <= largest_ratio * old or new - old <= _NOTICEABLE_SECONDS:
