@@ -89,7 +89,7 @@ def _run(settings: Settings) -> int:
     with quiet.native_stderr_silenced():
         from serving.local.server import ModelServer, start_runtime
 
-        start_runtime()
+        start_runtime(settings)
     try:
         server = ModelServer(settings)
         server.start()

@@ -20,6 +20,7 @@ from tensorflow.core.protobuf import config_pb2, saved_model_pb2
 from tensorflow.python.client import pywrap_tf_session
 
 from serving.local import memory
+from serving.local.crowd import Crowd
 from serving.local.errors import Code, StatusError, not_found
 from serving.local.storage import is_truncated
 from serving.wire import messages_pb2 as pb
@@ -32,11 +33,35 @@ VARIABLE_OPS = frozenset({"VarHandleOp", "VariableV2", "Variable", "VarHandlesOp
 logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
-def start_runtime() -> None:
-    """Runs an empty graph once, so that what TensorFlow prints on its first run is printed now."""
+class Parallelism(NamedTuple):
+    """Threads inside one operation, and operations at once; 0 for as many as there are cores."""
+
+    intra_op: int = 0
+    inter_op: int = 0
+
+    def config(self) -> config_pb2.ConfigProto:
+        """Settings of a session. Threads are the process's: its first session's settings count."""
+        return config_pb2.ConfigProto(
+            intra_op_parallelism_threads=self.intra_op,
+            inter_op_parallelism_threads=self.inter_op,
+        )
+
+
+DEFAULT_PARALLELISM = Parallelism()
+
+_crowd = Crowd()
+
+
+def start_runtime(parallelism: Parallelism = DEFAULT_PARALLELISM) -> None:
+    """Starts TensorFlow's threads, and has it print now what it prints on its first run."""
     memory.share_arenas()
-    with tf.compat.v1.Session(graph=tf.Graph()) as session, session.graph.as_default():
-        session.run(tf.constant(0))
+    session = tf.compat.v1.Session(graph=tf.Graph(), config=parallelism.config())
+    with session, session.graph.as_default():
+        nothing = tf.constant(0)
+        session.run(nothing)
+        # A negative number asks for none of TensorFlow's threads.
+        if parallelism.inter_op >= 0:
+            _crowd.start_pool(lambda options: session.run(nothing, options=options))
     # What is imported by now stays; later collections need not look at it.
     gc.freeze()
 
@@ -55,16 +80,6 @@ class Servable(Protocol):
         """Frees what the version holds. No run may be under way or follow."""
 
 
-class Parallelism(NamedTuple):
-    """Threads inside one operation, and operations at once; 0 for as many as there are cores."""
-
-    intra_op: int = 0
-    inter_op: int = 0
-
-
-DEFAULT_PARALLELISM = Parallelism()
-
-
 class SavedModel:
     """A SavedModel of TensorFlow."""
 
@@ -75,11 +90,7 @@ class SavedModel:
             StatusError: the directory is no SavedModel, or an incomplete or damaged one.
         """
         _require_complete(path)
-        config = config_pb2.ConfigProto(
-            intra_op_parallelism_threads=parallelism.intra_op,
-            inter_op_parallelism_threads=parallelism.inter_op,
-        )
-        self._session = tf.compat.v1.Session(graph=tf.Graph(), config=config)
+        self._session = tf.compat.v1.Session(graph=tf.Graph(), config=parallelism.config())
         try:
             with self._session.graph.as_default():
                 loaded = tf.compat.v1.saved_model.loader.load(self._session, [SERVE], str(path))
@@ -124,12 +135,13 @@ class SavedModel:
 @contextmanager
 def _run_options(timeout_ms: int) -> Iterator[Any]:
     """Options in the form that the C interface wants; they hold memory of its own."""
-    text = config_pb2.RunOptions(timeout_in_ms=timeout_ms).SerializeToString()
-    options = pywrap_tf_session.TF_NewBufferFromString(text)
-    try:
-        yield options
-    finally:
-        pywrap_tf_session.TF_DeleteBuffer(options)
+    with _crowd.joined() as options:
+        options.timeout_in_ms = timeout_ms
+        buffer = pywrap_tf_session.TF_NewBufferFromString(options.SerializeToString())
+        try:
+            yield buffer
+        finally:
+            pywrap_tf_session.TF_DeleteBuffer(buffer)
 
 
 def _signatures(meta_graph: Any) -> dict[str, pb.SignatureDef]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 
-from serving.local import files
+from serving.local import files, servable
 from serving.local.config import ModelConfigs
 from serving.local.dataplane import DataPlane
 from serving.local.grpc_answers import ModelService, PredictionService
@@ -16,7 +16,7 @@ from serving.local.loader import SavedModelLoader
 from serving.local.manager import Manager, ManagerOptions
 from serving.local.metrics import Metrics
 from serving.local.rest_api import RestApi
-from serving.local.servable import Parallelism, start_runtime
+from serving.local.servable import Parallelism
 from serving.local.settings import Settings
 from serving.local.versions import Versions
 
@@ -113,12 +113,22 @@ class ModelServer:
         return files.read_models(self._settings)
 
 
+def start_runtime(settings: Settings) -> None:
+    """Starts TensorFlow with the threads that flags ask for."""
+    servable.start_runtime(_parallelism(settings))
+
+
 def _loader(settings: Settings) -> SavedModelLoader:
-    parallelism = Parallelism(
+    return SavedModelLoader(
+        settings.enable_model_warmup, files.batching(settings), _parallelism(settings)
+    )
+
+
+def _parallelism(settings: Settings) -> Parallelism:
+    return Parallelism(
         settings.tensorflow_intra_op_parallelism or settings.tensorflow_session_parallelism,
         settings.tensorflow_inter_op_parallelism or settings.tensorflow_session_parallelism,
     )
-    return SavedModelLoader(settings.enable_model_warmup, files.batching(settings), parallelism)
 
 
 def _options(settings: Settings) -> ManagerOptions:

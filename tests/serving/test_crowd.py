@@ -1,0 +1,92 @@
+"""Many requests at once, and the threads that TensorFlow is given for them."""
+
+from __future__ import annotations
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from serving.client import DeadlineExceeded, connect
+from serving.local.crowd import Crowd
+from tests.serving.conftest import CONFIG, LABELS
+from tests.support.servers import ModelServer
+
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, and calls prctl(2)")
+
+
+def own_thread(options: Any) -> bool:
+    """Whether a run with these options is done by one thread."""
+    given: bool = options.experimental.use_run_handler_pool
+    return given
+
+
+@on_linux
+def test_as_many_runs_as_cores_get_a_thread_each_and_one_alone_gets_all() -> None:
+    crowd, starts = Crowd(cores=3), list[Any]()
+    crowd.start_pool(starts.append)
+    assert [own_thread(options) for options in starts] == [True]
+    with ExitStack() as later:
+        together = [later.enter_context(crowd.joined()) for _ in range(4)]
+        assert [own_thread(options) for options in together] == [False, False, True, True]
+    with crowd.joined() as alone:
+        assert not own_thread(alone)
+
+
+def test_without_a_pool_all_runs_share_all_cores() -> None:
+    crowd = Crowd(cores=1)
+    with crowd.joined() as options:
+        assert not own_thread(options)
+
+
+def test_a_run_that_fails_is_not_counted_any_more() -> None:
+    crowd = Crowd(cores=2)
+    with pytest.raises(ValueError, match="out of luck"), crowd.joined():
+        raise ValueError("out of luck")
+    assert crowd._running == 0
+
+
+def test_answers_in_a_crowd_are_those_given_alone(small_server: ModelServer) -> None:
+    client = connect(small_server.grpc_url)
+    photos = [np.arange(n, n + 50, dtype=np.float32) for n in range(200)]
+
+    def ask(x: Any) -> list[float]:
+        answer: list[float] = client.predict("half", {"x": x}).outputs["y"].tolist()
+        return answer
+
+    with ThreadPoolExecutor(16) as pool:
+        crowded = list(pool.map(ask, photos))
+    assert crowded == [ask(photo) for photo in photos]
+    client.close()
+
+
+def test_deadlines_hold_in_a_crowd(small_server: ModelServer) -> None:
+    client = connect(small_server.grpc_url)
+    endless = {"n": np.array(10_000_000, np.int32)}
+
+    def give_up(_: int) -> bool:
+        with pytest.raises(DeadlineExceeded):
+            client.predict("slow", endless, timeout=2.0)
+        return True
+
+    with ThreadPoolExecutor(6) as pool:
+        assert all(pool.map(give_up, range(6)))
+    # The cores are free again.
+    assert client.predict("half", {"x": np.ones(1, np.float32)}).outputs["y"].tolist() == [4.5]
+    client.close()
+
+
+@on_linux
+def test_flags_say_how_many_threads_there_are(small_models: Path, tmp_path: Path) -> None:
+    def threads(count: int) -> int:
+        flags = [LABELS, f"--tensorflow_intra_op_parallelism={count}"]
+        folder = tmp_path / str(count)
+        with ModelServer(folder, flags, CONFIG.format(small_models), wait_for=["half"]) as server:
+            assert server.process is not None
+            return len(list(Path(f"/proc/{server.process.pid}/task").iterdir()))
+
+    assert threads(9) - threads(1) >= 8
