@@ -27,7 +27,7 @@ VERSION = "version"
 
 
 def signature(folder: Path) -> Run:
-    """The shipped signature in the session that the local server runs: the floor of all servers."""
+    """The shipped signature as `tf.saved_model.load` gives it: the floor of all servers."""
     return _shipped(folder, "serving_default", "image")
 
 
@@ -37,16 +37,19 @@ def serve_bytes(folder: Path) -> Run:
     return lambda images: run(np.repeat(files, len(images)))
 
 
-def _shipped(folder: Path, signature: str, name: str) -> Run:
+def _shipped(folder: Path, name: str, argument: str) -> Run:
     from serving.local import quiet
 
     quiet.prepare_environment()
-    from serving.local.servable import SavedModel
+    import tensorflow as tf
 
-    model = SavedModel(folder / VERSION)
-    described = model.signatures[signature]
-    fetches = [described.outputs[output].name for output in sorted(described.outputs)]
-    return lambda values: model.run({described.inputs[name].name: values}, fetches)[2]
+    model = tf.saved_model.load(str(folder / VERSION))
+
+    def run(values: Array) -> Array:
+        outputs = model.signatures[name](**{argument: tf.constant(values)})
+        return {key: np.asarray(output) for key, output in outputs.items()}["probabilities"]
+
+    return run
 
 
 def keras_call(folder: Path) -> Run:
