@@ -52,6 +52,20 @@ def _shipped(folder: Path, name: str, argument: str) -> Run:
     return run
 
 
+def session(folder: Path) -> Run:
+    """The shipped signature in a session, as the local server and TensorFlow Serving run it."""
+    from serving.local import quiet
+
+    quiet.prepare_environment()
+    from serving.local.servable import SavedModel
+
+    model = SavedModel(folder / VERSION)
+    described = model.signatures["serving_default"]
+    fetches = [described.outputs[name].name for name in sorted(described.outputs)]
+    place = sorted(described.outputs).index("probabilities")
+    return lambda images: model.run({described.inputs["image"].name: images}, fetches)[place]
+
+
 def keras_call(folder: Path) -> Run:
     """The Keras model, called as the original design does."""
     import keras
@@ -113,6 +127,7 @@ def litert(folder: Path) -> Run:
 ENGINES: dict[str, Callable[[Path], Run]] = {
     "signature": signature,
     "serve_bytes": serve_bytes,
+    "session": session,
     "onnx_runtime": onnx_runtime,
     "openvino": openvino,
     "litert": litert,
