@@ -1,4 +1,4 @@
-"""Runs that come together: from as many as there are cores on, each gets a thread of its own.
+"""Runs that come together: as soon as there are as many as cores, each gets a thread of its own.
 
 By default TensorFlow splits every operation of every run among all cores. That is quickest for a
 run alone; of several at once each waits for the threads of the others, operation by operation. Its
@@ -26,7 +26,8 @@ class Crowd:
 
     def __init__(self, cores: int | None = None) -> None:
         """Takes as many cores as this process may use, unless told how many."""
-        self._cores = cores or _usable_cores()
+        # One run is no crowd, whatever it runs on.
+        self._size = max(2, cores or _usable_cores())
         self._running = 0
         self._has_pool = False
         self._lock = threading.Lock()
@@ -52,7 +53,7 @@ class Crowd:
         """Counts one more run until the block ends; yields the options that suit it."""
         with self._lock:
             self._running += 1
-            crowded = self._running >= self._cores
+            crowded = self._running >= self._size
         try:
             yield _options(own_thread=crowded and self._has_pool)
         finally:

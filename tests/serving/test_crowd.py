@@ -37,9 +37,17 @@ def test_as_many_runs_as_cores_get_a_thread_each_and_one_alone_gets_all() -> Non
         assert not own_thread(alone)
 
 
-def test_without_a_pool_all_runs_share_all_cores() -> None:
+@on_linux
+def test_a_run_alone_is_no_crowd_on_a_single_core() -> None:
     crowd = Crowd(cores=1)
-    with crowd.joined() as options:
+    crowd.start_pool(lambda _: None)
+    with crowd.joined() as first, crowd.joined() as second:
+        assert [own_thread(first), own_thread(second)] == [False, True]
+
+
+def test_without_a_pool_all_runs_share_all_cores() -> None:
+    crowd = Crowd(cores=2)
+    with crowd.joined(), crowd.joined() as options:
         assert not own_thread(options)
 
 
