@@ -47,6 +47,7 @@ def _shipped(folder: Path, name: str, argument: str) -> Run:
 
     def run(values: Array) -> Array:
         outputs = model.signatures[name](**{argument: tf.constant(values)})
+        # All are fetched, as a server has to.
         return {key: np.asarray(output) for key, output in outputs.items()}["probabilities"]
 
     return run
@@ -57,13 +58,11 @@ def session(folder: Path) -> Run:
     from serving.local import quiet
 
     quiet.prepare_environment()
+    from serving.local.predict import predict
     from serving.local.servable import SavedModel
 
     model = SavedModel(folder / VERSION)
-    described = model.signatures["serving_default"]
-    fetches = [described.outputs[name].name for name in sorted(described.outputs)]
-    place = sorted(described.outputs).index("probabilities")
-    return lambda images: model.run({described.inputs["image"].name: images}, fetches)[place]
+    return lambda images: predict(model, "serving_default", {"image": images})["probabilities"]
 
 
 def keras_call(folder: Path) -> Run:

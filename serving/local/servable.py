@@ -134,7 +134,7 @@ class SavedModel:
 
 @contextmanager
 def _run_options(timeout_ms: int) -> Iterator[Any]:
-    """Options in the form that the C interface wants; they hold memory of its own."""
+    """Options of one more run, in the form that the C interface wants, in memory of its own."""
     with _crowd.joined() as options:
         options.timeout_in_ms = timeout_ms
         buffer = pywrap_tf_session.TF_NewBufferFromString(options.SerializeToString())
