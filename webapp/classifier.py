@@ -9,7 +9,7 @@ import numpy as np
 from webapp.decoder import Seen
 from webapp.decoders import decoders
 from webapp.model import Batch, Model, Question
-from webapp.preprocessing import BadImage
+from webapp.preprocessing import IMAGE_SIZE, BadImage
 from webapp.shadow import Shadow
 from webapp.stages import Stages
 
@@ -55,8 +55,7 @@ class Classifier:
         """
         stages = stages or Stages()
         seen = [_look(photo, question.small, stages, deadline) for photo in photos]
-        images = np.stack([picture.tensor for picture in seen])
-        batch = Batch(images, [photo.filename for photo in photos])
+        batch = Batch(_images(seen), [photo.filename for photo in photos])
         with stages.time("model"):
             answer = self.model.ask(batch, question, deadline)
         if self.shadow is not None and question.shadow is not None:
@@ -85,6 +84,11 @@ class Reply:
     def to_json(self) -> dict[str, Any]:
         """The reply as the API gives it."""
         return {"model": self.model, "predictions": self.predictions}
+
+
+def _images(seen: list[Seen]) -> np.ndarray:
+    pixels = np.frombuffer(b"".join(picture.pixels for picture in seen), np.uint8)
+    return pixels.reshape(len(seen), IMAGE_SIZE, IMAGE_SIZE, 3)
 
 
 def _look(photo: Photo, small: int, stages: Stages, deadline: float) -> Seen:

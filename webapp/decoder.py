@@ -14,7 +14,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
-import numpy as np
 from PIL import Image
 
 from webapp.allocator import return_large_blocks
@@ -24,7 +23,7 @@ from webapp.preprocessing import (
     at_reduced_scale,
     decode,
     open_header,
-    to_tensor,
+    to_square,
 )
 
 MEMORY = 1_200_000_000
@@ -39,12 +38,12 @@ class Seen:
     """What is left of a picture once it is decoded.
 
     Attributes:
-        tensor: uint8 `[224, 224, 3]`, as the model takes it.
+        pixels: The bytes of uint8 `[224, 224, 3]`, as the model takes it.
         small: A JPEG of the upright picture made small, where one was asked for.
         preprocessing: Seconds that were spent after decoding.
     """
 
-    tensor: np.ndarray
+    pixels: bytes
     small: bytes | None
     preprocessing: float
 
@@ -93,9 +92,9 @@ def _may_go_on(pixels: int, connection: Connection) -> bool:
 def _look(header: Image.Image, side: int) -> Seen:
     upright = decode(header)
     started = time.perf_counter()
-    tensor = to_tensor(upright)
+    pixels = to_square(upright).tobytes()
     small = _small_copy(upright, side) if side else None
-    return Seen(tensor, small, time.perf_counter() - started)
+    return Seen(pixels, small, time.perf_counter() - started)
 
 
 def _small_copy(upright: Image.Image, side: int) -> bytes:

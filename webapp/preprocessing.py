@@ -11,13 +11,18 @@ to the model on the day it learns from it and on the day it is asked about it.
     └── UnsupportedImage    a file of another kind: a PDF, a video, an SVG
 """
 
-import io
+from __future__ import annotations
 
-import numpy as np
+import io
+from typing import TYPE_CHECKING
+
 import pi_heif  # type: ignore[import-untyped]
 from PIL import Image, UnidentifiedImageError
 
 from webapp.jpeg import MAX_SCANS, is_costly
+
+if TYPE_CHECKING:
+    import numpy as np
 
 IMAGE_SIZE = 224
 ENOUGH = IMAGE_SIZE * 3 // 2
@@ -137,11 +142,20 @@ def decode(image: Image.Image) -> Image.Image:
         ) from error
 
 
-def to_tensor(image: Image.Image) -> np.ndarray:
-    """Stretch a whole picture to the model's square.
+def to_square(image: Image.Image) -> Image.Image:
+    """Stretch a whole picture to the model's square, 224 x 224 pixels.
 
     Pillow's bilinear filter widens as it shrinks, exactly as `tf.image.resize` does with
     `antialias=True`; the model's `serve_bytes` signature relies on that.
+
+    Args:
+        image: A picture in mode `RGB`, of any size.
+    """
+    return image.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BILINEAR)
+
+
+def to_tensor(image: Image.Image) -> np.ndarray:
+    """Make the model's tensor of a whole picture, see `to_square`.
 
     Args:
         image: A picture in mode `RGB`, of any size.
@@ -149,8 +163,11 @@ def to_tensor(image: Image.Image) -> np.ndarray:
     Returns:
         uint8 `[224, 224, 3]`, RGB.
     """
-    square = image.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BILINEAR)
-    return np.array(square, dtype=np.uint8)
+    # Imported no earlier, here and below: a decoding process needs it for deep grey at most, and
+    # it would take half as much memory again as all the rest.
+    import numpy as np
+
+    return np.array(to_square(image), dtype=np.uint8)
 
 
 def _identify(data: bytes) -> Image.Image:
@@ -244,6 +261,8 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 def _deep_grey_to_8_bit(image: Image.Image) -> Image.Image:
     # Pillow clips deep grey at 255. 32-bit files do not say where white is: the nearest usual
     # white point that holds their brightest pixel is taken.
+    import numpy as np
+
     # In place: 50 megapixels are 200 MB.
     pixels = np.array(image, dtype=np.float32)
     np.nan_to_num(pixels, copy=False)

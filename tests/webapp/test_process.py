@@ -234,6 +234,11 @@ def test_preprocessing_does_not_load_flask() -> None:
     assert run_python("-c", script).strip() == "False"
 
 
+def test_a_decoding_process_does_not_load_numpy() -> None:
+    script = "import sys, webapp.decoder; print('numpy' in sys.modules)"
+    assert run_python("-c", script).strip() == "False"
+
+
 def refusal(**settings: str) -> str:
     """The one line that the front end prints when it will not start."""
     done = subprocess.run(
