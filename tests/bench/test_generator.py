@@ -12,7 +12,7 @@ from tests.support.servers import HOST, free_port
 
 
 class Answers(BaseHTTPRequestHandler):
-    """Answers what the path names, and keeps the connection."""
+    """Answers with the status that the path names, and keeps the connection unless it says so."""
 
     protocol_version = "HTTP/1.1"
 
@@ -20,7 +20,11 @@ class Answers(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.send_response(int(self.path.rpartition("/")[2]))
         self.send_header("Content-Length", str(len(body)))
+        if self.path.startswith("/close"):
+            self.send_header("Connection", "close")
         self.end_headers()
+        if self.path.startswith("/cut"):
+            body, self.close_connection = body[:-1], True
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
@@ -68,6 +72,22 @@ def test_refusals_are_counted_and_not_timed(generator: Generator, url: str, body
     found = load(generator, f"{url}/429", body)
     assert set(found.statuses) == {"429"}
     assert not found.milliseconds
+
+
+def test_a_reply_cut_off_is_no_answer_and_the_next_is_asked_for_anew(
+    generator: Generator, url: str, body: str
+) -> None:
+    found = load(generator, f"{url}/cut/200", body)
+    assert set(found.statuses) == {"0"}
+    assert found.statuses["0"] > 3
+
+
+def test_a_connection_that_the_server_closes_is_made_anew(
+    generator: Generator, url: str, body: str
+) -> None:
+    found = load(generator, f"{url}/close/200", body)
+    assert set(found.statuses) == {"200"}
+    assert found.statuses["200"] > 3
 
 
 @pytest.mark.parametrize("scheme", ["http", "grpc"])
