@@ -71,14 +71,11 @@ def convert(flat: list[Any], dtype: int) -> Array | None:
     return None
 
 
-def _floats(flat: list[Any], dtype: int) -> Array | None:
+def _floats(flat: list[Any], dtype: int) -> Array:
     if dtype == pb.DT_DOUBLE:
         flat = [as_rapidjson_reads(item) if type(item) is float else item for item in flat]
-    try:
-        with np.errstate(over="ignore"):
-            return np.array(flat, np.float64).astype(NUMPY_TYPES[dtype])
-    except OverflowError:
-        return None
+    with np.errstate(over="ignore"):
+        return np.array(flat, np.float64).astype(NUMPY_TYPES[dtype])
 
 
 def _integers(flat: list[int], dtype: int) -> Array | None:
@@ -126,7 +123,8 @@ def _unbase64(text: str) -> bytes | None:
 
 def is_base64(value: Any) -> bool:
     """Whether a value is `{"b64": "..."}` and nothing more (recorded case 036)."""
-    return isinstance(value, dict) and value.keys() == {"b64"} and isinstance(value["b64"], str)
+    # Not an object that has it twice.
+    return type(value) is dict and value.keys() == {"b64"} and isinstance(value["b64"], str)
 
 
 def is_named(value: Any) -> bool:

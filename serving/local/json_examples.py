@@ -13,7 +13,8 @@ import numpy as np
 from serving.local.errors import invalid_argument
 from serving.local.json_arrays import is_base64, string_bytes
 from serving.local.json_faults import format_error, json_type, parse_request
-from serving.local.json_numbers import INDENT, double, float32_text, is_double, string_text
+from serving.local.json_members import members_of
+from serving.local.json_numbers import INDENT, float32_text, is_double, string_text
 from serving.wire import messages_pb2 as pb
 
 EXAMPLES, CONTEXT = "examples", "context"
@@ -56,8 +57,10 @@ def _fill(example: pb.Example, value: Any) -> None:
     if not isinstance(value, dict):
         raise invalid_argument(f"Example must be JSON object but got JSON {json_type(value)}")
     example.features.SetInParent()
-    for name, content in value.items():
+    for name, content in members_of(value):
         feature = example.features.feature[name]
+        # Of a name that comes twice the last counts.
+        feature.Clear()
         for element in content if isinstance(content, list) else [content]:
             _add(feature, name, element)
 
@@ -98,7 +101,7 @@ def _converted(name: str, value: Any, kind: str) -> Any:
 
 def _float32(value: int | float) -> float:
     with np.errstate(over="ignore"):
-        return float(np.float32(double(value)))
+        return float(np.float32(float(value)))
 
 
 def _bytes(value: Any) -> bytes:
@@ -119,7 +122,6 @@ def results(result: pb.ClassificationResult | pb.RegressionResult) -> bytes:
 
 def _pairs(entry: pb.Classifications) -> str:
     pairs = [
-        f"[{string_text(scored.label.encode())}, {float32_text(scored.score)}]"
-        for scored in entry.classes
+        f"[{string_text(scored.label)}, {float32_text(scored.score)}]" for scored in entry.classes
     ]
     return f"[{', '.join(pairs)}]"

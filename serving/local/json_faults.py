@@ -12,11 +12,11 @@ import numpy as np
 
 from serving.local.errors import Code, StatusError, invalid_argument
 from serving.local.json_arrays import NUMPY_TYPES, convert, is_base64, is_named, string_bytes
+from serving.local.json_members import members_of
 from serving.local.json_numbers import value_text
 from serving.local.json_text import parse
-from serving.local.predict import type_name
+from serving.local.predict import require_rank, type_name
 from serving.wire import messages_pb2 as pb
-from serving.wire.tensors import MAX_RANK
 
 Infos = Mapping[str, pb.TensorInfo]
 
@@ -56,7 +56,7 @@ def fault_in_rows(instances: list[Any], infos: Infos, named: bool) -> StatusErro
             expected, got = ("object", "list") if named else ("value/list", "object")
             text = f"Expecting {expected} but got {got} at item {number} of input list"
             return invalid_argument(text)
-        members = item.items() if named else [(next(iter(infos)), item)]
+        members = members_of(item) if named else [(next(iter(infos)), item)]
         for name, value in members:
             try:
                 _check_row(name, value, infos, seen)
@@ -97,10 +97,9 @@ def shape_of(value: Any) -> list[int]:
     return shape
 
 
-def require_rank(value: Any, name: str) -> None:
+def require_depth(value: Any, name: str) -> None:
     """Refuses nesting deeper than any tensor (recorded case 750)."""
-    if len(shape_of(value)) > MAX_RANK:
-        raise invalid_argument(f"tensor parsing error: {name}")
+    require_rank(len(shape_of(value)), name)
 
 
 def check(value: Any, shape: list[int], level: int, dtype: int) -> None:
@@ -158,5 +157,6 @@ def json_type(value: Any) -> str:
     """RapidJSON's name of a value's type."""
     if value is None or isinstance(value, bool):
         return {None: "Null", True: "True", False: "False"}[value]
-    names = {dict: "Object", list: "Array", str: "String", int: "Number", float: "Number"}
-    return names[type(value)]
+    if isinstance(value, dict):
+        return "Object"
+    return {list: "Array", str: "String", int: "Number", float: "Number"}[type(value)]

@@ -13,6 +13,8 @@ import struct
 from decimal import Decimal
 from typing import Any
 
+from serving.local.json_members import members_of
+
 INDENT = "    "
 
 _FLOAT32 = struct.Struct("<f")
@@ -53,18 +55,10 @@ def is_double(value: Any) -> bool:
     return isinstance(value, float) or (type(value) is int and value not in _INTEGERS)
 
 
-def double(value: int | float) -> float:
-    """The double that RapidJSON keeps; an integer of more than 308 digits is infinite."""
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf if value > 0 else -math.inf
-
-
 def value_text(value: Any) -> str:
     """A JSON value as error messages quote it."""
     if is_double(value):
-        number = double(value)
+        number = float(value)
         single = -_FLOAT32_MAX <= number <= _FLOAT32_MAX
         return float32_text(_rounded(number)) if single else float64_text(number)
     parts: list[str] = []
@@ -87,14 +81,15 @@ def _write(value: Any, line: str, parts: list[str]) -> None:
     if isinstance(value, (dict, list)) and value:
         opening, closing = "{}" if isinstance(value, dict) else "[]"
         parts.append(opening)
-        for number, item in enumerate(value):
+        items = members_of(value) if isinstance(value, dict) else ((None, item) for item in value)
+        for number, (name, item) in enumerate(items):
             parts.append(f",{line}" if number else line)
-            if isinstance(value, dict):
-                parts.append(f"{quoted(item)}: ")
-            _write(value[item] if isinstance(value, dict) else item, line + INDENT, parts)
+            if name is not None:
+                parts.append(f"{quoted(name)}: ")
+            _write(item, line + INDENT, parts)
         parts.append(line[: -len(INDENT)] + closing)
     elif is_double(value):
-        parts.append(_double_text(double(value)))
+        parts.append(_double_text(float(value)))
     else:
         parts.append(quoted(value) if isinstance(value, str) else json.dumps(value))
 

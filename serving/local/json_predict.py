@@ -17,9 +17,10 @@ from serving.local.json_faults import (
     fault_in_rows,
     format_error,
     parse_request,
-    require_rank,
+    require_depth,
     shape_of,
 )
+from serving.local.json_members import members_of
 from serving.wire.methods import DEFAULT_SIGNATURE
 from serving.wire.tensors import Array
 
@@ -81,18 +82,24 @@ def _rows(instances: list[Any], infos: Infos) -> dict[str, Array]:
         )
     columns = _transpose(instances, infos) if named else {next(iter(infos)): instances}
     arrays = {name: dense(column, infos[name].dtype) for name, column in columns.items()}
-    complete = {name: array for name, array in arrays.items() if array is not None}
+    # Where a row has a name twice both values count, and the last of the column are left over.
+    count = len(instances)
+    complete = {name: array[:count] for name, array in arrays.items() if array is not None}
     if columns and len(complete) == len(columns) and (named or not any(map(is_named, instances))):
         return complete
     for name, column in columns.items():
-        require_rank(column, name)
+        require_depth(column, name)
     raise fault_in_rows(instances, infos, named)
 
 
 def _transpose(instances: list[Any], infos: Infos) -> dict[str, list[Any]]:
     if any(not is_named(item) or item.keys() != infos.keys() for item in instances):
         return {}
-    return {name: [item[name] for item in instances] for name in infos}
+    columns: dict[str, list[Any]] = {name: [] for name in infos}
+    for item in instances:
+        for name, value in members_of(item):
+            columns[name].append(value)
+    return columns
 
 
 def _columns(value: Any, infos: Infos) -> dict[str, Array]:
@@ -115,7 +122,7 @@ def _column(values: dict[str, Any], name: str, dtype: int) -> Array:
 def _tensor(value: Any, name: str, dtype: int) -> Array:
     array = dense(value, dtype)
     if array is None:
-        require_rank(value, name)
+        require_depth(value, name)
         check(value, shape_of(value), 0, dtype)
         raise invalid_argument(f"tensor parsing error: {name}")
     return array

@@ -13,13 +13,18 @@ import re
 from typing import Any
 
 from serving.local.errors import StatusError, invalid_argument
-from serving.local.json_literals import expect, parse_error, read_number
+from serving.local.json_literals import LONGEST, expect, parse_error, read_number
+from serving.local.json_members import object_of, with_member
 
 # Surrogate escapes (a first half alone is refused) and exponents that may exceed a double.
 _JUDGED_DIFFERENTLY = re.compile(rb"\\u[dD][89a-fA-F]|[eE]\+?[0-9]{3}")
 MAX_DEPTH = 200_000
 """The original overflows its stack somewhere beyond 20,000 lists, and takes 100,000 objects
 (recorded cases 750 to 753)."""
+
+# An integer that may exceed a double is sought as zeros, which takes a moment even in megabytes.
+_TO_ZEROS = bytes.maketrans(b"123456789", b"000000000")
+_TOO_LONG = b"0" * LONGEST
 
 _PLAIN = re.compile(rb'[^"\\\x00-\x1f]*')
 _HEX = re.compile(rb"[0-9a-fA-F]{4}")
@@ -36,7 +41,7 @@ def parse(text: bytes) -> Any:
     """Parses a JSON document.
 
     Returns:
-        The value. Of a key that comes twice the first counts (case 153); bytes that are not UTF-8
+        The value; an object in which a key comes twice is a `Repeated`. Bytes that are not UTF-8
         are kept by `surrogateescape` (case 149).
 
     Raises:
@@ -45,20 +50,13 @@ def parse(text: bytes) -> Any:
     if not text:
         raise invalid_argument("JSON Parse error: The document is empty")
     text = text.removeprefix(codecs.BOM_UTF8)
-    if not _JUDGED_DIFFERENTLY.search(text):
+    if not _JUDGED_DIFFERENTLY.search(text) and _TOO_LONG not in text.translate(_TO_ZEROS):
         try:
             decoded = text.decode("utf-8", "surrogateescape")
-            return json.loads(decoded, object_pairs_hook=_first_wins)
+            return json.loads(decoded, object_pairs_hook=object_of)
         except (ValueError, RecursionError):
             pass  # The parser below finds out what is wrong, and where.
     return _Parser(text).document()
-
-
-def _first_wins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    values = dict(pairs)
-    if len(values) < len(pairs):
-        values = dict(reversed(pairs))
-    return values
 
 
 class _Parser:
@@ -87,7 +85,7 @@ class _Parser:
                 continue
             while open_:
                 container, name = open_.pop()
-                _add(container, name, value)
+                container = _with(container, name, value)
                 if self._another(container):
                     named = isinstance(container, dict)
                     open_.append((container, self._name() if named else ""))
@@ -202,8 +200,10 @@ class _Parser:
         return parse_error(message, self._at if at is None else at)
 
 
-def _add(container: dict[str, Any] | list[Any], name: str, value: Any) -> None:
+def _with(
+    container: dict[str, Any] | list[Any], name: str, value: Any
+) -> dict[str, Any] | list[Any]:
     if isinstance(container, dict):
-        container.setdefault(name, value)
-    else:
-        container.append(value)
+        return with_member(container, name, value)
+    container.append(value)
+    return container

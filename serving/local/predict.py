@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from serving.local.errors import StatusError, failed_precondition, invalid_argument
+from serving.local.errors import Code, StatusError, failed_precondition, invalid_argument
 from serving.local.servable import Servable
 from serving.wire import messages_pb2 as pb
 from serving.wire.methods import (
@@ -16,8 +16,10 @@ from serving.wire.methods import (
     PREDICT_METHOD,
     REGRESS_METHOD,
 )
-from serving.wire.tensors import Array, data_type, from_proto
+from serving.wire.tensors import MAX_RANK, Array, data_type, from_proto
 
+TENSORFLOW_MAX_RANK = 254
+"""`TensorShape::MaxDimensions` in `tensor_shape.h`."""
 PREDICT_METHODS = (PREDICT_METHOD, "", CLASSIFY_METHOD, REGRESS_METHOD)
 
 
@@ -33,6 +35,7 @@ class RequestTensors(Mapping[str, Array]):
 
     def __getitem__(self, name: str) -> Array:
         proto = self._protos[name]
+        require_rank(len(proto.tensor_shape.dim), name)
         try:
             return from_proto(proto)
         except ValueError as error:
@@ -149,6 +152,15 @@ def _missing(
         f"default value provided. Inputs expected to be in the request {_braces(inputs)}, or "
         f"default input alias set: {','.join(sorted(defaults))}"
     )
+
+
+def require_rank(rank: int, name: str) -> None:
+    """Refuses more dimensions than TensorFlow's tensors have, in its words, or than ours have."""
+    if rank > TENSORFLOW_MAX_RANK:
+        raise invalid_argument(f"tensor parsing error: {name}")
+    if rank > MAX_RANK:
+        text = f"{name} has {rank} dimensions. This server takes at most {MAX_RANK}."
+        raise StatusError(Code.UNIMPLEMENTED, text)
 
 
 def require_type(position: int, array: Array, expected: pb.DataType) -> None:

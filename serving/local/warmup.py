@@ -1,16 +1,16 @@
 """Replays `assets.extra/tf_serving_warmup_requests` before a version serves.
 
 The file is a TFRecord of `PredictionLog`s; their calls are Predict, Classify, Regress or
-MultiInference. Texts are those of `saved_model_warmup_util.cc` and of TensorFlow's record reader.
-Only a record's length is checked by its checksum: for its contents that takes Python seconds.
+MultiInference. Texts are those of `saved_model_warmup_util.cc` and of TensorFlow's record reader,
+which reads the file and checks it.
 """
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 
+import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from serving.local.errors import Code, StatusError, invalid_argument
@@ -23,9 +23,6 @@ from serving.wire.methods import CLASSIFY_METHOD, REGRESS_METHOD
 WARMUP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 MAX_RECORDS = 1000
 
-_HEADER = struct.Struct("<QI")
-_LENGTH_BYTES = 8
-_CHECKSUM_BYTES = 4
 _NO_RECORDS = ". Please verify your warmup data is in TFRecord format."
 
 
@@ -71,7 +68,7 @@ def _replay(servable: Servable, entry: pb.PredictionLog) -> None:
 
 
 def _entries(file: Path) -> Iterator[pb.PredictionLog]:
-    for number, record in enumerate(_records(file.read_bytes())):
+    for number, record in enumerate(_records(file)):
         if number >= MAX_RECORDS:
             text = f"Number of warmup records exceeds the maximum ({MAX_RECORDS}) at {file}"
             raise invalid_argument(text)
@@ -83,31 +80,10 @@ def _entries(file: Path) -> Iterator[pb.PredictionLog]:
             raise invalid_argument(text) from error
 
 
-def _records(data: bytes) -> Iterator[bytes]:
-    """Splits a TFRecord file; a rest that is shorter than a header counts as nothing."""
-    position = 0
-    while (start := position + _HEADER.size) <= len(data):
-        length, checksum = _HEADER.unpack_from(data, position)
-        if checksum != _masked_crc32c(data[position : position + _LENGTH_BYTES]):
-            hint = " (Is this even a TFRecord file?)" if position == 0 else ""
-            raise _data_loss(f"corrupted record at {position}{hint}")
-        if start + length + _CHECKSUM_BYTES > len(data):
-            reason = "Read less bytes than requested"
-            raise _data_loss(f"truncated record at {position}' failed with {reason}")
-        yield data[start : start + length]
-        position = start + length + _CHECKSUM_BYTES
-
-
-def _masked_crc32c(data: bytes) -> int:
-    """The checksum of a TFRecord's length."""
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
-    crc ^= 0xFFFFFFFF
-    return (crc >> 15 | crc << 17) + 0xA282EAD8 & 0xFFFFFFFF
-
-
-def _data_loss(text: str) -> StatusError:
-    return StatusError(Code.DATA_LOSS, text + _NO_RECORDS)
+def _records(file: Path) -> Iterator[bytes]:
+    """The records of a TFRecord file; a rest that is shorter than a header counts as nothing."""
+    try:
+        yield from tf.compat.v1.io.tf_record_iterator(str(file))
+    except tf.errors.OpError as error:
+        hint = _NO_RECORDS if isinstance(error, tf.errors.DataLossError) else ""
+        raise StatusError(Code(error.error_code), error.message + hint) from error

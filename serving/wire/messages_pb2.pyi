@@ -359,9 +359,9 @@ class Class(_message.Message):
     __slots__ = ("label", "score")
     LABEL_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
-    label: str
+    label: bytes
     score: float
-    def __init__(self, label: _Optional[str] = ..., score: _Optional[float] = ...) -> None: ...
+    def __init__(self, label: _Optional[bytes] = ..., score: _Optional[float] = ...) -> None: ...
 
 class Classifications(_message.Message):
     __slots__ = ("classes",)

@@ -1,8 +1,8 @@
 """Numpy arrays to `TensorProto` and back, for client and server alike.
 
 The rules are TensorFlow's: a tensor's values stand either in `tensor_content` (raw bytes, little
-endian, C order) or in the `*_val` field of its type, where a short list repeats its last value
-and an empty one means zeros. Strings are object arrays of `bytes`.
+endian, C order; for strings see `string_lists`) or in the `*_val` field of its type, where a short
+list repeats its last value and an empty one means zeros. Strings are object arrays of `bytes`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from serving.wire import messages_pb2 as pb
+from serving.wire import string_lists
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -100,8 +101,8 @@ def from_proto(proto: pb.TensorProto) -> Array:
         An array of the tensor's shape and dtype; strings as an object array of `bytes`.
 
     Raises:
-        ValueError: unknown dtype, negative or unknown dimension, or a `tensor_content` whose
-            length does not fit (recorded cases 443 to 447).
+        ValueError: unknown dtype, negative or unknown dimension, or a `tensor_content` that does
+            not fit (recorded cases 443 to 447).
     """
     kind = _kind(proto.dtype)
     shape = _shape(proto.tensor_shape)
@@ -153,10 +154,12 @@ def _shape(proto: pb.TensorShapeProto) -> tuple[int, ...]:
 
 def _from_content(content: bytes, kind: _Kind, count: int) -> Array:
     if kind.dtype is np.object_:
-        raise ValueError("A string tensor needs string_val. Received: tensor_content.")
+        return _objects(string_lists.decode(content, count))
     expected = count * np.dtype(kind.dtype).itemsize
     if len(content) != expected:
         raise ValueError(f"tensor_content needs {expected} bytes. Received: {len(content)}.")
+    if kind.dtype is np.bool_ and content.strip(b"\0\1"):
+        raise ValueError("tensor_content holds a bool that is neither 0 nor 1.")
     return np.frombuffer(content, kind.dtype)
 
 
@@ -178,13 +181,20 @@ def _zero(kind: _Kind) -> Any:
 
 def _from_stored(values: list[Any], kind: _Kind) -> Array:
     if kind.dtype is np.object_:
-        flat = np.empty(len(values), np.object_)
-        flat[:] = values
-        return flat
+        return _objects(values)
+    if "complex" in kind.field:
+        # Two entries are one value; an odd one at the end counts as nothing.
+        return np.array(values[: len(values) // 2 * 2], kind.stored).view(kind.dtype)
     stored = np.array(values, np.int64 if kind.field == "half_val" else kind.stored)
     if kind.field == "half_val":
         return stored.astype(np.uint16).view(kind.dtype)
-    return stored.view(kind.dtype) if "complex" in kind.field else stored.astype(kind.dtype)
+    return stored.astype(kind.dtype)
+
+
+def _objects(values: list[Any]) -> Array:
+    flat = np.empty(len(values), np.object_)
+    flat[:] = values
+    return flat
 
 
 def _as_stored(array: Array, kind: _Kind) -> Array:

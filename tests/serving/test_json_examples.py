@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 
 from serving.local.errors import StatusError
-from serving.local.json_examples import read_examples
+from serving.local.inference import CLASSES, INPUTS, Task, infer
+from serving.local.json_examples import read_examples, results
 from serving.wire import messages_pb2 as pb
+from serving.wire.methods import CLASSIFY_METHOD
+from serving.wire.tensors import Array
 
 
 def feature(value: Any) -> pb.Feature:
@@ -38,6 +43,19 @@ def test_an_empty_list_is_a_feature_of_no_kind() -> None:
     assert feature([]).WhichOneof("kind") is None
 
 
+def test_of_a_feature_that_comes_twice_the_last_counts() -> None:
+    text = b'{"context": {"c": 1, "c": 2}, "examples": [{"x": ["a"], "x": 1.5}]}'
+    _, examples = read_examples(text)
+    listed = examples.example_list_with_context
+    assert list(listed.context.features.feature["c"].int64_list.value) == [2]
+    assert list(listed.examples[0].features.feature["x"].float_list.value) == [1.5]
+
+
+def test_a_feature_that_comes_twice_must_be_right_both_times() -> None:
+    with pytest.raises(StatusError, match="has element with unexpected JSON type: Null"):
+        read_examples(b'{"examples": [{"x": null, "x": 1}]}')
+
+
 MIXED = "Unexpected element type in feature: x expecting type: "
 
 
@@ -58,3 +76,28 @@ def test_the_kind_is_looked_at_before_the_value(value: Any, reason: str) -> None
     with pytest.raises(StatusError) as refusal:
         feature(value)
     assert refusal.value.message == reason
+
+
+class Labels:
+    """A servable that gives every example one label, which is no text."""
+
+    def __init__(self) -> None:
+        signature = pb.SignatureDef(method_name=CLASSIFY_METHOD)
+        signature.inputs[INPUTS].dtype = pb.DT_STRING
+        signature.outputs[CLASSES].name = "classes:0"
+        self.signatures: Mapping[str, pb.SignatureDef] = {"serving_default": signature}
+
+    def run(
+        self, feeds: Mapping[str, Array], fetches: Sequence[str], timeout_ms: int = 0
+    ) -> list[Array]:
+        return [np.array([[b"\xff"]], np.object_)]
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_label_that_is_no_text_passes_through() -> None:
+    _, examples = read_examples(b'{"examples": [{}]}')
+    (result,) = infer(Labels(), [Task(CLASSIFY_METHOD)], examples)
+    assert results(result) == b'{\n    "results": [[["\xff", 0.0]]\n    ]\n}'
+    assert b"\n\x01\xff" in result.SerializeToString()

@@ -63,6 +63,13 @@ def test_base64_with_the_wrong_padding_or_alphabet_is_refused(text: str) -> None
         read({"inputs": [{"b64": text}]}, x=pb.DT_STRING)
 
 
+def test_values_of_an_input_that_comes_twice_in_a_row_push_the_last_out() -> None:
+    (rows,) = read(b'{"instances": [{"x": [1], "x": [2]}, {"x": [3]}]}', x=pb.DT_INT32).values()
+    assert rows.tolist() == [[1], [2]]
+    (columns,) = read(b'{"inputs": {"x": [1], "x": [2]}}', x=pb.DT_INT32).values()
+    assert columns.tolist() == [1]
+
+
 @pytest.mark.parametrize("dtype", [pb.DT_HALF, pb.DT_BFLOAT16, pb.DT_UINT16, pb.DT_COMPLEX64])
 def test_without_values_every_type_is_taken_and_written(dtype: pb.DataType) -> None:
     (column,) = read({"inputs": [[], []]}, x=dtype).values()
@@ -99,6 +106,14 @@ REFUSED = {
     '{"inputs": [[1], 2]}': "JSON Value: 2 found at incorrect level: 2 in the JSON DOM. "
     "Expected at level: 2",
     '{"instances": [1, {"x": 1}]}': "Expecting value/list but got object at item 1 of input list",
+    '{"instances": [{"x": 1, "x": [2]}]}': "Failed to process element: 0 key: x of 'instances' "
+    "list. Error: INVALID_ARGUMENT: Expecting shape [] but got: [1]",
+    '{"instances": [{"x": 1, "y": 2, "y": 3}]}': "Failed to process element: 0 key: y of "
+    "'instances' list. Error: INVALID_ARGUMENT: JSON object: does not have named input: y",
+    '{"inputs": [{"b64": "YQ==", "b64": "YQ=="}]}': 'JSON Value: {\n    "b64": "YQ==",\n'
+    '    "b64": "YQ=="\n} Type: Object is not of expected type: float',
+    '{"instances": ' + "[" * 65 + "1" + "]" * 65 + "}": "x has 65 dimensions. This server takes at "
+    "most 64.",
     '{"signature_name": 5}': 'JSON Value: {\n    "signature_name": 5\n} not formatted correctly. '
     "'signature_name' key must be a string value.",
     '{"inputs": ' + "[" * 20000 + "1" + "]" * 20000 + "}": "tensor parsing error: x",

@@ -9,6 +9,7 @@ import pytest
 
 from serving.local.errors import StatusError
 from serving.local.json_literals import as_rapidjson_reads
+from serving.local.json_members import members_of
 from serving.local.json_numbers import float32_text, float64_text, string_text, value_text
 from serving.local.json_text import parse
 
@@ -25,6 +26,15 @@ REFUSED = {
     b'{"a": "b': "Missing a closing quotation mark in string. at offset: 8",
     b'{"a": 1e999}': "Number too big to be stored in double. at offset: 6",
     b'{"a": 0e309}': "Number too big to be stored in double. at offset: 6",
+    b"[1, -1" + b"0" * 309 + b"]": "Number too big to be stored in double. at offset: 4",
+    b"[18" + b"0" * 307 + b"]": "Number too big to be stored in double. at offset: 1",
+    b"[0.12345678901234567890e326]": "Number too big to be stored in double. at offset: 1",
+    b"[Infe]": "Miss exponent in number. at offset: 5",
+    b"[Infinit]": "Invalid value. at offset: 8",
+    b"[-Infx]": "Missing a comma or ']' after an array element. at offset: 5",
+    b"[NaX]": "Invalid value. at offset: 3",
+    b"[NaN.]": "Miss fraction part in number. at offset: 5",
+    b"[-x]": "Invalid value. at offset: 2",
     b'["a\tb"]': "Invalid escape character in string. at offset: 3",
     b'["\\ud800\\u0041"]': "The surrogate pair in string is invalid. at offset: 2",
     b"\0{}": "The document is empty. at offset: 0",
@@ -45,6 +55,10 @@ def test_a_fault_is_named_with_its_offset(text: bytes) -> None:
     [
         (b'{"a": 1, "a": 2}', {"a": 1}),
         (b"[Inf, -Infinity, Infinity]", [math.inf, -math.inf, math.inf]),
+        (b"[NInf, NaInf, -NaInfinity]", [math.inf, math.inf, -math.inf]),
+        (b"[Infe5, -Infinity.5, NaN.25e1]", [0.0, -0.5, 2.5]),
+        (b"[1" + b"0" * 308 + b", -17" + b"0" * 307 + b"]", [10**308, -17 * 10**307]),
+        (b"[0.12345678901234567890e325]", [math.inf]),
         (b'["\\ud83d\\ude00", "\\u00e9\\n"]', ["\U0001f600", "é\n"]),
         (b"[1e300, 10, -0.5, true, null]", [1e300, 10, -0.5, True, None]),
         (b'\xef\xbb\xbf{"a": {}, "b": []}', {"a": {}, "b": []}),
@@ -56,6 +70,13 @@ def test_a_fault_is_named_with_its_offset(text: bytes) -> None:
 )
 def test_what_the_original_takes_is_taken(text: bytes, value: Any) -> None:
     assert parse(text) == value
+
+
+@pytest.mark.parametrize("last", [b"4", b"1e000"], ids=["Python's parser", "our own"])
+def test_every_member_of_an_object_is_kept(last: bytes) -> None:
+    value = parse(b'{"a": 1, "b": 2, "a": 3, "a": %s}' % last)
+    assert list(members_of(value)) == [("a", 1), ("b", 2), ("a", 3), ("a", float(last))]
+    assert value["a"] == 1
 
 
 def test_deep_nesting_is_read() -> None:
@@ -97,7 +118,7 @@ QUOTED = {
     b"1e39": "1e+39",
     b"18446744073709551616": "1.84467441e+19",
     b"18446744073709551615": "18446744073709551615",
-    b"1" + b"0" * 400: "Infinity",
+    b'{"a": 1, "a": 2}': '{\n    "a": 1,\n    "a": 2\n}',
     b"[]": "[]",
     b"[1e30, 1e-7, 0.00001, 1e16, 123456.25, -0.0]": "[\n    1e30,\n    1e-7,\n    0.00001,\n"
     "    10000000000000000.0,\n    123456.25,\n    -0.0\n]",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from serving.wire import messages_pb2 as pb
 from serving.wire import tensors
@@ -72,6 +75,45 @@ def test_content_of_a_tensor_without_elements_is_not_looked_at() -> None:
     shape = pb.TensorShapeProto(dim=[pb.TensorShapeProto.Dim(size=size) for size in (2, 0)])
     proto = pb.TensorProto(dtype=pb.DT_FLOAT, tensor_shape=shape, tensor_content=b"123")
     assert from_proto(proto).shape == (2, 0)
+
+
+def tensor(size: int, **content: Any) -> pb.TensorProto:
+    shape = pb.TensorShapeProto(dim=[pb.TensorShapeProto.Dim(size=size)])
+    return pb.TensorProto(tensor_shape=shape, **content)
+
+
+TAKEN = [
+    tensor(2, dtype=pb.DT_STRING, tensor_content=b"\1\2abb"),
+    tensor(2, dtype=pb.DT_STRING, tensor_content=b"\x81\0\2abb"),
+    tensor(2, dtype=pb.DT_STRING, tensor_content=b"\x81\x80\x80\x80\x70\2abb"),
+    tensor(2, dtype=pb.DT_BOOL, tensor_content=b"\0\1"),
+    tensor(2, dtype=pb.DT_COMPLEX64, scomplex_val=[1, 2, 3]),
+    tensor(2, dtype=pb.DT_COMPLEX64, scomplex_val=[1]),
+    tensor(2, dtype=pb.DT_COMPLEX128, dcomplex_val=[1, 2, 3, 4, 5]),
+]
+
+
+@pytest.mark.parametrize("proto", TAKEN)
+def test_a_tensor_is_read_as_tensorflow_reads_it(proto: pb.TensorProto) -> None:
+    expected = tf.io.parse_tensor(proto.SerializeToString(), proto.dtype).numpy()
+    assert from_proto(proto).tolist() == expected.tolist()
+
+
+REFUSED = [
+    tensor(2, dtype=pb.DT_STRING, tensor_content=b"\1\2ab"),
+    tensor(2, dtype=pb.DT_STRING, tensor_content=b"\1\2abcd"),
+    tensor(2, dtype=pb.DT_STRING, tensor_content=b"\1"),
+    tensor(2, dtype=pb.DT_STRING, tensor_content=b"\x81\x80\x80\x80\x80\0\2abb"),
+    tensor(3, dtype=pb.DT_BOOL, tensor_content=b"\0\1\2"),
+]
+
+
+@pytest.mark.parametrize("proto", REFUSED)
+def test_a_tensor_that_tensorflow_refuses_is_refused(proto: pb.TensorProto) -> None:
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        tf.io.parse_tensor(proto.SerializeToString(), proto.dtype)
+    with pytest.raises(ValueError, match=r"string|bool"):
+        from_proto(proto)
 
 
 def test_an_unknown_type_is_refused() -> None:

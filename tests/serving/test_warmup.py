@@ -22,6 +22,7 @@ Damage = Callable[[bytes], bytes]
 DAMAGES: dict[str, Damage] = {
     "no records at all": lambda _: b"a text, and not a short one",
     "another length": lambda data: bytes([data[0] ^ 1]) + data[1:],
+    "another content": lambda data: data[:20] + bytes([data[20] ^ 1]) + data[21:],
     "cut off": lambda data: data[:-1],
     "cut off in a later one": lambda data: data + data[:20],
 }
