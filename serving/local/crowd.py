@@ -9,16 +9,47 @@ run handler pool takes whole runs instead, the oldest first, and lets one thread
 from __future__ import annotations
 
 import ctypes
-import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from tensorflow.core.protobuf import config_pb2
 
+from serving.local.cores import usable_cores
+
 _SET_TIMER_SLACK = 29
 _SLACK_NANOSECONDS = 1_000_000
+
+
+class Parallelism(NamedTuple):
+    """Threads inside one operation, and operations at once; 0 for as many as there are cores."""
+
+    intra_op: int = 0
+    inter_op: int = 0
+
+    def config(self) -> config_pb2.ConfigProto:
+        """Settings of a session. Threads are the process's: its first session's settings count."""
+        return config_pb2.ConfigProto(
+            intra_op_parallelism_threads=self.intra_op,
+            inter_op_parallelism_threads=self.inter_op,
+        )
+
+    def pool_config(self) -> config_pb2.ConfigProto:
+        """Settings of the session that starts the run handler pool: twice as many threads as cores.
+
+        A few operations of a run are shared out after all, and its thread then sleeps until others
+        have done their shares; with one thread a core, that core did nothing in the meantime.
+        """
+        config = self.config()
+        threads = 2 * (self.inter_op or usable_cores())
+        config.session_inter_op_thread_pool.add(num_threads=threads)
+        # Those that only help out. All others do so too where they have no run of their own.
+        config.intra_op_parallelism_threads = 1
+        return config
+
+
+DEFAULT_PARALLELISM = Parallelism()
 
 
 class Crowd:
@@ -27,7 +58,7 @@ class Crowd:
     def __init__(self, cores: int | None = None) -> None:
         """Takes as many cores as this process may use, unless told how many."""
         # One run is no crowd, whatever it runs on.
-        self._size = max(2, cores or _usable_cores())
+        self._size = max(2, cores or usable_cores())
         self._running = 0
         self._has_pool = False
         self._lock = threading.Lock()
@@ -65,8 +96,3 @@ def _options(*, own_thread: bool) -> config_pb2.RunOptions:
     options = config_pb2.RunOptions()
     options.experimental.use_run_handler_pool = own_thread
     return options
-
-
-def _usable_cores() -> int:
-    """A container may have fewer than its machine; macOS cannot tell."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -5,7 +5,6 @@ Free of TensorFlow, so that a mistake in them is told before the seconds that it
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from serving.local.batching_options import BatchingOptions
@@ -15,6 +14,7 @@ from serving.local.config import (
     read_text_proto,
     require_known_platforms,
 )
+from serving.local.cores import usable_cores
 from serving.local.errors import invalid_argument
 from serving.local.settings import Settings
 from serving.wire import operations_pb2 as operations
@@ -91,4 +91,4 @@ def batching(settings: Settings) -> BatchingOptions | None:
     message = operations.BatchingParameters()
     if settings.batching_parameters_file:
         message = read_text_proto(Path(settings.batching_parameters_file), message)
-    return BatchingOptions.of(message, os.cpu_count() or 1)
+    return BatchingOptions.of(message, usable_cores())

@@ -1,4 +1,4 @@
-"""One loaded SavedModel: the only module that calls TensorFlow.
+"""One loaded SavedModel: the only module that calls TensorFlow, but for the reading of records.
 
 The model runs through a session's C interface, the path that TensorFlow Serving takes too, so
 values, shapes and error texts are those of the original; Python's own shape checks, which it does
@@ -12,42 +12,31 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.core.protobuf import config_pb2, saved_model_pb2
+from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.client import pywrap_tf_session
 
 from serving.local import memory
-from serving.local.crowd import Crowd
+from serving.local.crowd import DEFAULT_PARALLELISM, Crowd, Parallelism
 from serving.local.errors import Code, StatusError, not_found
 from serving.local.storage import is_truncated
 from serving.wire import messages_pb2 as pb
-from serving.wire.tensors import Array
+from serving.wire.tensors import MAX_RANK, Array
 
 SERVE = "serve"
 VARIABLE_OPS = frozenset({"VarHandleOp", "VariableV2", "Variable", "VarHandlesOp"})
 
+_NO_ARRAY = "Could not allocate ndarray"
+_TOO_MANY_DIMENSIONS = (
+    f"An output has more than {MAX_RANK} dimensions, or no room: this server cannot take it over."
+)
+
 # The loader tells its callers to move to TensorFlow 2's loader, which has no such run path.
 logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
-
-class Parallelism(NamedTuple):
-    """Threads inside one operation, and operations at once; 0 for as many as there are cores."""
-
-    intra_op: int = 0
-    inter_op: int = 0
-
-    def config(self) -> config_pb2.ConfigProto:
-        """Settings of a session. Threads are the process's: its first session's settings count."""
-        return config_pb2.ConfigProto(
-            intra_op_parallelism_threads=self.intra_op,
-            inter_op_parallelism_threads=self.inter_op,
-        )
-
-
-DEFAULT_PARALLELISM = Parallelism()
 
 _crowd = Crowd()
 
@@ -55,12 +44,13 @@ _crowd = Crowd()
 def start_runtime(parallelism: Parallelism = DEFAULT_PARALLELISM) -> None:
     """Starts TensorFlow's threads, and has it print now what it prints on its first run."""
     memory.share_arenas()
-    session = tf.compat.v1.Session(graph=tf.Graph(), config=parallelism.config())
-    with session, session.graph.as_default():
+    with tf.Graph().as_default() as graph:
         nothing = tf.constant(0)
+    with tf.compat.v1.Session(graph=graph, config=parallelism.config()) as session:
         session.run(nothing)
-        # A negative number asks for none of TensorFlow's threads.
-        if parallelism.inter_op >= 0:
+    # A negative number asks for none of TensorFlow's threads.
+    if parallelism.inter_op >= 0:
+        with tf.compat.v1.Session(graph=graph, config=parallelism.pool_config()) as session:
             _crowd.start_pool(lambda options: session.run(nothing, options=options))
     # What is imported by now stays; later collections need not look at it.
     gc.freeze()
@@ -216,6 +206,8 @@ def _status_error(error: Exception) -> StatusError:
         return error
     if isinstance(error, tf.errors.OpError):
         original = _first_cause(error)
+        if original.message == _NO_ARRAY:
+            return StatusError(Code.UNIMPLEMENTED, _TOO_MANY_DIMENSIONS)
         return StatusError(Code(original.error_code), _without_caller_traceback(original.message))
     if isinstance(error, (TypeError, ValueError)):
         return StatusError(Code.INVALID_ARGUMENT, str(error))

@@ -7,6 +7,7 @@ import threading
 
 from serving.local import files, servable
 from serving.local.config import ModelConfigs
+from serving.local.crowd import Parallelism
 from serving.local.dataplane import DataPlane
 from serving.local.grpc_answers import ModelService, PredictionService
 from serving.local.grpc_health import Health
@@ -16,7 +17,6 @@ from serving.local.loader import SavedModelLoader
 from serving.local.manager import Manager, ManagerOptions
 from serving.local.metrics import Metrics
 from serving.local.rest_api import RestApi
-from serving.local.servable import Parallelism
 from serving.local.settings import Settings
 from serving.local.versions import Versions
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -13,6 +14,8 @@ import pytest
 
 from serving.client import DeadlineExceeded, connect
 from serving.local.crowd import Crowd
+from serving.local.files import batching
+from serving.local.settings import Settings
 from tests.serving.conftest import CONFIG, LABELS
 from tests.support.servers import ModelServer
 
@@ -35,6 +38,17 @@ def test_as_many_runs_as_cores_get_a_thread_each_and_one_alone_gets_all() -> Non
         assert [own_thread(options) for options in together] == [False, False, True, True]
     with crowd.joined() as alone:
         assert not own_thread(alone)
+
+
+def test_the_cores_that_count_are_those_that_this_process_may_use(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {2, 5, 7}, raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    assert Crowd()._size == 3
+    options = batching(Settings(enable_batching=True))
+    assert options is not None
+    assert options.num_batch_threads == 3
 
 
 @on_linux
@@ -88,13 +102,18 @@ def test_deadlines_hold_in_a_crowd(small_server: ModelServer) -> None:
     client.close()
 
 
+# Of those that flags ask for; the pool has two for each operation at once.
 @on_linux
-def test_flags_say_how_many_threads_there_are(small_models: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("flag", "each"), [("intra_op", 1), ("inter_op", 3)])
+def test_flags_say_how_many_threads_there_are(
+    small_models: Path, tmp_path: Path, flag: str, each: int
+) -> None:
     def threads(count: int) -> int:
-        flags = [LABELS, f"--tensorflow_intra_op_parallelism={count}"]
+        flags = [LABELS, f"--tensorflow_{flag}_parallelism={count}"]
         folder = tmp_path / str(count)
         with ModelServer(folder, flags, CONFIG.format(small_models), wait_for=["half"]) as server:
             assert server.process is not None
             return len(list(Path(f"/proc/{server.process.pid}/task").iterdir()))
 
-    assert threads(9) - threads(1) >= 8
+    # Threads of gRPC come and go.
+    assert threads(41) - threads(1) == pytest.approx(40 * each, abs=8)
