@@ -162,7 +162,8 @@ class _Http:
             connection = self._socket or self._open()
             connection.sendall(self._message)
             status, fields, received = self._read()
-        except OSError:
+        # No reply, or none that tells its length.
+        except (OSError, LookupError, ValueError):
             self._close()
             return _Reply(0)
         if fields.get("connection") == "close":

@@ -164,7 +164,7 @@ def to_tensor(image: Image.Image) -> np.ndarray:
         uint8 `[224, 224, 3]`, RGB.
     """
     # Imported no earlier, here and below: a decoding process needs it for deep grey at most, and
-    # it would take half as much memory again as all the rest.
+    # would be nearly twice as large.
     import numpy as np
 
     return np.array(to_square(image), dtype=np.uint8)

@@ -37,7 +37,6 @@ _TOO_MANY_DIMENSIONS = (
 # The loader tells its callers to move to TensorFlow 2's loader, which has no such run path.
 logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
-
 _crowd = Crowd()
 
 

@@ -19,7 +19,8 @@ class Answers(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.send_response(int(self.path.rpartition("/")[2]))
-        self.send_header("Content-Length", str(len(body)))
+        if not self.path.startswith("/endless"):
+            self.send_header("Content-Length", str(len(body)))
         if self.path.startswith("/close"):
             self.send_header("Connection", "close")
         self.end_headers()
@@ -74,10 +75,11 @@ def test_refusals_are_counted_and_not_timed(generator: Generator, url: str, body
     assert not found.milliseconds
 
 
-def test_a_reply_cut_off_is_no_answer_and_the_next_is_asked_for_anew(
-    generator: Generator, url: str, body: str
+@pytest.mark.parametrize("how", ["cut", "endless"])
+def test_a_reply_that_has_no_end_is_no_answer_and_the_next_is_asked_for_anew(
+    generator: Generator, url: str, body: str, how: str
 ) -> None:
-    found = load(generator, f"{url}/cut/200", body)
+    found = load(generator, f"{url}/{how}/200", body)
     assert set(found.statuses) == {"0"}
     assert found.statuses["0"] > 3
 
