@@ -1,7 +1,8 @@
 """What can run the network in one's own process, behind one interface, called in a loop.
 
 `python -m bench.engines NAME FOLDER` is a process that loads one engine and runs it when told to.
-Each uses as many threads as it thinks right, which is one for each core.
+Each uses as many threads as it thinks right, which is one for each core; the shipped model is given
+them as the servers are told to.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ Run = Callable[[Array], Array]
 
 IMAGE = "image.npy"
 VERSION = "version"
+# Threads for one operation, as Procfile and docker-compose.yml have it.
+INTRA_OP = 1
 
 
 def signature(folder: Path) -> Run:
@@ -31,18 +34,24 @@ def signature(folder: Path) -> Run:
     return _shipped(folder, "serving_default", "image")
 
 
+def split_operations(folder: Path) -> Run:
+    """The same where TensorFlow splits each operation among its threads, as it does by itself."""
+    return _shipped(folder, "serving_default", "image", intra_op=0)
+
+
 def serve_bytes(folder: Path) -> Run:
-    """The same of the signature that decodes a file: as many of one JPEG as there are images."""
+    """The signature that decodes a file: as many of one JPEG as there are images."""
     run, files = _shipped(folder, "serve_bytes", "image_bytes"), np.array([jpeg(SQUARE)], object)
     return lambda images: run(np.repeat(files, len(images)))
 
 
-def _shipped(folder: Path, name: str, argument: str) -> Run:
+def _shipped(folder: Path, name: str, argument: str, intra_op: int = INTRA_OP) -> Run:
     from serving.local import quiet
 
     quiet.prepare_environment()
     import tensorflow as tf
 
+    tf.config.threading.set_intra_op_parallelism_threads(intra_op)
     model = tf.saved_model.load(str(folder / VERSION))
 
     def run(values: Array) -> Array:
@@ -58,10 +67,11 @@ def session(folder: Path) -> Run:
     from serving.local import quiet
 
     quiet.prepare_environment()
+    from serving.local.cores import Parallelism
     from serving.local.predict import predict
     from serving.local.servable import SavedModel
 
-    model = SavedModel(folder / VERSION)
+    model = SavedModel(folder / VERSION, Parallelism(INTRA_OP))
     return lambda images: predict(model, "serving_default", {"image": images})["probabilities"]
 
 
@@ -125,6 +135,7 @@ def litert(folder: Path) -> Run:
 
 ENGINES: dict[str, Callable[[Path], Run]] = {
     "signature": signature,
+    "split_operations": split_operations,
     "serve_bytes": serve_bytes,
     "session": session,
     "onnx_runtime": onnx_runtime,

@@ -15,6 +15,7 @@ CLIENTS = (1, 8, 64)
 ENGINES = {
     "signature": "shipped signature, bare",
     "session": "the same in a session, as the servers run it",
+    "split_operations": "shipped signature, each operation split among threads",
     "serve_bytes": "shipped `serve_bytes`, bare, of a 224 px JPEG",
     **RIVALS,
     "keras": "Keras, `predict`",

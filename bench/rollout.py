@@ -34,6 +34,7 @@ SHIPPED = ROOT / "models" / "us_bills" / "1"
 PHOTO = (ROOT / "webapp" / "static" / "samples" / "five.webp").read_bytes()
 FLAGS = (
     "--allow_version_labels_for_unavailable_models=true",
+    "--tensorflow_intra_op_parallelism=1",
     "--model_config_file_poll_wait_seconds=2",
 )
 # Steps through all buckets before one comes again, evenly at any time.

@@ -17,7 +17,8 @@ import tensorflow as tf
 def folded(model: keras.Model) -> keras.Model:
     """Returns a functional model that shares the weights of `model` and gives what it gives.
 
-    A batch norm behind anything but a convolution stays as it is.
+    A batch norm behind anything but a convolution stays as it is, and a convolution with a bias is
+    one with nothing to fold.
     """
     return keras.models.clone_model(
         model, clone_function=lambda layer: layer, call_function=_call, recursive=True
@@ -25,27 +26,40 @@ def folded(model: keras.Model) -> keras.Model:
 
 
 class Folded(keras.layers.Layer):  # type: ignore[misc]  # Keras is untyped
-    """A convolution without a bias and the batch norm behind it, for inference."""
+    """A convolution and the batch norm behind it, if there is one, for inference."""
 
-    def __init__(self, convolution: keras.layers.Layer, norm: keras.layers.BatchNormalization):
+    def __init__(
+        self,
+        convolution: keras.layers.Layer,
+        norm: keras.layers.BatchNormalization | None = None,
+    ) -> None:
         super().__init__(name=convolution.name)
         self._convolution, self._norm = convolution, norm
+        self.depthwise = isinstance(convolution, keras.layers.DepthwiseConv2D)
 
     def call(self, x: Any) -> Any:
-        """Maps [N,H,W,C] to what the batch norm would give.
+        """Maps [N,H,W,C] to what the last of both would give."""
+        kernel, bias = self.kernel_and_bias()
+        return tf.nn.bias_add(self.convolve(x, kernel), bias)
+
+    def kernel_and_bias(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns [H,W,C,filters], or [H,W,C,1] of a depthwise one, and [filters] or [C].
 
         A batch norm gives gamma (y - mean) / sqrt(variance + epsilon) + beta (Ioffe and Szegedy,
         ICML 2015, algorithm 2), linear in y as the convolution is in its kernel.
         """
-        convolution, norm = self._convolution, self._norm
-        (kernel,) = _read(convolution)
-        gamma, beta, mean, variance = _read(norm)
-        scale = gamma * tf.math.rsqrt(variance + norm.epsilon)
-        depthwise = isinstance(convolution, keras.layers.DepthwiseConv2D)
-        kernel *= scale[:, None] if depthwise else scale
-        convolve = keras.ops.depthwise_conv if depthwise else keras.ops.conv
-        y = convolve(x, kernel, convolution.strides, convolution.padding)
-        return tf.nn.bias_add(y, beta - mean * scale)
+        if self._norm is None:
+            kernel, bias = _read(self._convolution)
+            return kernel, bias
+        (kernel,) = _read(self._convolution)
+        gamma, beta, mean, variance = _read(self._norm)
+        scale = gamma * tf.math.rsqrt(variance + self._norm.epsilon)
+        return kernel * (scale[:, None] if self.depthwise else scale), beta - mean * scale
+
+    def convolve(self, x: Any, kernel: tf.Tensor) -> Any:
+        """Does the convolution with another kernel, without a bias."""
+        convolve = keras.ops.depthwise_conv if self.depthwise else keras.ops.conv
+        return convolve(x, kernel, self._convolution.strides, self._convolution.padding)
 
     def compute_output_shape(self, shape: Any) -> Any:
         """Returns the convolution's."""
@@ -64,12 +78,14 @@ def _read(layer: keras.layers.Layer) -> list[tf.Tensor]:
 def _call(layer: keras.layers.Layer, x: Any, **arguments: Any) -> Any:
     if isinstance(layer, keras.layers.BatchNormalization):
         origin = x._keras_history
-        if _is_plain_convolution(origin.operation):
+        if _is_convolution(origin.operation, use_bias=False):
             node = origin.operation._inbound_nodes[origin.node_index]
             return Folded(origin.operation, layer)(node.input_tensors[0])
+    if _is_convolution(layer, use_bias=True):
+        return Folded(layer)(x)
     return layer(x, **arguments)
 
 
-def _is_plain_convolution(layer: keras.layers.Layer) -> bool:
+def _is_convolution(layer: keras.layers.Layer, *, use_bias: bool) -> bool:
     kinds = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
-    return isinstance(layer, kinds) and not layer.use_bias
+    return isinstance(layer, kinds) and layer.use_bias == use_bias

@@ -13,6 +13,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from training.calibrate import Calibration
 from training.folding import folded
+from training.halving import halved
 from training.second_look import after_second_look
 from webapp.preprocessing import IMAGE_SIZE
 
@@ -40,7 +41,7 @@ def _frozen(model: keras.Model) -> Any:
     variables. And no variable can be left behind or, as Keras 3 exports do, be saved twice.
     """
     features = model.get_layer("pool").input
-    both = folded(keras.Model(model.input, [features, model.output]))
+    both = halved(folded(keras.Model(model.input, [features, model.output])))
     traced = tf.function(lambda image: both(image, training=False), input_signature=[IMAGE])
     return convert_variables_to_constants_v2(traced.get_concrete_function())
 

@@ -1,8 +1,19 @@
-"""How many cores this process may use."""
+"""How many cores this process may use, and how TensorFlow is to use them."""
 
 from __future__ import annotations
 
 import os
+from typing import NamedTuple
+
+
+class Parallelism(NamedTuple):
+    """Threads inside one operation, and operations at once; 0 for as many as there are cores."""
+
+    intra_op: int = 0
+    inter_op: int = 0
+
+
+DEFAULT_PARALLELISM = Parallelism()
 
 
 def usable_cores() -> int:

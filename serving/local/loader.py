@@ -9,7 +9,7 @@ from pathlib import Path
 from serving.local import memory
 from serving.local.batching import BatchedServable
 from serving.local.batching_options import BatchingOptions
-from serving.local.crowd import DEFAULT_PARALLELISM, Parallelism
+from serving.local.cores import DEFAULT_PARALLELISM, Parallelism
 from serving.local.servable import SavedModel, Servable
 from serving.local.warmup import warm_up
 

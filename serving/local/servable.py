@@ -16,11 +16,11 @@ from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow.core.protobuf import config_pb2, saved_model_pb2
 from tensorflow.python.client import pywrap_tf_session
 
 from serving.local import memory
-from serving.local.crowd import DEFAULT_PARALLELISM, Crowd, Parallelism
+from serving.local.cores import DEFAULT_PARALLELISM, Parallelism
 from serving.local.errors import Code, StatusError, not_found
 from serving.local.storage import is_truncated
 from serving.wire import messages_pb2 as pb
@@ -37,20 +37,14 @@ _TOO_MANY_DIMENSIONS = (
 # The loader tells its callers to move to TensorFlow 2's loader, which has no such run path.
 logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
-_crowd = Crowd()
-
 
 def start_runtime(parallelism: Parallelism = DEFAULT_PARALLELISM) -> None:
     """Starts TensorFlow's threads, and has it print now what it prints on its first run."""
     memory.share_arenas()
     with tf.Graph().as_default() as graph:
         nothing = tf.constant(0)
-    with tf.compat.v1.Session(graph=graph, config=parallelism.config()) as session:
+    with tf.compat.v1.Session(graph=graph, config=_config(parallelism)) as session:
         session.run(nothing)
-    # A negative number asks for none of TensorFlow's threads.
-    if parallelism.inter_op >= 0:
-        with tf.compat.v1.Session(graph=graph, config=parallelism.pool_config()) as session:
-            _crowd.start_pool(lambda options: session.run(nothing, options=options))
     # What is imported by now stays; later collections need not look at it.
     gc.freeze()
 
@@ -79,7 +73,7 @@ class SavedModel:
             StatusError: the directory is no SavedModel, or an incomplete or damaged one.
         """
         _require_complete(path)
-        self._session = tf.compat.v1.Session(graph=tf.Graph(), config=parallelism.config())
+        self._session = tf.compat.v1.Session(graph=tf.Graph(), config=_config(parallelism))
         try:
             with self._session.graph.as_default():
                 loaded = tf.compat.v1.saved_model.loader.load(self._session, [SERVE], str(path))
@@ -121,16 +115,23 @@ class SavedModel:
         memory.return_freed()
 
 
+def _config(parallelism: Parallelism) -> config_pb2.ConfigProto:
+    """Settings of a session. Threads are the process's: its first session's settings count."""
+    return config_pb2.ConfigProto(
+        intra_op_parallelism_threads=parallelism.intra_op,
+        inter_op_parallelism_threads=parallelism.inter_op,
+    )
+
+
 @contextmanager
 def _run_options(timeout_ms: int) -> Iterator[Any]:
     """Options of one more run, in the form that the C interface wants, in memory of its own."""
-    with _crowd.joined() as options:
-        options.timeout_in_ms = timeout_ms
-        buffer = pywrap_tf_session.TF_NewBufferFromString(options.SerializeToString())
-        try:
-            yield buffer
-        finally:
-            pywrap_tf_session.TF_DeleteBuffer(buffer)
+    options = config_pb2.RunOptions(timeout_in_ms=timeout_ms)
+    buffer = pywrap_tf_session.TF_NewBufferFromString(options.SerializeToString())
+    try:
+        yield buffer
+    finally:
+        pywrap_tf_session.TF_DeleteBuffer(buffer)
 
 
 def _signatures(meta_graph: Any) -> dict[str, pb.SignatureDef]:

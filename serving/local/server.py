@@ -7,7 +7,7 @@ import threading
 
 from serving.local import files, servable
 from serving.local.config import ModelConfigs
-from serving.local.crowd import Parallelism
+from serving.local.cores import Parallelism
 from serving.local.dataplane import DataPlane
 from serving.local.grpc_answers import ModelService, PredictionService
 from serving.local.grpc_health import Health

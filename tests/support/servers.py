@@ -24,6 +24,7 @@ SHIPPED_FLAGS = (
     f"--model_config_file={ROOT / 'serving' / 'config' / 'models.config'}",
     f"--models_root={ROOT / 'models'}",
     "--allow_version_labels_for_unavailable_models=true",
+    "--tensorflow_intra_op_parallelism=1",
 )
 START_SECONDS = 120.0
 STOP_SECONDS = 30.0

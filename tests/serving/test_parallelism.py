@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,31 +12,10 @@ import numpy as np
 import pytest
 
 from serving.client import DeadlineExceeded, connect
-from serving.local.crowd import Crowd
 from serving.local.files import batching
 from serving.local.settings import Settings
 from tests.serving.conftest import CONFIG, LABELS
 from tests.support.servers import ModelServer
-
-on_linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, and calls prctl(2)")
-
-
-def own_thread(options: Any) -> bool:
-    """Whether a run with these options is done by one thread."""
-    given: bool = options.experimental.use_run_handler_pool
-    return given
-
-
-@on_linux
-def test_as_many_runs_as_cores_get_a_thread_each_and_one_alone_gets_all() -> None:
-    crowd, starts = Crowd(cores=3), list[Any]()
-    crowd.start_pool(starts.append)
-    assert [own_thread(options) for options in starts] == [True]
-    with ExitStack() as later:
-        together = [later.enter_context(crowd.joined()) for _ in range(4)]
-        assert [own_thread(options) for options in together] == [False, False, True, True]
-    with crowd.joined() as alone:
-        assert not own_thread(alone)
 
 
 def test_the_cores_that_count_are_those_that_this_process_may_use(
@@ -45,31 +23,9 @@ def test_the_cores_that_count_are_those_that_this_process_may_use(
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {2, 5, 7}, raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 64)
-    assert Crowd()._size == 3
     options = batching(Settings(enable_batching=True))
     assert options is not None
     assert options.num_batch_threads == 3
-
-
-@on_linux
-def test_a_run_alone_is_no_crowd_on_a_single_core() -> None:
-    crowd = Crowd(cores=1)
-    crowd.start_pool(lambda _: None)
-    with crowd.joined() as first, crowd.joined() as second:
-        assert [own_thread(first), own_thread(second)] == [False, True]
-
-
-def test_without_a_pool_all_runs_share_all_cores() -> None:
-    crowd = Crowd(cores=2)
-    with crowd.joined(), crowd.joined() as options:
-        assert not own_thread(options)
-
-
-def test_a_run_that_fails_is_not_counted_any_more() -> None:
-    crowd = Crowd(cores=2)
-    with pytest.raises(ValueError, match="out of luck"), crowd.joined():
-        raise ValueError("out of luck")
-    assert crowd._running == 0
 
 
 def test_answers_in_a_crowd_are_those_given_alone(small_server: ModelServer) -> None:
@@ -102,11 +58,10 @@ def test_deadlines_hold_in_a_crowd(small_server: ModelServer) -> None:
     client.close()
 
 
-# Of those that flags ask for; the pool has two for each operation at once.
-@on_linux
-@pytest.mark.parametrize(("flag", "each"), [("intra_op", 1), ("inter_op", 3)])
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("flag", ["intra_op", "inter_op"])
 def test_flags_say_how_many_threads_there_are(
-    small_models: Path, tmp_path: Path, flag: str, each: int
+    small_models: Path, tmp_path: Path, flag: str
 ) -> None:
     def threads(count: int) -> int:
         flags = [LABELS, f"--tensorflow_{flag}_parallelism={count}"]
@@ -116,4 +71,4 @@ def test_flags_say_how_many_threads_there_are(
             return len(list(Path(f"/proc/{server.process.pid}/task").iterdir()))
 
     # Threads of gRPC come and go.
-    assert threads(41) - threads(1) == pytest.approx(40 * each, abs=8)
+    assert threads(41) - threads(1) == pytest.approx(40, abs=8)

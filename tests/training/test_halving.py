@@ -1,0 +1,86 @@
+"""Halving changes who computes what, never what comes out."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+from tests.support.servers import ROOT
+from training import backbones
+from training.folding import folded
+from training.halving import Halved, halved
+
+PIXELS = np.random.default_rng(0).random((2, 224, 224, 3), np.float32)
+
+
+def pieces(model: keras.Model) -> list[Halved]:
+    """The parts of a halved network that two threads can share."""
+    return [layer for layer in model.layers if isinstance(layer, Halved)]
+
+
+# Of ResNet50V2: 16 of the second and third convolutions of its blocks; its stem, four shortcuts and
+# 16 first convolutions, behind which is no other that could take halves.
+@pytest.mark.parametrize(
+    ("name", "chains", "alone"), [("efficientnet_lite0", 16, 1), ("resnet50v2", 16, 21)]
+)
+def test_a_halved_network_gives_what_the_network_gives(name: str, chains: int, alone: int) -> None:
+    network = backbones.build(name, "none")
+    split = halved(folded(network))
+    expected = network(PIXELS, training=False).numpy()
+    np.testing.assert_allclose(
+        split(PIXELS, training=False).numpy(), expected, atol=1e-5 * np.abs(expected).max()
+    )
+    assert len([piece for piece in pieces(split) if piece.last]) == chains
+    assert len([piece for piece in pieces(split) if not piece.last]) == alone
+
+
+def test_halves_meet_only_where_the_next_convolution_adds_them() -> None:
+    image = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(6, 1)(image)
+    x = keras.layers.ReLU(6)(x)
+    x = keras.layers.DepthwiseConv2D(3, padding="same")(x)
+    model = halved(folded(keras.Model(image, keras.layers.Conv2D(4, 1)(x))))
+    assert operations(model) == {"Conv2D": 4, "DepthwiseConv2dNative": 2, "Relu6": 2, "AddV2": 1}
+
+
+def test_an_odd_number_of_channels_is_split_too() -> None:
+    image = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(5, 3)(image)
+    model = keras.Model(image, keras.layers.Conv2D(2, 1)(keras.layers.Activation("relu")(x)))
+    pixels = PIXELS[:, :8, :8]
+    expected, got = model(pixels), halved(folded(model))(pixels)
+    np.testing.assert_allclose(got, expected, atol=1e-6)
+
+
+def test_what_others_take_too_is_theirs_as_before() -> None:
+    """A convolution whose output goes to a sum beside the next convolution."""
+    image = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(4, 1)(image)
+    model = keras.Model(image, keras.layers.Add()([x, keras.layers.Conv2D(4, 1)(x)]))
+    pixels = PIXELS[:, :8, :8]
+    np.testing.assert_allclose(halved(folded(model))(pixels), model(pixels), atol=1e-6)
+
+
+@pytest.mark.parametrize("version", ["1", "2"])
+def test_the_shipped_versions_come_in_halves(version: str) -> None:
+    saved_model = SavedModel()
+    file = ROOT / "models" / "us_bills" / version / "saved_model.pb"
+    saved_model.ParseFromString(file.read_bytes())
+    functions = saved_model.meta_graphs[0].graph_def.library.function
+    counts = [
+        [node.op for node in function.node_def].count("DepthwiseConv2dNative")
+        for function in functions
+    ]
+    # Of sixteen blocks.
+    assert set(counts) == {0, 32}
+
+
+def operations(model: keras.Model) -> dict[str, int]:
+    """How many of each kind the graph has, of those that compute."""
+    graph = tf.function(model).get_concrete_function(tf.TensorSpec((1, 8, 8, 3))).graph
+    kinds: list[Any] = [operation.type for operation in graph.get_operations()]
+    computing = ("Conv2D", "DepthwiseConv2dNative", "Relu6", "ConcatV2", "AddV2")
+    return {kind: kinds.count(kind) for kind in computing if kind in kinds}

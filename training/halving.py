@@ -1,0 +1,115 @@
+"""Splits a network into two halves of its channels, for two threads to compute side by side.
+
+By itself TensorFlow splits every operation among its threads, and waits for all of them before the
+next. Halves of the channels have to meet only where channels are mixed, so operations can be split
+as a chain: a convolution by its filters, whatever works on each channel by itself behind it (a
+depthwise convolution, an activation), and the next convolution by the channels that it takes, whose
+two sums are added. Shoeybi et al., "Megatron-LM", 2019, section 3, split products of matrices so.
+
+It pays where each operation is left to one thread, by `--tensorflow_intra_op_parallelism=1`;
+docs/performance.md says how much.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from training.folding import Folded
+
+# What works on each channel by itself and has no weights.
+_CHANNEL_BY_CHANNEL = (keras.layers.ReLU, keras.layers.Activation, keras.layers.ZeroPadding2D)
+
+
+def halved(model: keras.Model) -> keras.Model:
+    """Returns a functional model that shares the weights of `model` and gives what it gives.
+
+    Args:
+        model: As `folding.folded` gives it; what is no `Folded` convolution is not split.
+    """
+    return keras.models.clone_model(
+        model, clone_function=lambda layer: layer, call_function=_call, recursive=True
+    )
+
+
+class Halved(keras.layers.Layer):  # type: ignore[misc]  # Keras is untyped
+    """A convolution, what follows on each channel, and maybe the next convolution, by halves."""
+
+    def __init__(
+        self, first: Folded, between: Sequence[keras.layers.Layer] = (), last: Folded | None = None
+    ) -> None:
+        super().__init__(name=(last or first).name)
+        self.first, self.between, self.last = first, list(between), last
+
+    def call(self, x: Any) -> Any:
+        """Maps [N,H,W,C] to what the last of its layers would give, but for rounding."""
+        halves = _by_filters(self.first, x)
+        for layer in self.between:
+            halves = _by_channels(layer, halves)
+        return _added(self.last, halves) if self.last else tf.concat(halves, axis=-1)
+
+    def compute_output_shape(self, shape: Any) -> Any:
+        """Returns that of the last layer."""
+        for layer in filter(None, [self.first, *self.between, self.last]):
+            shape = layer.compute_output_shape(shape)
+        return shape
+
+
+def _by_filters(layer: Folded, x: Any) -> list[Any]:
+    kernel, bias = layer.kernel_and_bias()
+    return [
+        tf.nn.bias_add(layer.convolve(x, kernel[..., half]), bias[half])
+        for half in _halves(bias.shape[0])
+    ]
+
+
+def _by_channels(layer: keras.layers.Layer, halves: list[Any]) -> list[Any]:
+    if not isinstance(layer, Folded):
+        return [layer(x) for x in halves]
+    kernel, bias = layer.kernel_and_bias()
+    return [
+        tf.nn.bias_add(layer.convolve(x, kernel[:, :, half]), bias[half])
+        for x, half in zip(halves, _halves(bias.shape[0]), strict=True)
+    ]
+
+
+def _added(layer: Folded, halves: list[Any]) -> Any:
+    kernel, bias = layer.kernel_and_bias()
+    one, other = (
+        layer.convolve(x, kernel[:, :, half])
+        for x, half in zip(halves, _halves(kernel.shape[2]), strict=True)
+    )
+    return tf.nn.bias_add(one, bias) + other
+
+
+def _halves(channels: int) -> tuple[slice, slice]:
+    return slice(channels // 2), slice(channels // 2, None)
+
+
+def _call(layer: keras.layers.Layer, x: Any, **arguments: Any) -> Any:
+    if not isinstance(layer, Folded) or layer.depthwise:
+        return layer(x, **arguments)
+    between: list[keras.layers.Layer] = []
+    start = x
+    while _is_channel_by_channel(_origin(start)):
+        between.insert(0, _origin(start))
+        start = _input(start)
+    first = _origin(start)
+    if isinstance(first, Halved) and first.last is None:
+        return Halved(first.first, between, layer)(_input(start))
+    return Halved(layer)(x)
+
+
+def _is_channel_by_channel(layer: Any) -> bool:
+    return isinstance(layer, _CHANNEL_BY_CHANNEL) or (isinstance(layer, Folded) and layer.depthwise)
+
+
+def _origin(x: Any) -> Any:
+    return x._keras_history.operation
+
+
+def _input(x: Any) -> Any:
+    """Returns what the operation that gave `x` was given."""
+    history = x._keras_history
+    return history.operation._inbound_nodes[history.node_index].input_tensors[0]
