@@ -35,6 +35,7 @@ PHOTO = (ROOT / "webapp" / "static" / "samples" / "five.webp").read_bytes()
 FLAGS = (
     "--allow_version_labels_for_unavailable_models=true",
     "--tensorflow_intra_op_parallelism=1",
+    "--grpc_max_threads=64",
     "--model_config_file_poll_wait_seconds=2",
 )
 # Steps through all buckets before one comes again, evenly at any time.

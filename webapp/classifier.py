@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from webapp.bad_image import BadImage
 from webapp.decoder import Seen
 from webapp.decoders import decoders
 from webapp.model import Batch, Model, Question
-from webapp.preprocessing import IMAGE_SIZE, BadImage
+from webapp.preprocessing import IMAGE_SIZE
 from webapp.shadow import Shadow
 from webapp.stages import Stages
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from serving.client import ServingError, connect
+from webapp.bad_image import BadImage
 from webapp.classifier import Classifier, Photo
 from webapp.decoders import Busy, TooSlow
 from webapp.model import Model, Question
-from webapp.preprocessing import BadImage
 from webapp.settings import Settings
 
 _UNSURE = "not sure"

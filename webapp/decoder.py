@@ -17,14 +17,8 @@ from multiprocessing.connection import Connection
 from PIL import Image
 
 from webapp.allocator import return_large_blocks
-from webapp.preprocessing import (
-    ENOUGH,
-    BadImage,
-    at_reduced_scale,
-    decode,
-    open_header,
-    to_square,
-)
+from webapp.bad_image import BadImage
+from webapp.preprocessing import ENOUGH, at_reduced_scale, decode, open_header, to_square
 
 MEMORY = 1_200_000_000
 """Bytes of a decoding process; 50 megapixels take up to 0.8 GB."""

@@ -12,8 +12,8 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
+from webapp.bad_image import BadImage, DamagedImage
 from webapp.decoder import Seen
-from webapp.preprocessing import BadImage, DamagedImage
 from webapp.stages import Stages
 
 COUNT = 2

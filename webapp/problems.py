@@ -10,10 +10,10 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
 from serving.client import DeadlineExceeded, NotServed, ServingError, Unavailable
+from webapp.bad_image import BadImage, TooCostly, TooManyPixels, UnsupportedImage
 from webapp.decoders import Busy, TooSlow
 from webapp.metrics import Metrics
 from webapp.pages import prefers_html, problem_page
-from webapp.preprocessing import BadImage, TooCostly, TooManyPixels, UnsupportedImage
 
 _log = logging.getLogger("webapp")
 

@@ -11,6 +11,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from serving.local.cores import usable_cores
+
 WITHOUT_EFFECT = frozenset({
     "enable_per_model_batching_parameters", "enable_profiler",
     "enable_serialization_as_tensor_content", "enable_signature_method_name_check",
@@ -74,7 +76,7 @@ class Settings:
     enable_batching: bool = _flag(False, "run requests that arrive together at once")
     batching_parameters_file: str = _flag("", "how to batch, as protobuf text")
     enable_grpc_healthcheck_service: bool = _flag(False, "answer gRPC's health service")
-    grpc_max_threads: int = _flag(64, "gRPC calls at once (TensorFlow Serving: 4 a core)")
+    grpc_max_threads: int = _flag(4 * usable_cores(), "gRPC calls at once; 4 a core")
     tensorflow_session_parallelism: int = _flag(
         0, "threads of either kind below; 0: as many as cores"
     )

@@ -50,7 +50,12 @@ _KINDS: dict[int, _Kind] = {
     pb.DT_UINT32: _Kind(np.uint32, "uint32_val", np.uint32),
     pb.DT_UINT64: _Kind(np.uint64, "uint64_val", np.uint64),
 }
-_BY_NAME: dict[str, Any] = {np.dtype(kind.dtype).name: number for number, kind in _KINDS.items()}
+_BY_NAME: dict[str, Any] = {
+    **{np.dtype(kind.dtype).name: number for number, kind in _KINDS.items()},
+    "bfloat16": pb.DT_BFLOAT16,
+}
+# Numpy puts a name together whenever it is asked, for some ten microseconds.
+_BY_TYPE: dict[type, Any] = {np.dtype(kind.dtype).type: number for number, kind in _KINDS.items()}
 
 
 def data_type(array: Array) -> pb.DataType:
@@ -61,11 +66,11 @@ def data_type(array: Array) -> pb.DataType:
     """
     if array.dtype.kind in "SUO":
         return pb.DT_STRING
-    if array.dtype.name == "bfloat16":
-        return pb.DT_BFLOAT16
-    if array.dtype.name not in _BY_NAME:
+    number: pb.DataType | None = _BY_TYPE.get(array.dtype.type)
+    if number is None:
+        number = _BY_NAME.get(array.dtype.name)
+    if number is None:
         raise ValueError(f"No tensor type for numpy dtype {array.dtype}.")
-    number: pb.DataType = _BY_NAME[array.dtype.name]
     return number
 
 

@@ -45,7 +45,8 @@ def small_server(
     folder = tmp_path_factory.mktemp("small_server")
     config = CONFIG.format(small_models)
     names = ["half", "strings", "slow"]
-    with ModelServer(folder, [LABELS], config, wait_for=names) as server:
+    flags = [LABELS, "--grpc_max_threads=64"]
+    with ModelServer(folder, flags, config, wait_for=names) as server:
         yield server
 
 

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from serving.client import DeadlineExceeded, connect
+from serving.local.cores import usable_cores
 from serving.local.files import batching
-from serving.local.settings import Settings
+from serving.local.settings import Settings, parse
 from tests.serving.conftest import CONFIG, LABELS
 from tests.support.servers import ModelServer
 
@@ -26,6 +27,11 @@ def test_the_cores_that_count_are_those_that_this_process_may_use(
     options = batching(Settings(enable_batching=True))
     assert options is not None
     assert options.num_batch_threads == 3
+
+
+def test_there_are_four_grpc_calls_at_once_a_core_unless_a_flag_says_otherwise() -> None:
+    assert parse([], {})[0].grpc_max_threads == 4 * usable_cores()
+    assert parse(["--grpc_max_threads=64"], {})[0].grpc_max_threads == 64
 
 
 def test_answers_in_a_crowd_are_those_given_alone(small_server: ModelServer) -> None:

@@ -25,6 +25,7 @@ SHIPPED_FLAGS = (
     f"--models_root={ROOT / 'models'}",
     "--allow_version_labels_for_unavailable_models=true",
     "--tensorflow_intra_op_parallelism=1",
+    "--grpc_max_threads=64",
 )
 START_SECONDS = 120.0
 STOP_SECONDS = 30.0

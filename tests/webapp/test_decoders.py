@@ -20,9 +20,10 @@ from tests import specimen
 from tests.support.servers import ROOT
 from tests.webapp import hostile
 from webapp import decoders as module
+from webapp.bad_image import DamagedImage, TooCostly
 from webapp.decoders import COUNT, TooSlow, _only_large, decoders
 from webapp.jpeg import MAX_SCANS, is_costly
-from webapp.preprocessing import DamagedImage, TooCostly, open_header, open_upright
+from webapp.preprocessing import open_header, open_upright
 from webapp.stages import Stages
 
 BILL = specimen.encode(specimen.bill("20", width=320), "JPEG")
@@ -124,7 +125,8 @@ def test_a_picture_that_no_decoder_survives_is_damaged(client: FlaskClient) -> N
 def test_a_picture_that_needs_too_much_memory_is_refused() -> None:
     script = """
 import resource, sys
-from webapp.preprocessing import DamagedImage, TooCostly, open_upright
+from webapp.bad_image import DamagedImage, TooCostly
+from webapp.preprocessing import open_upright
 held = int(open("/proc/self/status").read().partition("VmData:")[2].split()[0]) * 1024
 resource.setrlimit(resource.RLIMIT_DATA, (held + 100_000_000,) * 2)
 try:

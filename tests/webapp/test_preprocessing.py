@@ -10,13 +10,9 @@ import pytest
 from PIL import Image
 
 from tests import specimen
+from webapp.bad_image import BadImage, DamagedImage, NotAnImage, TooManyPixels, UnsupportedImage
 from webapp.preprocessing import (
     IMAGE_SIZE,
-    BadImage,
-    DamagedImage,
-    NotAnImage,
-    TooManyPixels,
-    UnsupportedImage,
     at_reduced_scale,
     decode,
     open_header,
