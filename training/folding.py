@@ -17,8 +17,8 @@ import tensorflow as tf
 def folded(model: keras.Model) -> keras.Model:
     """Returns a functional model that shares the weights of `model` and gives what it gives.
 
-    A batch norm behind anything but a convolution stays as it is, and a convolution with a bias is
-    one with nothing to fold.
+    A batch norm behind anything but a convolution stays as it is. A convolution with a bias becomes
+    `Folded` too, with nothing to fold; one that does more than convolve and add stays.
     """
     return keras.models.clone_model(
         model, clone_function=lambda layer: layer, call_function=_call, recursive=True
@@ -87,5 +87,13 @@ def _call(layer: keras.layers.Layer, x: Any, **arguments: Any) -> Any:
 
 
 def _is_convolution(layer: keras.layers.Layer, *, use_bias: bool) -> bool:
+    """Whether it is one of those that `Folded` can do: no activation, dilation or groups."""
     kinds = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
-    return isinstance(layer, kinds) and layer.use_bias == use_bias
+    return (
+        isinstance(layer, kinds)
+        and layer.use_bias == use_bias
+        and layer.activation is keras.activations.linear
+        and layer.dilation_rate == (1, 1)
+        # Each kind has one of the two.
+        and getattr(layer, "groups", 1) == getattr(layer, "depth_multiplier", 1) == 1
+    )

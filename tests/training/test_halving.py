@@ -64,6 +64,26 @@ def test_what_others_take_too_is_theirs_as_before() -> None:
     np.testing.assert_allclose(halved(folded(model))(pixels), model(pixels), atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "layer",
+    [
+        keras.layers.Conv2D(4, 3, activation="relu"),
+        keras.layers.Conv2D(4, 3, dilation_rate=2),
+        keras.layers.Conv2D(4, 1, groups=2),
+        keras.layers.DepthwiseConv2D(3, activation="relu"),
+        keras.layers.DepthwiseConv2D(3, depth_multiplier=2),
+    ],
+    ids=["activation", "dilation", "groups", "depthwise_activation", "depth_multiplier"],
+)
+def test_what_does_more_than_convolve_and_add_stays(layer: keras.layers.Layer) -> None:
+    image = keras.Input((8, 8, 3))
+    x = layer(keras.layers.Conv2D(4, 1)(image))
+    model = keras.Model(image, keras.layers.Conv2D(2, 1)(keras.layers.BatchNormalization()(x)))
+    pixels = PIXELS[:, :8, :8] - 0.5
+    np.testing.assert_allclose(halved(folded(model))(pixels), model(pixels), atol=1e-5)
+    assert layer in halved(folded(model)).layers
+
+
 @pytest.mark.parametrize("version", ["1", "2"])
 def test_the_shipped_versions_come_in_halves(version: str) -> None:
     saved_model = SavedModel()
