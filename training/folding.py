@@ -19,6 +19,9 @@ def folded(model: keras.Model) -> keras.Model:
 
     A batch norm behind anything but a convolution stays as it is. A convolution with a bias becomes
     `Folded` too, with nothing to fold; one that does more than convolve and add stays.
+
+    Raises:
+        ValueError: a convolution is used twice, which gives two layers of one name.
     """
     return keras.models.clone_model(
         model, clone_function=lambda layer: layer, call_function=_call, recursive=True
@@ -36,6 +39,7 @@ class Folded(keras.layers.Layer):  # type: ignore[misc]  # Keras is untyped
         super().__init__(name=convolution.name)
         self._convolution, self._norm = convolution, norm
         self.depthwise = isinstance(convolution, keras.layers.DepthwiseConv2D)
+        self.filters: int = 0 if self.depthwise else convolution.filters
 
     def call(self, x: Any) -> Any:
         """Maps [N,H,W,C] to what the last of both would give."""
@@ -94,6 +98,7 @@ def _is_convolution(layer: keras.layers.Layer, *, use_bias: bool) -> bool:
         and layer.use_bias == use_bias
         and layer.activation is keras.activations.linear
         and layer.dilation_rate == (1, 1)
+        and layer.data_format == "channels_last"
         # Each kind has one of the two.
         and getattr(layer, "groups", 1) == getattr(layer, "depth_multiplier", 1) == 1
     )

@@ -18,8 +18,11 @@ import tensorflow as tf
 
 from training.folding import Folded
 
-# What works on each channel by itself and has no weights.
-_CHANNEL_BY_CHANNEL = (keras.layers.ReLU, keras.layers.Activation, keras.layers.ZeroPadding2D)
+# What works on each channel by itself and has no weights; a softmax, say, does not.
+_CHANNEL_BY_CHANNEL = (keras.layers.ReLU, keras.layers.ZeroPadding2D)
+_ACTIVATIONS = frozenset({"linear", "relu", "relu6", "sigmoid", "silu", "tanh"})
+# Of filters, that there is one for each half.
+_FEWEST = 2
 
 
 def halved(model: keras.Model) -> keras.Model:
@@ -98,10 +101,12 @@ def _call(layer: keras.layers.Layer, x: Any, **arguments: Any) -> Any:
     first = _origin(start)
     if isinstance(first, Halved) and first.last is None:
         return Halved(first.first, between, layer)(_input(start))
-    return Halved(layer)(x)
+    return Halved(layer)(x) if layer.filters >= _FEWEST else layer(x)
 
 
 def _is_channel_by_channel(layer: Any) -> bool:
+    if isinstance(layer, keras.layers.Activation):
+        return layer.activation.__name__ in _ACTIVATIONS
     return isinstance(layer, _CHANNEL_BY_CHANNEL) or (isinstance(layer, Folded) and layer.depthwise)
 
 

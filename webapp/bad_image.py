@@ -26,7 +26,7 @@ class DamagedImage(BadImage):
 
 
 class TooManyPixels(BadImage):
-    """The picture's header announces more than `MAX_PIXELS` pixels."""
+    """The picture's header announces more than `preprocessing.MAX_PIXELS`."""
 
 
 class TooCostly(BadImage):

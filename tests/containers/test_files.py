@@ -52,17 +52,12 @@ def test_the_model_server_reads_the_configuration_that_make_run_reads() -> None:
     assert "--model_config_file=serving/config/models.config" in (ROOT / "Procfile").read_text()
 
 
-@pytest.mark.parametrize(
-    "file",
-    [
-        "Procfile",
-        "docker-compose.yml",
-        "deploy/kubernetes/base/serving.yaml",
-        "deploy/kserve/inferenceservice.yaml",
-    ],
-)
-def test_the_halves_of_the_model_get_a_thread_each(file: str) -> None:
-    assert "--tensorflow_intra_op_parallelism=1" in (ROOT / file).read_text()
+@pytest.mark.parametrize("flag", ["--tensorflow_intra_op_parallelism=1", "--grpc_max_threads=64"])
+def test_the_halves_of_the_model_get_a_thread_each_and_a_burst_of_calls_finds_room(
+    flag: str,
+) -> None:
+    assert flag in SERVICES["serving"]["command"]
+    assert flag in (ROOT / "Procfile").read_text().split()
 
 
 def test_the_model_servers_ports_stay_on_this_machine() -> None:

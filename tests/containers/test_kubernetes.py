@@ -324,13 +324,14 @@ def test_the_front_end_beside_kserve_is_answered_by_a_server_as_kserve_starts_it
     beside_kserve: list[dict[str, Any]], tmp_path: Path
 ) -> None:
     variables = environment(beside_kserve)
-    (name,) = of_kind(render(KSERVE), "InferenceService")
+    ((name, service),) = of_kind(render(KSERVE), "InferenceService").items()
     assert variables["US_BILLS_MODEL_SERVER"] == f"http://{name}-predictor.us-bills-kserve"
     release = tmp_path / "releases" / "1"
     release.mkdir(parents=True)
     (release / "1").symlink_to(ROOT / "models" / "us_bills" / "1")
-    # KServe's runtime names the model after the service.
-    flags = [f"--model_name={name}", f"--model_base_path={release}"]
+    # KServe's runtime names the model after the service, and adds the service's own arguments.
+    own = service["spec"]["predictor"]["model"]["args"]
+    flags = [f"--model_name={name}", f"--model_base_path={release}", *own]
     with ModelServer(tmp_path / "server", flags, wait_for=[name]) as server:
         variables |= {"US_BILLS_MODEL_SERVER": server.rest_url, "US_BILLS_TIMEOUT": "60"}
         client = create_app(Settings.from_env(variables)).test_client()
