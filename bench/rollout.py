@@ -25,19 +25,14 @@ from pathlib import Path
 import requests
 
 from serving.traffic import BUCKETS, Traffic
-from tests.support.servers import ROOT, ModelServer
+from tests.support.servers import HOW_TO_SERVE, ROOT, ModelServer
 from tests.webapp.server import FrontEnd
 from webapp.traffic import COOKIE
 
 PERCENT = 10.0
 SHIPPED = ROOT / "models" / "us_bills" / "1"
 PHOTO = (ROOT / "webapp" / "static" / "samples" / "five.webp").read_bytes()
-FLAGS = (
-    "--allow_version_labels_for_unavailable_models=true",
-    "--tensorflow_intra_op_parallelism=1",
-    "--grpc_max_threads=64",
-    "--model_config_file_poll_wait_seconds=2",
-)
+FLAGS = (*HOW_TO_SERVE, "--model_config_file_poll_wait_seconds=2")
 # Steps through all buckets before one comes again, evenly at any time.
 _STRIDE = 6_181
 

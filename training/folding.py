@@ -13,6 +13,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from training.rewiring import input_of, origin_of, rewired
+
 
 def folded(model: keras.Model) -> keras.Model:
     """Returns a functional model that shares the weights of `model` and gives what it gives.
@@ -23,9 +25,7 @@ def folded(model: keras.Model) -> keras.Model:
     Raises:
         ValueError: a convolution is used twice, which gives two layers of one name.
     """
-    return keras.models.clone_model(
-        model, clone_function=lambda layer: layer, call_function=_call, recursive=True
-    )
+    return rewired(model, _call)
 
 
 class Folded(keras.layers.Layer):  # type: ignore[misc]  # Keras is untyped
@@ -39,7 +39,6 @@ class Folded(keras.layers.Layer):  # type: ignore[misc]  # Keras is untyped
         super().__init__(name=convolution.name)
         self._convolution, self._norm = convolution, norm
         self.depthwise = isinstance(convolution, keras.layers.DepthwiseConv2D)
-        self.filters: int = 0 if self.depthwise else convolution.filters
 
     def call(self, x: Any) -> Any:
         """Maps [N,H,W,C] to what the last of both would give."""
@@ -81,10 +80,9 @@ def _read(layer: keras.layers.Layer) -> list[tf.Tensor]:
 
 def _call(layer: keras.layers.Layer, x: Any, **arguments: Any) -> Any:
     if isinstance(layer, keras.layers.BatchNormalization):
-        origin = x._keras_history
-        if _is_convolution(origin.operation, use_bias=False):
-            node = origin.operation._inbound_nodes[origin.node_index]
-            return Folded(origin.operation, layer)(node.input_tensors[0])
+        before = origin_of(x)
+        if _is_convolution(before, use_bias=False):
+            return Folded(before, layer)(input_of(x))
     if _is_convolution(layer, use_bias=True):
         return Folded(layer)(x)
     return layer(x, **arguments)

@@ -17,6 +17,7 @@ import keras
 import tensorflow as tf
 
 from training.folding import Folded
+from training.rewiring import input_of, origin_of, rewired
 
 # What works on each channel by itself and has no weights; a softmax, say, does not.
 _CHANNEL_BY_CHANNEL = (keras.layers.ReLU, keras.layers.ZeroPadding2D)
@@ -31,9 +32,7 @@ def halved(model: keras.Model) -> keras.Model:
     Args:
         model: As `folding.folded` gives it; what is no `Folded` convolution is not split.
     """
-    return keras.models.clone_model(
-        model, clone_function=lambda layer: layer, call_function=_call, recursive=True
-    )
+    return rewired(model, _call)
 
 
 class Halved(keras.layers.Layer):  # type: ignore[misc]  # Keras is untyped
@@ -47,9 +46,9 @@ class Halved(keras.layers.Layer):  # type: ignore[misc]  # Keras is untyped
 
     def call(self, x: Any) -> Any:
         """Maps [N,H,W,C] to what the last of its layers would give, but for rounding."""
-        halves = _by_filters(self.first, x)
-        for layer in self.between:
-            halves = _by_channels(layer, halves)
+        halves = [x, x]
+        for layer in [self.first, *self.between]:
+            halves = _apart(layer, halves)
         return _added(self.last, halves) if self.last else tf.concat(halves, axis=-1)
 
     def compute_output_shape(self, shape: Any) -> Any:
@@ -59,21 +58,18 @@ class Halved(keras.layers.Layer):  # type: ignore[misc]  # Keras is untyped
         return shape
 
 
-def _by_filters(layer: Folded, x: Any) -> list[Any]:
-    kernel, bias = layer.kernel_and_bias()
-    return [
-        tf.nn.bias_add(layer.convolve(x, kernel[..., half]), bias[half])
-        for half in _halves(bias.shape[0])
-    ]
-
-
-def _by_channels(layer: keras.layers.Layer, halves: list[Any]) -> list[Any]:
+def _apart(layer: keras.layers.Layer, halves: list[Any]) -> list[Any]:
+    """Makes each half of the channels that come out, of what the half is given."""
     if not isinstance(layer, Folded):
         return [layer(x) for x in halves]
     kernel, bias = layer.kernel_and_bias()
+    made = [
+        (kernel[:, :, half] if layer.depthwise else kernel[..., half], bias[half])
+        for half in _halves(bias.shape[0])
+    ]
     return [
-        tf.nn.bias_add(layer.convolve(x, kernel[:, :, half]), bias[half])
-        for x, half in zip(halves, _halves(bias.shape[0]), strict=True)
+        tf.nn.bias_add(layer.convolve(x, part), added)
+        for x, (part, added) in zip(halves, made, strict=True)
     ]
 
 
@@ -95,26 +91,17 @@ def _call(layer: keras.layers.Layer, x: Any, **arguments: Any) -> Any:
         return layer(x, **arguments)
     between: list[keras.layers.Layer] = []
     start = x
-    while _is_channel_by_channel(_origin(start)):
-        between.insert(0, _origin(start))
-        start = _input(start)
-    first = _origin(start)
+    while _is_channel_by_channel(origin_of(start)):
+        between.insert(0, origin_of(start))
+        start = input_of(start)
+    first = origin_of(start)
     if isinstance(first, Halved) and first.last is None:
-        return Halved(first.first, between, layer)(_input(start))
-    return Halved(layer)(x) if layer.filters >= _FEWEST else layer(x)
+        return Halved(first.first, between, layer)(input_of(start))
+    filters = layer.compute_output_shape(x.shape)[-1]
+    return Halved(layer)(x) if filters >= _FEWEST else layer(x)
 
 
 def _is_channel_by_channel(layer: Any) -> bool:
     if isinstance(layer, keras.layers.Activation):
         return layer.activation.__name__ in _ACTIVATIONS
     return isinstance(layer, _CHANNEL_BY_CHANNEL) or (isinstance(layer, Folded) and layer.depthwise)
-
-
-def _origin(x: Any) -> Any:
-    return x._keras_history.operation
-
-
-def _input(x: Any) -> Any:
-    """Returns what the operation that gave `x` was given."""
-    history = x._keras_history
-    return history.operation._inbound_nodes[history.node_index].input_tensors[0]

@@ -20,12 +20,15 @@ from typing import Self
 
 ROOT = Path(__file__).parents[2]
 HOST = "127.0.0.1"
-SHIPPED_FLAGS = (
-    f"--model_config_file={ROOT / 'serving' / 'config' / 'models.config'}",
-    f"--models_root={ROOT / 'models'}",
+HOW_TO_SERVE = (
     "--allow_version_labels_for_unavailable_models=true",
     "--tensorflow_intra_op_parallelism=1",
     "--grpc_max_threads=64",
+)
+SHIPPED_FLAGS = (
+    f"--model_config_file={ROOT / 'serving' / 'config' / 'models.config'}",
+    f"--models_root={ROOT / 'models'}",
+    *HOW_TO_SERVE,
 )
 START_SECONDS = 120.0
 STOP_SECONDS = 30.0

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.training.weights import with_random_weights
 from training import backbones
 from training.folding import Folded, folded
 
@@ -13,13 +14,8 @@ PIXELS = np.random.default_rng(0).random((2, 224, 224, 3), np.float32)
 
 @pytest.fixture(params=["efficientnet_lite0", "resnet50v2"])
 def backbone(request: pytest.FixtureRequest) -> keras.Model:
-    """A backbone whose batch norms have something to do."""
-    network = backbones.build(request.param, "none")
-    rng = np.random.default_rng(1)
-    for layer in network.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.set_weights([rng.uniform(0.5, 1.5, part.shape) for part in layer.get_weights()])
-    return network
+    """A backbone whose batch norms and biases have something to do."""
+    return with_random_weights(backbones.build(request.param, "none"))
 
 
 def test_a_folded_network_gives_what_the_network_gives(backbone: keras.Model) -> None:

@@ -9,6 +9,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from tests.support.servers import ROOT
+from tests.training.weights import with_random_weights
 from training import backbones
 from training.folding import folded
 from training.halving import Halved, halved
@@ -19,15 +20,6 @@ PIXELS = np.random.default_rng(0).random((2, 224, 224, 3), np.float32)
 def pieces(model: keras.Model) -> list[Halved]:
     """The parts of a halved network that two threads can share."""
     return [layer for layer in model.layers if isinstance(layer, Halved)]
-
-
-def with_random_weights(model: keras.Model) -> keras.Model:
-    """Biases and batch norms begin as zeros, of which each half is like the other."""
-    rng = np.random.default_rng(1)
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization) or len(layer.get_weights()) == 2:
-            layer.set_weights([rng.uniform(0.5, 1.5, part.shape) for part in layer.get_weights()])
-    return model
 
 
 # Of ResNet50V2: 16 of the first and second convolutions of its blocks; its stem, four shortcuts and
