@@ -77,7 +77,7 @@ def test_a_frozen_model_server_gives_504_and_is_forgiven(stack: Stack) -> None:
         reply = stack.predict(PHOTO)
         assert reply.status_code == 504
         assert reply.headers["Content-Type"] == "application/problem+json"
-        assert time.monotonic() - started < 8
+        assert time.monotonic() - started < 20
         assert requests.get(f"{stack.web_url}/livez", timeout=5).status_code == 200
     finally:
         os.kill(serving, signal.SIGCONT)

@@ -3,7 +3,6 @@
 import io
 import os
 import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,9 +38,7 @@ def test_it_is_not_ready_while_its_label_points_at_nothing(
 @pytest.mark.parametrize("scheme", ["grpc", "http"])
 def test_without_a_model_server_it_is_alive_but_not_ready(scheme: str) -> None:
     away = create_app(Settings(model_server=f"{scheme}://127.0.0.1:{free_port()}")).test_client()
-    started = time.monotonic()
-    assert predict(away) == (503, "2")
-    assert time.monotonic() - started < Settings().timeout
+    assert predict(away) == (503, "2")  # 504 would say that it had waited
     assert away.get("/livez").status_code == 200
     not_ready = away.get("/readyz")
     assert not_ready.status_code == 503
@@ -56,10 +53,8 @@ def test_it_recovers_by_itself_once_the_model_server_is_back(tmp_path: Path) -> 
         with server:
             front_end.wait_for("/readyz", 200)
             assert front_end.predict(BILL).status_code == 200
-        started = time.monotonic()
         gone = front_end.predict(BILL)
         assert (gone.status_code, gone.headers["Retry-After"]) == (503, "2")
-        assert time.monotonic() - started < Settings().timeout
         with server:
             front_end.wait_for("/readyz", 200, seconds=10)
             assert front_end.predict(BILL).status_code == 200
