@@ -18,6 +18,7 @@ import numpy as np
 from serving.local.batches import Task, join, milliseconds_left, rows, split
 from serving.local.batching_options import BatchingOptions
 from serving.local.errors import Code, StatusError, failed_precondition, invalid_argument
+from serving.local.metrics import BATCH_COUNT, Metrics
 from serving.local.servable import Servable
 from serving.wire import messages_pb2 as pb
 from serving.wire.tensors import Array
@@ -28,12 +29,13 @@ log = logging.getLogger(__name__)
 class BatchedServable:
     """A servable whose runs wait for company."""
 
-    def __init__(self, servable: Servable, options: BatchingOptions) -> None:
+    def __init__(self, servable: Servable, options: BatchingOptions, metrics: Metrics) -> None:
         """Wraps a servable; raises `StatusError` where the options contradict themselves."""
         options.require_sizes()
         self.signatures: Mapping[str, pb.SignatureDef] = servable.signatures
         self._servable = servable
         self._options = options
+        self._metrics = metrics
         self._queues: dict[tuple[str, ...], _Queue] = {}
         self._work = threading.Condition()
         self._closed = False
@@ -67,6 +69,7 @@ class BatchedServable:
         while (due := self._next()) is not None:
             queue, batch = due
             try:
+                self._note_waits(batch)
                 self._run(queue.fetches, batch)
             except StatusError as error:
                 _fail(batch, error)
@@ -91,12 +94,20 @@ class BatchedServable:
                 self._work.wait(earliest - now)
         return None
 
+    def _note_waits(self, batch: Sequence[Task]) -> None:
+        now = time.monotonic()
+        for task in batch:
+            self._metrics.queued(now - task.since)
+
     def _run(self, fetches: Sequence[str], batch: Sequence[Task]) -> None:
         limit = milliseconds_left(batch)
         size = sum(task.rows for task in batch)
         padded = self._options.padded(size) if size else 0
         feeds = join(batch, padded - size, pad=self._options.pad_variable_length_inputs)
-        outputs = self._servable.run(feeds, fetches, limit)
+        try:
+            outputs = self._servable.run(feeds, fetches, limit)
+        finally:
+            self._metrics.count(BATCH_COUNT)
         for output in outputs:
             _require_rows(output, padded)
         split(batch, outputs)

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 from serving.local.errors import invalid_argument
-from serving.local.inference import Result, Task, infer
+from serving.local.inference import Result, Task, infer, listed
 from serving.local.metrics import Metrics
 from serving.local.predict import predict
 from serving.local.servable import Servable
@@ -77,7 +77,9 @@ class DataPlane:
         with self._lease(choice) as (version, servable):
             api = _API.get(tasks[0].method, "") if len(tasks) == 1 else "MultiInference"
             with self._metrics.runtime(choice.model, api):
-                return version, infer(servable, tasks, examples, timeout_ms)
+                results = infer(servable, tasks, examples, timeout_ms)
+        self._metrics.examples(choice.model, len(listed(examples)))
+        return version, results
 
     def metadata(self, choice: Choice) -> tuple[int, pb.SignatureDefMap]:
         """The signatures of a version, and its number.

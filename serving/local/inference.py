@@ -91,6 +91,11 @@ def infer(
     return [_result(step, values, len(serialized)) for step in steps]
 
 
+def listed(examples: pb.Input) -> Sequence[pb.Example]:
+    """The examples of a request, without their context."""
+    return examples.example_list.examples or examples.example_list_with_context.examples
+
+
 def _prepare_all(signatures: Mapping[str, pb.SignatureDef], tasks: Sequence[Task]) -> list[_Step]:
     """Checks one task after the other, so that the first one with a fault is told."""
     steps: list[_Step] = []
@@ -147,10 +152,10 @@ def _regress_fetches(signature: pb.SignatureDef) -> dict[str, str]:
 def _serialized(examples: pb.Input) -> list[bytes]:
     """The examples' bytes; a context is merged by putting its bytes in front."""
     context = examples.example_list_with_context.context.SerializeToString(deterministic=True)
-    listed = examples.example_list.examples or examples.example_list_with_context.examples
-    if not listed:
+    examples_given = listed(examples)
+    if not examples_given:
         raise invalid_argument("Input is empty.")
-    return [context + example.SerializeToString(deterministic=True) for example in listed]
+    return [context + example.SerializeToString(deterministic=True) for example in examples_given]
 
 
 def _feeds(signature: pb.SignatureDef, serialized: Sequence[bytes]) -> dict[str, Array]:

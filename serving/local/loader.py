@@ -10,6 +10,7 @@ from serving.local import memory
 from serving.local.batching import BatchedServable
 from serving.local.batching_options import BatchingOptions
 from serving.local.cores import DEFAULT_PARALLELISM, Parallelism
+from serving.local.metrics import Metrics
 from serving.local.servable import SavedModel, Servable
 from serving.local.warmup import warm_up
 
@@ -24,11 +25,13 @@ class SavedModelLoader:
         warmup: whether to replay the version's warm-up requests.
         batching: how to put requests together, or None to run each alone.
         parallelism: how many threads TensorFlow uses.
+        metrics: times warm-ups, counts batches.
     """
 
     warmup: bool = True
     batching: BatchingOptions | None = None
     parallelism: Parallelism = DEFAULT_PARALLELISM
+    metrics: Metrics = dataclasses.field(default_factory=Metrics)
 
     def __call__(self, path: Path) -> Servable:
         """Loads a version.
@@ -41,9 +44,9 @@ class SavedModelLoader:
         memory.return_freed()
         try:
             if self.batching is not None:
-                servable = BatchedServable(servable, self.batching)
+                servable = BatchedServable(servable, self.batching, self.metrics)
             if self.warmup:
-                warm_up(servable, path)
+                warm_up(servable, path, self.metrics)
         except Exception:
             servable.close()
             raise

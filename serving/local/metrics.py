@@ -1,6 +1,8 @@
-"""Counters and latencies, in Prometheus' text form under the original's names.
+"""Counters and histograms, in Prometheus' text form under the original's names.
 
-Names, labels and buckets are those of a recorded page (`recorded/721_metrics.txt` of the tests).
+Names, labels and buckets are those of a recorded page (`recorded/721_metrics.txt` of the tests)
+and, for what that page has no value of, of the original's `util.cc`, `saved_model_warmup_util.cc`
+and `batching_session.cc`.
 The usual Prometheus library is not used: it puts `_total` behind every counter's name.
 """
 
@@ -25,13 +27,25 @@ REQUEST_LATENCY = ":tensorflow:serving:request_latency"
 RUNTIME_LATENCY = ":tensorflow:serving:runtime_latency"
 LOAD_COUNT = ":tensorflow:cc:saved_model:load_attempt_count"
 LOAD_LATENCY = ":tensorflow:cc:saved_model:load_latency"
+WARMUP_LATENCY = ":tensorflow:serving:model_warmup_latency"
+EXAMPLE_COUNTS = ":tensorflow:serving:request_example_counts"
+EXAMPLE_COUNT_TOTAL = ":tensorflow:serving:request_example_count_total"
+BATCH_COUNT = ":tensorflow:serving:batching_session:wrapped_run_count"
+QUEUING_LATENCY = ":tensorflow:serving:batching_session:queuing_latency"
 
 MAX_SERIES = 10_000
 """Requests may name models without end; their counts may not grow so."""
 
-_COUNTERS = (LOAD_COUNT, LOAD_LATENCY, REQUEST_COUNT)
-_HISTOGRAMS = (REQUEST_LATENCY, RUNTIME_LATENCY)
-_BOUNDS = [10 * 1.8**power for power in range(33)]
+_COUNTERS = (LOAD_COUNT, LOAD_LATENCY, REQUEST_COUNT, EXAMPLE_COUNT_TOTAL, BATCH_COUNT)
+_LATENCY_BOUNDS = [10 * 1.8**power for power in range(33)]
+_HISTOGRAMS = {
+    REQUEST_LATENCY: _LATENCY_BOUNDS,
+    RUNTIME_LATENCY: _LATENCY_BOUNDS,
+    WARMUP_LATENCY: _LATENCY_BOUNDS,
+    QUEUING_LATENCY: [100 * 1.2**power for power in range(52)],
+    EXAMPLE_COUNTS: [2.0**power for power in range(15)],
+}
+"""Upper bounds by name; those of latencies are microseconds."""
 _MICROS = 1e6
 
 Labels = tuple[tuple[str, str], ...]
@@ -39,9 +53,9 @@ Labels = tuple[tuple[str, str], ...]
 
 @dataclasses.dataclass
 class _Histogram:
-    """How many values fell below each bound, and their sum in microseconds."""
+    """How many values fell below each bound and above the last, and their sum."""
 
-    counts: list[int] = dataclasses.field(default_factory=lambda: [0] * (len(_BOUNDS) + 1))
+    counts: list[int]
     total: int = 0
 
 
@@ -61,13 +75,26 @@ class Metrics:
             if series in counter or len(counter) < MAX_SERIES:
                 counter[series] += increase
 
-    def observe(self, name: str, seconds: float, **labels: str) -> None:
-        """Adds a duration to a histogram."""
-        micros = int(seconds * _MICROS)
+    def observe(self, name: str, value: int, **labels: str) -> None:
+        """Adds a value to a histogram."""
+        bounds = _HISTOGRAMS[name]
+        series = tuple(labels.items())
         with self._lock:
-            histogram = self._histograms[name].setdefault(tuple(labels.items()), _Histogram())
-            histogram.counts[bisect.bisect_right(_BOUNDS, micros)] += 1
-            histogram.total += micros
+            histogram = self._histograms[name].get(series)
+            if histogram is None:
+                histogram = self._histograms[name][series] = _Histogram([0] * (len(bounds) + 1))
+            histogram.counts[bisect.bisect_right(bounds, value)] += 1
+            histogram.total += value
+
+    def examples(self, model: str, count: int) -> None:
+        """Counts the examples of a request that was answered."""
+        self.observe(EXAMPLE_COUNTS, count, model=model)
+        self.count(EXAMPLE_COUNT_TOTAL, count, model=model)
+
+    def queued(self, seconds: float) -> None:
+        """Notes how long a request waited for its batch."""
+        # The original names no thread pool here, whatever its file says.
+        self.observe(QUEUING_LATENCY, _micros(seconds), thread_pool_name="")
 
     @contextmanager
     def request(self, model: str, api: str, entrypoint: str) -> Iterator[None]:
@@ -83,16 +110,16 @@ class Metrics:
             raise
         finally:
             self.count(REQUEST_COUNT, model_name=model, status=code.name)
-        seconds = time.perf_counter() - start
-        self.observe(REQUEST_LATENCY, seconds, model_name=model, API=api, entrypoint=entrypoint)
+        micros = _micros(time.perf_counter() - start)
+        self.observe(REQUEST_LATENCY, micros, model_name=model, API=api, entrypoint=entrypoint)
 
     @contextmanager
     def runtime(self, model: str, api: str) -> Iterator[None]:
         """Times a run of a model."""
         start = time.perf_counter()
         yield
-        seconds = time.perf_counter() - start
-        self.observe(RUNTIME_LATENCY, seconds, model_name=model, API=api, runtime="TF1")
+        micros = _micros(time.perf_counter() - start)
+        self.observe(RUNTIME_LATENCY, micros, model_name=model, API=api, runtime="TF1")
 
     @contextmanager
     def load(self, path: Path) -> Iterator[None]:
@@ -103,8 +130,16 @@ class Metrics:
             status = "success"
         finally:
             self.count(LOAD_COUNT, model_path=str(path), status=status)
-            micros = int((time.perf_counter() - start) * _MICROS)
+            micros = _micros(time.perf_counter() - start)
             self.count(LOAD_LATENCY, micros, model_path=str(path))
+
+    @contextmanager
+    def warm_up(self, path: Path) -> Iterator[None]:
+        """Times a warm-up that succeeds."""
+        start = time.perf_counter()
+        yield
+        micros = _micros(time.perf_counter() - start)
+        self.observe(WARMUP_LATENCY, micros, model_path=str(path), status="OK")
 
     def total(self, name: str) -> int:
         """The sum of a counter over its labels; 0 where there is no such counter.
@@ -118,8 +153,9 @@ class Metrics:
     def page(self) -> bytes:
         """All of it, as Prometheus reads it."""
         with self._lock:
-            lines = [line for name in sorted(_COUNTERS) for line in self._counter_lines(name)]
-            lines += [line for name in sorted(_HISTOGRAMS) for line in self._histogram_lines(name)]
+            families = [(name, self._counter_lines) for name in _COUNTERS]
+            families += [(name, self._histogram_lines) for name in _HISTOGRAMS]
+            lines = [line for name, lines_of in sorted(families) for line in lines_of(name)]
         return ("\n".join(lines) + "\n").encode()
 
     def _counter_lines(self, name: str) -> Iterator[str]:
@@ -130,12 +166,16 @@ class Metrics:
     def _histogram_lines(self, name: str) -> Iterator[str]:
         yield f"# TYPE {name} histogram"
         for labels, histogram in sorted(self._histograms[name].items(), key=lambda item: item[0]):
-            bounds = [*(f"{bound:.6g}" for bound in _BOUNDS), "+Inf"]
+            bounds = [*(f"{bound:.6g}" for bound in _HISTOGRAMS[name]), "+Inf"]
             sums = list(itertools.accumulate(histogram.counts))
             for bound, below in zip(bounds, sums, strict=True):
                 yield f"{name}_bucket{_braces((*labels, ('le', bound)))} {below}"
             yield f"{name}_sum{_braces(labels)} {histogram.total}"
             yield f"{name}_count{_braces(labels)} {sums[-1]}"
+
+
+def _micros(seconds: float) -> int:
+    return int(seconds * _MICROS)
 
 
 def _braces(labels: Labels) -> str:

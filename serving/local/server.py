@@ -41,7 +41,11 @@ class ModelServer:
         self._reader = files.config_reader(settings)
         self._metrics_path = files.metrics_path(settings)
         self._manager = Manager(
-            Versions(), self._read_config, _loader(settings), _options(settings), self._metrics
+            Versions(),
+            self._read_config,
+            _loader(settings, self._metrics),
+            _options(settings),
+            self._metrics,
         )
         self._skins: list[GrpcServer | RestServer] = []
 
@@ -118,9 +122,9 @@ def start_runtime(settings: Settings) -> None:
     servable.start_runtime(_parallelism(settings))
 
 
-def _loader(settings: Settings) -> SavedModelLoader:
+def _loader(settings: Settings, metrics: Metrics) -> SavedModelLoader:
     return SavedModelLoader(
-        settings.enable_model_warmup, files.batching(settings), _parallelism(settings)
+        settings.enable_model_warmup, files.batching(settings), _parallelism(settings), metrics
     )
 
 

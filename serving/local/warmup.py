@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError
 
 from serving.local.errors import Code, StatusError, invalid_argument
 from serving.local.inference import infer, infer_request, tasks_of
+from serving.local.metrics import Metrics
 from serving.local.predict import predict_request
 from serving.local.servable import Servable
 from serving.wire import messages_pb2 as pb
@@ -26,12 +27,13 @@ MAX_RECORDS = 1000
 _NO_RECORDS = ". Please verify your warmup data is in TFRecord format."
 
 
-def warm_up(servable: Servable, path: Path) -> int:
+def warm_up(servable: Servable, path: Path, metrics: Metrics) -> int:
     """Runs every recorded request once.
 
     Args:
         servable: the version just loaded.
         path: its directory.
+        metrics: times it.
 
     Returns:
         How many requests were replayed; 0 without a warm-up file.
@@ -44,9 +46,10 @@ def warm_up(servable: Servable, path: Path) -> int:
     if not file.is_file():
         return 0
     replayed = 0
-    for entry in _entries(file):
-        _replay(servable, entry)
-        replayed += 1
+    with metrics.warm_up(path):
+        for entry in _entries(file):
+            _replay(servable, entry)
+            replayed += 1
     return replayed
 
 

@@ -16,6 +16,7 @@ from serving.local.batches import Task, join, milliseconds_left
 from serving.local.batching import BatchedServable
 from serving.local.batching_options import BatchingOptions
 from serving.local.errors import Code, StatusError
+from serving.local.metrics import Metrics
 from serving.local.servable import SavedModel
 from serving.wire import operations_pb2 as operations
 from serving.wire.tensors import Array
@@ -40,7 +41,7 @@ def batched(small_models: Path) -> Iterator[Callable[[BatchingOptions], BatchedS
     made: list[BatchedServable] = []
 
     def load(options: BatchingOptions) -> BatchedServable:
-        made.append(BatchedServable(SavedModel(small_models / "half" / "1"), options))
+        made.append(BatchedServable(SavedModel(small_models / "half" / "1"), options, Metrics()))
         return made[-1]
 
     yield load
@@ -123,7 +124,7 @@ def test_a_request_whose_time_is_over_in_the_queue_hears_it_when_its_batch_is_du
 def test_a_request_whose_time_is_over_while_it_runs_hears_that_the_run_was_given_up(
     small_models: Path,
 ) -> None:
-    servable = BatchedServable(Endless(small_models / "half" / "1"), AT_ONCE)
+    servable = BatchedServable(Endless(small_models / "half" / "1"), AT_ONCE, Metrics())
     with pytest.raises(StatusError) as failure:
         ask(servable, of_shape(1), timeout_ms=200)
     servable.close()

@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from serving.local.errors import Code, StatusError
+from serving.local.metrics import Metrics
 from serving.local.servable import SavedModel
 from serving.local.warmup import WARMUP_FILE, warm_up
 from serving.wire import messages_pb2 as pb
@@ -38,7 +39,7 @@ def version(small_models: Path, tmp_path: Path) -> Path:
 def replay(version: Path) -> int:
     servable = SavedModel(version)
     try:
-        return warm_up(servable, version)
+        return warm_up(servable, version, Metrics())
     finally:
         servable.close()
 
