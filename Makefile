@@ -29,7 +29,7 @@ run: $(VENV)/.run  ## install, start the model server and the front end, print t
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/honcho start || test $$? -eq 130  # 130: Ctrl-C
 
 test: $(VENV)/.dev  ## install everything and run all tests
-	@$(BIN)/python -m pytest --numprocesses=2 $(TESTS)
+	@$(BIN)/python -m pytest --numprocesses=3 $(TESTS)
 
 lint: $(VENV)/.dev  ## ruff and mypy
 	@$(BIN)/ruff format --check .
