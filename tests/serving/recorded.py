@@ -49,6 +49,11 @@ class Case:
         """Whether it is one request and one reply."""
         return "request" in self.record and "reply" in self.record
 
+    @property
+    def later(self) -> str:
+        """The state that the list lets take the place of the recorded one; empty for none."""
+        return KNOWN_DIFFERENCES.get(self.name, {}).get("later", "")
+
 
 def cases(chosen: Callable[[Case], bool]) -> list[Case]:
     """The cases that are chosen, in the order of their recording."""

@@ -15,8 +15,6 @@ from tests.serving.recorded import Case, Stage, cases
 PATIENCE_SECONDS = 5.0
 MOST_SHARED = 3
 """Servers kept for further cases; each holds half a gigabyte."""
-JUST_REMOVED = "502_status_removed_model"
-"""Recorded in the moment before the model ended; on a busy machine that moment is over sooner."""
 
 
 class Stages:
@@ -85,12 +83,12 @@ def _eventually(case: Case, stage: Stage) -> str:
     while difference and "reload" not in case.name and time.monotonic() < deadline:
         time.sleep(0.05)
         difference = replay.difference(case, stage)
-    if difference and case.name == JUST_REMOVED:
-        return replay.difference(_ended(case), stage)
+    if difference and case.later:
+        return replay.difference(_in_state(case, case.later), stage)
     return difference
 
 
-def _ended(case: Case) -> Case:
+def _in_state(case: Case, state: str) -> Case:
     reply = case.record["reply"]
-    over = reply | {"body": reply["body"].replace("AVAILABLE", "END")}
-    return dataclasses.replace(case, record=case.record | {"reply": over})
+    then = reply | {"body": reply["body"].replace("AVAILABLE", state)}
+    return dataclasses.replace(case, record=case.record | {"reply": then})
