@@ -70,19 +70,21 @@ def measure(rounds: int, long_seconds: float, target: str | None) -> dict[str, A
     started, machine = time.monotonic(), _machine()
     with tempfile.TemporaryDirectory() as name, ExitStack() as later:
         stage = later.enter_context(Stage(Path(name), _image(Path(name))))
-        say("starting the servers, and the engines with the same weights")
+        say("starting the servers")
         stage.start_ours()
+        generator = later.enter_context(Generator())
+        server, front = stage.rows[0], next(row for row in stage.rows if "1 meg" in row.name)
+        # Before there are others with whom a process would share the pages of its libraries.
+        say(f"{LONG_CLIENTS} clients for {long_seconds:.0f} seconds")
+        lasted = _last_long(generator, front, long_seconds)
+        memory = {system.name: system.peak for system in front.systems}
+        memory["worker"] = front.systems[0].children_peak
+        say("starting the engines with the same weights, and the original design")
         _hand_out_weights(stage.version, Path(name))
         engines = {key: later.enter_context(Worker("bench.engines", key, name)) for key in ENGINES}
         stage.start_original()
         if target:
             stage.meet(target)
-        generator = later.enter_context(Generator())
-        server, front = stage.rows[0], next(row for row in stage.rows if "1 meg" in row.name)
-        say(f"{LONG_CLIENTS} clients for {long_seconds:.0f} seconds")
-        lasted = _last_long(generator, front, long_seconds)
-        memory = {system.name: system.peak for system in front.systems}
-        memory["worker"] = front.systems[0].children_peak
         played = play(rounds, stage.rows, engines, generator, say)
         say("where the time goes, and larger and larger work")
         spent = {

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
 
 STDERR = 2
 
 
 def prepare_environment() -> None:
-    """Sets what TensorFlow reads when it is imported; what the user has set stays."""
+    """Sets what TensorFlow reads when it is imported; what the user has set stays.
+
+    Keras cannot be imported in this process afterwards, unless it was before.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     # Looking for a GPU takes time and prints errors where there is none.
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
@@ -20,6 +24,8 @@ def prepare_environment() -> None:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     # Its own allocator would keep the memory of a version that is unloaded.
     os.environ.setdefault("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "1")
+    # TensorFlow brings Keras along where it finds it; no SavedModel needs it to run.
+    sys.modules.setdefault("keras", None)  # type: ignore[arg-type]
 
 
 @contextlib.contextmanager

@@ -117,10 +117,13 @@ class SavedModel:
 
 def _config(parallelism: Parallelism) -> config_pb2.ConfigProto:
     """Settings of a session. Threads are the process's: its first session's settings count."""
-    return config_pb2.ConfigProto(
+    config = config_pb2.ConfigProto(
         intra_op_parallelism_threads=parallelism.intra_op,
         inter_op_parallelism_threads=parallelism.inter_op,
     )
+    # Else it keeps a copy of each signature's graph, weights and all, for who asks to see it.
+    config.experimental.disable_output_partition_graphs = True
+    return config
 
 
 @contextmanager

@@ -54,6 +54,16 @@ def test_help_comes_without_tensorflow() -> None:
     assert "tensorflow" not in imported
 
 
+def test_the_server_runs_without_keras() -> None:
+    check = (
+        "import sys; from serving.local import quiet; quiet.prepare_environment(); "
+        "import serving.local.server; "
+        "sys.exit(any(name.startswith('keras.') for name in sys.modules))"
+    )
+    ended = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True)
+    assert (ended.returncode, ended.stderr.decode()) == (0, "")
+
+
 def test_the_version_names_whose_replies_are_given_and_the_library() -> None:
     told = run("--version").stdout
     assert "TensorFlow ModelServer: 2.17.1\n" in told
