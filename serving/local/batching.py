@@ -30,7 +30,11 @@ class BatchedServable:
     """A servable whose runs wait for company."""
 
     def __init__(self, servable: Servable, options: BatchingOptions, metrics: Metrics) -> None:
-        """Wraps a servable; raises `StatusError` where the options contradict themselves."""
+        """Wraps a servable, and has `metrics` tell of its batches.
+
+        Raises:
+            StatusError: the options contradict themselves.
+        """
         options.require_sizes()
         self.signatures: Mapping[str, pb.SignatureDef] = servable.signatures
         self._servable = servable
@@ -107,6 +111,7 @@ class BatchedServable:
         try:
             outputs = self._servable.run(feeds, fetches, limit)
         finally:
+            # The original counts a run that fails, too.
             self._metrics.count(BATCH_COUNT)
         for output in outputs:
             _require_rows(output, padded)

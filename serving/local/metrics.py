@@ -53,7 +53,7 @@ Labels = tuple[tuple[str, str], ...]
 
 @dataclasses.dataclass
 class _Histogram:
-    """How many values fell below each bound and above the last, and their sum."""
+    """How many values fell below the first bound, between each two, above the last; their sum."""
 
     counts: list[int]
     total: int = 0
@@ -87,7 +87,7 @@ class Metrics:
             histogram.total += value
 
     def examples(self, model: str, count: int) -> None:
-        """Counts the examples of a request that was answered."""
+        """Counts the examples of a request that was answered; those of a warm-up do not count."""
         self.observe(EXAMPLE_COUNTS, count, model=model)
         self.count(EXAMPLE_COUNT_TOTAL, count, model=model)
 
@@ -135,7 +135,7 @@ class Metrics:
 
     @contextmanager
     def warm_up(self, path: Path) -> Iterator[None]:
-        """Times a warm-up that succeeds."""
+        """Times a warm-up that succeeds; the original notes a file that cannot be read, too."""
         start = time.perf_counter()
         yield
         micros = _micros(time.perf_counter() - start)

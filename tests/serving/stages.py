@@ -79,16 +79,22 @@ def cut_version(source: Path, target: Path) -> None:
 def _eventually(case: Case, stage: Stage) -> str:
     """The difference; after a reload things take their time, so others than reloads may wait."""
     deadline = time.monotonic() + PATIENCE_SECONDS
-    difference = replay.difference(case, stage)
-    while difference and "reload" not in case.name and time.monotonic() < deadline:
+    while difference := _difference(case, stage):
+        if "reload" in case.name or time.monotonic() > deadline:
+            break
         time.sleep(0.05)
-        difference = replay.difference(case, stage)
-    if difference and case.later:
-        return replay.difference(_in_state(case, case.later), stage)
     return difference
 
 
-def _in_state(case: Case, state: str) -> Case:
+def _difference(case: Case, stage: Stage) -> str:
+    """From what is recorded, or else from the later state that the list allows."""
+    difference = replay.difference(case, stage)
+    if difference and case.later:
+        return replay.difference(_no_longer_available(case), stage)
+    return difference
+
+
+def _no_longer_available(case: Case) -> Case:
     reply = case.record["reply"]
-    then = reply | {"body": reply["body"].replace("AVAILABLE", state)}
+    then = reply | {"body": reply["body"].replace("AVAILABLE", case.later)}
     return dataclasses.replace(case, record=case.record | {"reply": then})

@@ -77,6 +77,7 @@ def test_the_second_look_sees_the_middle_alone() -> None:
 
 def network() -> keras.Model:
     """One convolution and a head, with random weights and the names that an export looks for."""
+    keras.utils.set_random_seed(0)
     image = keras.Input((224, 224, 3), dtype="uint8")
     x = keras.layers.Rescaling(1 / 255)(image)
     x = keras.layers.Conv2D(8, 8, strides=8, activation="relu")(x)
