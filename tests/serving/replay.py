@@ -173,7 +173,7 @@ class GrpcReply:
 def ask_grpc(case: Case, stage: Stage) -> GrpcReply:
     """Makes the recorded call."""
     request = case.record["request"]
-    with grpc.insecure_channel(f"127.0.0.1:{stage.server.grpc_port}") as channel:
+    with grpc.insecure_channel(stage.server.grpc_address) as channel:
         call: Any = channel.unary_unary(request["rpc"])
         try:
             data = call(_request_bytes(request, stage), timeout=_timeout(case))

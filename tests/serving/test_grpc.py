@@ -60,7 +60,7 @@ def client(server: ModelServer) -> Iterator[Client]:
 
 def watch(server: ModelServer, service: str = "") -> Any:
     """A call that gives the states of a service as they come."""
-    channel = grpc.insecure_channel(server.grpc_url.removeprefix("grpc://"))
+    channel = grpc.insecure_channel(server.grpc_address)
     call = channel.unary_stream(
         methods.HEALTH_WATCH,
         request_serializer=HealthCheckRequest.SerializeToString,
@@ -89,7 +89,7 @@ def _serialized(request: Message) -> bytes:
 
 def call(server: ModelServer, method: str, request: Message, timeout: float) -> Any:
     """A call that takes the only place; its outcome may be asked for."""
-    channel = grpc.insecure_channel(server.grpc_url.removeprefix("grpc://"))
+    channel = grpc.insecure_channel(server.grpc_address)
     made: Any = channel.unary_unary(method, request_serializer=_serialized)
     return made.future(request, timeout=timeout)
 

@@ -26,7 +26,7 @@ def _serialized(request: Message) -> bytes:
 @pytest.fixture
 def refuse(small_server: ModelServer) -> Iterator[Refuse]:
     """Sends a request, and gives the code and the text of its refusal."""
-    with grpc.insecure_channel(small_server.grpc_url.removeprefix("grpc://")) as channel:
+    with grpc.insecure_channel(small_server.grpc_address) as channel:
 
         def ask(method: str, request: Message) -> Refusal:
             call: Any = channel.unary_unary(method, request_serializer=_serialized)

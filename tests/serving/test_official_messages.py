@@ -135,7 +135,7 @@ def configuration(small_models: Path, folder: Path) -> ModelServerConfig:
 
 def ask(server: ModelServer, method: str, request: Message, reply: type[Message]) -> Any:
     """One call, with the messages that are given."""
-    with grpc.insecure_channel(server.grpc_url.removeprefix("grpc://")) as channel:
+    with grpc.insecure_channel(server.grpc_address) as channel:
         call: Any = channel.unary_unary(
             method,
             request_serializer=type(request).SerializeToString,

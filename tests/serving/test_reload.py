@@ -53,7 +53,7 @@ def test_a_reload_ends_when_another_one_takes_its_model_out(
 ) -> None:
     server.wait_for = ["half"]
     server.start()
-    client = GrpcClient(server.grpc_url.removeprefix("grpc://"))
+    client = GrpcClient(server.grpc_address)
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(client.reload, message(folder, "half", "slow"), timeout=60)
         server.wait_for_output("slow version 1: LOADING")

@@ -72,9 +72,14 @@ class ModelServer:
     process: subprocess.Popen[bytes] | None = dataclasses.field(default=None, init=False)
 
     @property
+    def grpc_address(self) -> str:
+        """For gRPC's own channels."""
+        return f"{HOST}:{self.grpc_port}"
+
+    @property
     def grpc_url(self) -> str:
         """For `serving.client.connect`."""
-        return f"grpc://{HOST}:{self.grpc_port}"
+        return f"grpc://{self.grpc_address}"
 
     @property
     def rest_url(self) -> str:
