@@ -67,6 +67,7 @@ def session(folder: Path) -> Run:
     from serving.local import quiet
 
     quiet.prepare_environment()
+    quiet.leave_out_python_api()
     from serving.local.cores import Parallelism
     from serving.local.predict import predict
     from serving.local.servable import SavedModel

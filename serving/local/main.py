@@ -86,6 +86,7 @@ def _settings(arguments: Sequence[str]) -> Settings:
 def _run(settings: Settings) -> int:
     _allow_many_connections()
     quiet.prepare_environment()
+    quiet.leave_out_python_api()
     with quiet.native_stderr_silenced():
         from serving.local.server import ModelServer, start_runtime
 

@@ -1,50 +1,45 @@
-"""One loaded SavedModel: the only module that calls TensorFlow, but for the reading of records.
+"""One loaded SavedModel: read from disk, restored, and run.
 
-The model runs through a session's C interface, the path that TensorFlow Serving takes too, so
-values, shapes and error texts are those of the original; Python's own shape checks, which it does
-not have, are not in the way (recorded cases 056, 113, 115).
+What the original's `loader.cc` does after its graph is there is done here by the session's runs.
 """
 
 from __future__ import annotations
 
 import gc
-import logging
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import tensorflow as tf
-from tensorflow.core.protobuf import config_pb2, saved_model_pb2
-from tensorflow.python.client import pywrap_tf_session
+from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
+from tensorflow.python.framework import errors
 
 from serving.local import memory
 from serving.local.cores import DEFAULT_PARALLELISM, Parallelism
 from serving.local.errors import Code, StatusError, not_found
+from serving.local.session import Session, start_threads
 from serving.local.storage import is_truncated
 from serving.wire import messages_pb2 as pb
 from serving.wire.tensors import MAX_RANK, Array
 
 SERVE = "serve"
 VARIABLE_OPS = frozenset({"VarHandleOp", "VariableV2", "Variable", "VarHandlesOp"})
+INIT_OP = "__saved_model_init_op"
+"""The signature that names what to run once the variables are there; before TensorFlow 2 it was a
+collection."""
+INIT_COLLECTIONS = ("saved_model_main_op", "legacy_init_op")
+ASSETS_COLLECTION = "saved_model_assets"
 
 _NO_ARRAY = "Could not allocate ndarray"
 _TOO_MANY_DIMENSIONS = (
     f"An output has more than {MAX_RANK} dimensions, or no room: this server cannot take it over."
 )
 
-# The loader tells its callers to move to TensorFlow 2's loader, which has no such run path.
-logging.getLogger("tensorflow").setLevel(logging.ERROR)
-
 
 def start_runtime(parallelism: Parallelism = DEFAULT_PARALLELISM) -> None:
-    """Starts TensorFlow's threads, and has it print now what it prints on its first run."""
+    """Starts TensorFlow."""
     memory.share_arenas()
-    with tf.Graph().as_default() as graph:
-        nothing = tf.constant(0)
-    with tf.compat.v1.Session(graph=graph, config=_config(parallelism)) as session:
-        session.run(nothing)
+    start_threads(parallelism)
     # What is imported by now stays; later collections need not look at it.
     gc.freeze()
 
@@ -72,15 +67,17 @@ class SavedModel:
         Raises:
             StatusError: the directory is no SavedModel, or an incomplete or damaged one.
         """
-        _require_complete(path)
-        self._session = tf.compat.v1.Session(graph=tf.Graph(), config=_config(parallelism))
+        meta_graph = _read_complete(path)
         try:
-            with self._session.graph.as_default():
-                loaded = tf.compat.v1.saved_model.loader.load(self._session, [SERVE], str(path))
+            self._session = Session(meta_graph.graph_def, parallelism)
+        except Exception as error:
+            raise _status_error(error) from error
+        try:
+            _restore(self._session, meta_graph, path)
         except Exception as error:
             self._session.close()
             raise _status_error(error) from error
-        self.signatures: Mapping[str, pb.SignatureDef] = _signatures(loaded)
+        self.signatures: Mapping[str, pb.SignatureDef] = _signatures(meta_graph)
 
     def run(
         self, feeds: Mapping[str, Array], fetches: Sequence[str], timeout_ms: int = 0
@@ -98,12 +95,8 @@ class SavedModel:
         Raises:
             StatusError: whatever the graph reports, with TensorFlow's text.
         """
-        tensor = self._session.graph.get_tensor_by_name
-        fed = {tensor(name)._as_tf_output(): value for name, value in feeds.items()}
-        fetched = [tensor(name)._as_tf_output() for name in fetches]
         try:
-            with _run_options(timeout_ms) as options:
-                values = self._session._call_tf_sessionrun(options, fed, fetched, [], None)
+            values = self._session.run(feeds, fetches, timeout_ms=timeout_ms)
         except Exception as error:
             raise _status_error(error) from error
         return [_as_array(value) for value in values]
@@ -115,26 +108,38 @@ class SavedModel:
         memory.return_freed()
 
 
-def _config(parallelism: Parallelism) -> config_pb2.ConfigProto:
-    """Settings of a session. Threads are the process's: its first session's settings count."""
-    config = config_pb2.ConfigProto(
-        intra_op_parallelism_threads=parallelism.intra_op,
-        inter_op_parallelism_threads=parallelism.inter_op,
-    )
-    # Else it keeps a copy of each signature's graph, weights and all, for who asks to see it.
-    config.experimental.disable_output_partition_graphs = True
-    return config
+def _restore(session: Session, meta_graph: Any, path: Path) -> None:
+    """Fills the variables, then runs what the model wants run before all else, such as tables."""
+    assets = {name: _text(path / "assets" / file) for name, file in _assets(meta_graph)}
+    if (path / "variables" / "variables.index").is_file():
+        saver = meta_graph.saver_def
+        files = {saver.filename_tensor_name: _text(path / "variables" / "variables")}
+        session.run(files | assets, targets=[saver.restore_op_name])
+    for name in _init_ops(meta_graph):
+        session.run(assets, targets=[name])
 
 
-@contextmanager
-def _run_options(timeout_ms: int) -> Iterator[Any]:
-    """Options of one more run, in the form that the C interface wants, in memory of its own."""
-    options = config_pb2.RunOptions(timeout_in_ms=timeout_ms)
-    buffer = pywrap_tf_session.TF_NewBufferFromString(options.SerializeToString())
-    try:
-        yield buffer
-    finally:
-        pywrap_tf_session.TF_DeleteBuffer(buffer)
+def _text(path: Path) -> Array:
+    return np.array(str(path).encode(), np.object_)
+
+
+def _assets(meta_graph: Any) -> Iterator[tuple[str, str]]:
+    """Tensors that want the path of a file, and its name."""
+    files = list(meta_graph.asset_file_def)
+    if not files and ASSETS_COLLECTION in meta_graph.collection_def:
+        packed = meta_graph.collection_def[ASSETS_COLLECTION].any_list.value
+        files = [meta_graph_pb2.AssetFileDef.FromString(each.value) for each in packed]
+    for file in files:
+        yield file.tensor_info.name, file.filename
+
+
+def _init_ops(meta_graph: Any) -> list[str]:
+    if INIT_OP in meta_graph.signature_def:
+        return [meta_graph.signature_def[INIT_OP].outputs[INIT_OP].name.partition(":")[0]]
+    for collection in INIT_COLLECTIONS:
+        if collection in meta_graph.collection_def:
+            return list(meta_graph.collection_def[collection].node_list.value)
+    return []
 
 
 def _signatures(meta_graph: Any) -> dict[str, pb.SignatureDef]:
@@ -152,8 +157,8 @@ def _as_array(value: Any) -> Array:
     return array.astype(np.object_)
 
 
-def _require_complete(path: Path) -> None:
-    """Refuses a directory that lacks a part of its model.
+def _read_complete(path: Path) -> Any:
+    """Reads the graph of a directory, and refuses one that lacks a part of its model.
 
     The original loads a model whose `variables/` is missing and lets it replace a good one
     (recorded case 617_novars). A half-copied version would do the same, so here it is refused.
@@ -163,8 +168,10 @@ def _require_complete(path: Path) -> None:
     file = path / "saved_model.pb"
     if not file.is_file():
         raise not_found(_not_a_saved_model(path))
-    if _has_variables(_read(file)) and not (path / "variables" / "variables.index").is_file():
+    meta_graph = _read(file)
+    if _has_variables(meta_graph) and not (path / "variables" / "variables.index").is_file():
         raise not_found(f"Variables of the model are missing: {path}/variables/variables.index")
+    return meta_graph
 
 
 def _not_a_directory(path: Path) -> str:
@@ -190,7 +197,7 @@ def _read(file: Path) -> Any:
             raise StatusError(Code.OUT_OF_RANGE, "Read less bytes than requested") from error
         raise StatusError(Code.DATA_LOSS, f"Can't parse {file} as binary proto") from error
     for meta_graph in saved_model.meta_graphs:
-        if SERVE in meta_graph.meta_info_def.tags:
+        if set(meta_graph.meta_info_def.tags) == {SERVE}:
             return meta_graph
     raise not_found(
         f"Could not find meta graph def matching supplied tags: {{ {SERVE} }}. To inspect "
@@ -207,23 +214,10 @@ def _has_variables(meta_graph: Any) -> bool:
 def _status_error(error: Exception) -> StatusError:
     if isinstance(error, StatusError):
         return error
-    if isinstance(error, tf.errors.OpError):
-        original = _first_cause(error)
-        if original.message == _NO_ARRAY:
+    if isinstance(error, errors.OpError):
+        if error.message == _NO_ARRAY:
             return StatusError(Code.UNIMPLEMENTED, _TOO_MANY_DIMENSIONS)
-        return StatusError(Code(original.error_code), _without_caller_traceback(original.message))
+        return StatusError(Code(error.error_code), error.message)
     if isinstance(error, (TypeError, ValueError)):
         return StatusError(Code.INVALID_ARGUMENT, str(error))
     return StatusError(Code.INTERNAL, f"{type(error).__name__}: {error}")
-
-
-def _first_cause(error: Any) -> Any:
-    """The error as C++ gave it; Python's TensorFlow raises another with more words in its text."""
-    while isinstance(error.__context__, tf.errors.OpError):
-        error = error.__context__
-    return error
-
-
-def _without_caller_traceback(message: str) -> str:
-    """Cuts what Python's TensorFlow adds to the text of the C++ one."""
-    return message.split("\n\nOriginal stack trace", 1)[0].split("\n\nErrors may have", 1)[0]

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import tensorflow as tf
 from google.protobuf.message import DecodeError
+from tensorflow.python.framework import errors
+from tensorflow.python.lib.io._pywrap_record_io import RecordIterator
 
 from serving.local.errors import Code, StatusError, invalid_argument
 from serving.local.inference import infer, infer_request, tasks_of
@@ -86,7 +87,7 @@ def _entries(file: Path) -> Iterator[pb.PredictionLog]:
 def _records(file: Path) -> Iterator[bytes]:
     """The records of a TFRecord file; a rest that is shorter than a header counts as nothing."""
     try:
-        yield from tf.compat.v1.io.tf_record_iterator(str(file))
-    except tf.errors.OpError as error:
-        hint = _NO_RECORDS if isinstance(error, tf.errors.DataLossError) else ""
+        yield from RecordIterator(str(file), "")
+    except errors.OpError as error:
+        hint = _NO_RECORDS if isinstance(error, errors.DataLossError) else ""
         raise StatusError(Code(error.error_code), error.message + hint) from error

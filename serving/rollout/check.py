@@ -34,6 +34,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--golden", type=Path, help="photos that it must answer rightly")
     options = parser.parse_args(arguments)
     quiet.prepare_environment()
+    quiet.leave_out_python_api()
     try:
         found = check(options.folder, options.like, options.golden)
     except (Refused, StatusError) as error:
