@@ -19,6 +19,7 @@ import numpy as np
 
 from bench.photos import SQUARE, jpeg
 from bench.workers import serve
+from serving.local import allocator
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Run = Callable[[Array], Array]
@@ -63,7 +64,7 @@ def _shipped(folder: Path, name: str, argument: str, intra_op: int = INTRA_OP) -
 
 
 def session(folder: Path) -> Run:
-    """The shipped signature in a session, as the local server and TensorFlow Serving run it."""
+    """The shipped signature as the local server runs it: in a session, with its allocator."""
     from serving.local import quiet
 
     quiet.prepare_environment()
@@ -172,6 +173,8 @@ def loop(run: Run, images: Array, threads: int, seconds: float) -> dict[str, Any
 
 def main(name: str, folder: Path) -> None:
     """Serves as a worker; says hello with what the engine makes of the picture."""
+    if name == session.__name__:
+        allocator.preload()
     image, run = np.load(folder / IMAGE), ENGINES[name](folder)
 
     def do(job: dict[str, Any]) -> dict[str, Any]:

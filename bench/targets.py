@@ -133,8 +133,9 @@ def _against_others(figures: Figures) -> list[Target]:
         ]
     rivals = [[each.p50 for each in figures.looped(engine, 1)] for engine in RIVALS]
     best = [min(each) for each in zip(*rivals, strict=True)]
-    apart = ratio(figures.floor(), best)
-    rows.append(_most("bare signature, p50 over the best other engine's", 1.5, apart))
+    for name, what in (("signature", "bare signature"), ("session", "the session")):
+        apart = ratio(figures.floor(name), best)
+        rows.append(_most(f"{what}, p50 over the best other engine's", 1.5, apart))
     ways = [figures.decoded(f"{way}, 12 megapixels") for way in ("reduced", "full")]
     rows.append(_most("12-megapixel JPEG, decode and resize over a full one's", 0.25, ratio(*ways)))
     return rows

@@ -9,6 +9,9 @@ def main(arguments: list[str]) -> int:
         from serving.rollout.main import main as rollout
 
         return rollout(arguments[1:])
+    from serving.local import allocator
+
+    allocator.preload()
     from serving.local.main import main as serve
 
     return serve(arguments)

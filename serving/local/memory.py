@@ -6,6 +6,8 @@ import ctypes
 import gc
 from contextlib import suppress
 
+from serving.local import allocator
+
 _ARENA_MAX = -8
 
 
@@ -24,5 +26,6 @@ def return_freed() -> None:
     A version's file and the largest batch of its warm-up leave some 300 MB behind.
     """
     gc.collect()
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
+    if not allocator.return_freed():
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).malloc_trim(0)

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from serving.local import quiet
+from serving.local import allocator, quiet
 from serving.local.errors import StatusError
 from serving.rollout.disk import size_of
 from serving.rollout.errors import Refused
@@ -129,4 +129,6 @@ def _peak_bytes() -> int:
 
 
 if __name__ == "__main__":
+    # What it measures is what the server will need.
+    allocator.preload()
     main(sys.argv[1:])

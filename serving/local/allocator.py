@@ -1,0 +1,47 @@
+"""A faster allocator of memory for the whole process: mimalloc in place of the C library's.
+
+For each answer TensorFlow takes and frees hundreds of blocks, of some bytes up to megabytes. The C
+library searches and merges them, and gives out others than those still in the processor's cache.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from contextlib import suppress
+from importlib import metadata
+
+_PRELOAD = "LD_PRELOAD"
+_PACKAGE = "cmeel-mimalloc"
+_LIBRARY = "cmeel.prefix/lib/libmimalloc.so"
+_OPTIONS = {
+    # Each thread has pages of its own, and gRPC has dozens: huge ones would take 200 MB more.
+    "MIMALLOC_ALLOW_THP": "0",
+    # Milliseconds after which free pages go back to the system, instead of a second.
+    "MIMALLOC_PURGE_DELAY": "100",
+}
+
+
+def preload() -> None:
+    """Starts this program anew with the allocator, which has to be there before all (ld.so(8)).
+
+    Nothing happens where its package is not installed, as on anything but Linux, and where the user
+    has set `LD_PRELOAD`, be it to nothing.
+    """
+    try:
+        library = metadata.distribution(_PACKAGE).locate_file(_LIBRARY)
+    except metadata.PackageNotFoundError:
+        return
+    if _PRELOAD in os.environ:
+        return
+    os.environ.update(_OPTIONS | os.environ | {_PRELOAD: str(library)})
+    os.execv(sys.executable, sys.orig_argv)  # noqa: S606
+
+
+def return_freed() -> bool:
+    """Hands back to the system what nobody uses; says whether the allocator is there to do so."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mi_collect(True)
+        return True
+    return False
