@@ -24,12 +24,12 @@ from serving.wire.tensors import MAX_RANK, Array
 
 SERVE = "serve"
 VARIABLE_OPS = frozenset({"VarHandleOp", "VariableV2", "Variable", "VarHandlesOp"})
-INIT_OP = "__saved_model_init_op"
-"""The signature that names what to run once the variables are there; before TensorFlow 2 it was a
-collection."""
-INIT_COLLECTIONS = ("saved_model_main_op", "legacy_init_op")
-ASSETS_COLLECTION = "saved_model_assets"
 
+# The signature that names what to run once the variables are there; older versions name it, and
+# their files, in collections.
+_INIT_OP = "__saved_model_init_op"
+_INIT_COLLECTIONS = ("saved_model_main_op", "legacy_init_op")
+_ASSETS_COLLECTION = "saved_model_assets"
 _NO_ARRAY = "Could not allocate ndarray"
 _TOO_MANY_DIMENSIONS = (
     f"An output has more than {MAX_RANK} dimensions, or no room: this server cannot take it over."
@@ -126,17 +126,17 @@ def _text(path: Path) -> Array:
 def _assets(meta_graph: Any) -> Iterator[tuple[str, str]]:
     """Tensors that want the path of a file, and its name."""
     files = list(meta_graph.asset_file_def)
-    if not files and ASSETS_COLLECTION in meta_graph.collection_def:
-        packed = meta_graph.collection_def[ASSETS_COLLECTION].any_list.value
+    if not files and _ASSETS_COLLECTION in meta_graph.collection_def:
+        packed = meta_graph.collection_def[_ASSETS_COLLECTION].any_list.value
         files = [meta_graph_pb2.AssetFileDef.FromString(each.value) for each in packed]
     for file in files:
         yield file.tensor_info.name, file.filename
 
 
 def _init_ops(meta_graph: Any) -> list[str]:
-    if INIT_OP in meta_graph.signature_def:
-        return [meta_graph.signature_def[INIT_OP].outputs[INIT_OP].name.partition(":")[0]]
-    for collection in INIT_COLLECTIONS:
+    if _INIT_OP in meta_graph.signature_def:
+        return [meta_graph.signature_def[_INIT_OP].outputs[_INIT_OP].name.partition(":")[0]]
+    for collection in _INIT_COLLECTIONS:
         if collection in meta_graph.collection_def:
             return list(meta_graph.collection_def[collection].node_list.value)
     return []

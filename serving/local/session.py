@@ -15,9 +15,14 @@ from typing import Any
 from tensorflow.core.framework import graph_pb2
 from tensorflow.core.protobuf import config_pb2
 from tensorflow.python.client import pywrap_tf_session as c_api
+from tensorflow.python.framework import errors
 
 from serving.local.cores import DEFAULT_PARALLELISM, Parallelism
 from serving.wire.tensors import Array
+
+# In the words of `subgraph.cc`, which the original asks by name.
+_NO_FEED = "FeedInputs: unable to find feed output {}"
+_NO_FETCH = "FetchOutputs node {}: not found"
 
 
 class Session:
@@ -56,11 +61,11 @@ class Session:
             timeout_ms: milliseconds after which the run is given up; 0 waits for ever.
 
         Raises:
-            OpError: whatever the graph reports.
-            KeyError: there is no such tensor or operation.
+            OpError: whatever the graph reports, or that it has no such tensor.
+            KeyError: there is no such target.
         """
-        fed = {self._output(name): value for name, value in feeds.items()}
-        fetched = [self._output(name) for name in fetches]
+        fed = {self._output(name, _NO_FEED): value for name, value in feeds.items()}
+        fetched = [self._output(name, _NO_FETCH) for name in fetches]
         done = [self._operations[name] for name in targets]
         options = config_pb2.RunOptions(timeout_in_ms=timeout_ms).SerializeToString()
         with _buffer(options) as buffer:
@@ -75,10 +80,12 @@ class Session:
         c_api.TF_DeleteSession(self._session)
         del self._session, self._operations, self._graph
 
-    def _output(self, tensor: str) -> Any:
-        operation, _, index = tensor.rpartition(":")
+    def _output(self, tensor: str, unknown: str) -> Any:
+        operation, _, index = tensor.partition(":")
+        if operation not in self._operations:
+            raise errors.NotFoundError(None, None, unknown.format(tensor))
         output = c_api.TF_Output()
-        output.oper, output.index = self._operations[operation], int(index)
+        output.oper, output.index = self._operations[operation], int(index or 0)
         return output
 
 

@@ -1,0 +1,168 @@
+"""What a SavedModel wants before its first answer: variables, its files, its first operation."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
+
+from serving.local.errors import StatusError
+from serving.local.predict import predict
+from serving.local.servable import SavedModel
+from tests.serving import models
+
+ASKED = np.array([b"five", b"ten", b"euro"], np.object_)
+NUMBERS = [0, 1, -1]
+"""Where the words stand in the file, from 0 on."""
+
+
+class Words(tf.Module):  # type: ignore[misc]
+    """Looks words up in a table that is filled from a file of the version's."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__()
+        self.table = table_of(str(file))
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "words")])  # type: ignore[untyped-decorator]
+    def call(self, words: Any) -> dict[str, Any]:
+        """The serving signature."""
+        return {"numbers": self.table.lookup(words)}
+
+
+def table_of(file: Any) -> Any:
+    lines = tf.lookup.TextFileInitializer(
+        file,
+        tf.string,
+        tf.lookup.TextFileIndex.WHOLE_LINE,
+        tf.int64,
+        tf.lookup.TextFileIndex.LINE_NUMBER,
+    )
+    return tf.lookup.StaticHashTable(lines, -1)
+
+
+@pytest.fixture
+def words(tmp_path: Path) -> Path:
+    file = tmp_path / "words.txt"
+    file.write_text("five\nten\n")
+    return file
+
+
+def save_before_tensorflow_2(words: Path, path: Path) -> Path:
+    """The same table and a variable beside it, by the builder of TensorFlow 1."""
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        asset = tf.constant(str(words))
+        start = tf.compat.v1.get_variable("start", initializer=tf.constant(100, tf.int64))
+        asked = tf.compat.v1.placeholder(tf.string, [None], "words")
+        numbers = table_of(asset).lookup(asked) + start
+        session.run(
+            [tf.compat.v1.global_variables_initializer(), tf.compat.v1.tables_initializer()]
+        )
+        signature = tf.compat.v1.saved_model.predict_signature_def(
+            {"words": asked}, {"numbers": numbers}
+        )
+        builder = tf.compat.v1.saved_model.Builder(str(path))
+        builder.add_meta_graph_and_variables(
+            session,
+            ["serve"],
+            {"serving_default": signature},
+            assets_collection=tf.compat.v1.get_collection(tf.compat.v1.GraphKeys.ASSET_FILEPATHS),
+            main_op=tf.compat.v1.tables_initializer(),
+        )
+        builder.save()
+    return path
+
+
+@contextmanager
+def edited(version: Path) -> Iterator[Any]:
+    """The graph of a version, to be changed in its file."""
+    file = version / "saved_model.pb"
+    model = saved_model_pb2.SavedModel.FromString(file.read_bytes())
+    yield model.meta_graphs[0]
+    file.write_bytes(model.SerializeToString())
+
+
+def as_still_older(version: Path) -> None:
+    """Moves the first operation and the files to where they were named before."""
+    with edited(version) as graph:
+        graph.collection_def["legacy_init_op"].CopyFrom(graph.collection_def["saved_model_main_op"])
+        del graph.collection_def["saved_model_main_op"]
+        for file in graph.asset_file_def:
+            graph.collection_def["saved_model_assets"].any_list.value.add().Pack(file)
+        del graph.asset_file_def[:]
+
+
+def numbers(version: Path) -> list[int]:
+    servable = SavedModel(version)
+    try:
+        answer = predict(servable, "serving_default", {"words": ASKED})
+    finally:
+        servable.close()
+    return list(answer["numbers"])
+
+
+def test_a_table_is_filled_from_the_file_that_came_with_the_version(
+    words: Path, tmp_path: Path
+) -> None:
+    version = models.save(Words(words), tmp_path / "model" / "1")
+    words.unlink()
+    assert numbers(version) == NUMBERS
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_so_is_one_that_was_saved_before_tensorflow_2(
+    words: Path, tmp_path: Path, older: bool
+) -> None:
+    version = save_before_tensorflow_2(words, tmp_path / "model")
+    words.unlink()
+    if older:
+        as_still_older(version)
+    assert numbers(version) == [number + 100 for number in NUMBERS]
+
+
+def name_an_unknown_input(graph: Any) -> None:
+    graph.signature_def["serving_default"].inputs["words"].name = "lost:0"
+
+
+def name_an_unknown_output(graph: Any) -> None:
+    graph.signature_def["serving_default"].outputs["numbers"].name = "lost:0"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (name_an_unknown_input, "NOT_FOUND: FeedInputs: unable to find feed output lost:0"),
+        (name_an_unknown_output, "NOT_FOUND: FetchOutputs node lost:0: not found"),
+    ],
+)
+def test_a_signature_that_names_what_the_graph_lacks_is_told_when_it_is_asked(
+    words: Path, tmp_path: Path, change: Callable[[Any], None], reason: str
+) -> None:
+    version = models.save(Words(words), tmp_path / "model" / "1")
+    with edited(version) as graph:
+        change(graph)
+    with pytest.raises(StatusError) as refusal:
+        numbers(version)
+    assert str(refusal.value) == reason
+
+
+def test_an_operation_that_this_tensorflow_does_not_know_is_named(
+    words: Path, tmp_path: Path
+) -> None:
+    version = models.save(Words(words), tmp_path / "model" / "1")
+    with edited(version) as graph:
+        graph.graph_def.node.add(name="new", op="OperationOfTomorrow")
+    with pytest.raises(
+        StatusError, match="NOT_FOUND: Op type not registered 'OperationOfTomorrow'"
+    ):
+        SavedModel(version)
+
+
+def test_a_table_whose_file_is_gone_is_told_by_the_files_name(words: Path, tmp_path: Path) -> None:
+    version = models.save(Words(words), tmp_path / "model" / "1")
+    (version / "assets" / "words.txt").unlink()
+    with pytest.raises(StatusError, match=r"NOT_FOUND: .*model/1/assets/words.txt; No such file"):
+        SavedModel(version)
