@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
@@ -16,7 +17,7 @@ import requests
 
 from bench.processes import children_of
 from tests import specimen
-from tests.support.servers import HOST, ROOT, ModelServer, free_port
+from tests.support.servers import HOST, ROOT, ModelServer, free_port, wait_until
 from tests.webapp.server import FrontEnd
 
 PART_OF_A_REQUEST = b"\r\n".join(
@@ -153,6 +154,11 @@ def test_several_workers_count_together_also_those_that_are_gone(model_server: M
             assert running.predict(BILL).status_code == 200
             assert running.predict(b"text").status_code == 400
         os.kill(children_of(running.process.pid)[0], signal.SIGKILL)
+        # One that has just been forked would not hear the signal that ends the test.
+        for _ in wait_until("three workers", time.monotonic() + 60):
+            workers = children_of(running.process.pid)
+            if len(workers) == 3 and all(children_of(worker) for worker in workers):
+                break
         told = [requests.get(f"{running.url}/metrics", timeout=10).text for _ in range(6)]
     for count in (
         'us_bills_requests_total{endpoint="api.predict",method="POST",status="200"} 12.0',
