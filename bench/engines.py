@@ -31,7 +31,7 @@ INTRA_OP = 1
 
 
 def signature(folder: Path) -> Run:
-    """The shipped signature as `tf.saved_model.load` gives it: the floor of all servers."""
+    """The shipped signature as `tf.saved_model.load` gives it, what a program would call."""
     return _shipped(folder, "serving_default", "image")
 
 
@@ -173,8 +173,6 @@ def loop(run: Run, images: Array, threads: int, seconds: float) -> dict[str, Any
 
 def main(name: str, folder: Path) -> None:
     """Serves as a worker; says hello with what the engine makes of the picture."""
-    if name == session.__name__:
-        allocator.preload()
     image, run = np.load(folder / IMAGE), ENGINES[name](folder)
 
     def do(job: dict[str, Any]) -> dict[str, Any]:
@@ -185,4 +183,6 @@ def main(name: str, folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[1] == "session":
+        allocator.preload()
     main(sys.argv[1], Path(sys.argv[2]))

@@ -14,7 +14,7 @@ BEGIN, END = "<!-- figures: written by `make bench` -->", "<!-- end of figures -
 CLIENTS = (1, 8, 64)
 ENGINES = {
     "signature": "shipped signature, bare",
-    "session": "the same as the local server runs it, in a session",
+    "session": "the same in a session, with the local server's allocator",
     "split_operations": "shipped signature, each operation split among threads",
     "serve_bytes": "shipped `serve_bytes`, bare, of a 224 px JPEG",
     **RIVALS,

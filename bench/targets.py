@@ -47,15 +47,15 @@ class Figures:
         return [each.rate for each in self.served(name, clients)]
 
     def floor(self, signature: str = "signature") -> list[float]:
-        """The median of a bare signature, by round."""
+        """The median of a signature without a server, by round."""
         return [each.p50 for each in self.looped(signature, 1)]
 
     def floor_rate(self, signature: str = "signature") -> list[float]:
-        """Answers in a second to two callers of a bare signature, by round."""
+        """Answers in a second to two callers of a signature without a server, by round."""
         return [each.rate for each in self.looped(signature, 2)]
 
     def over_floor(self, name: str, signature: str = "signature") -> Spread:
-        """By how many milliseconds a contender's median is above a bare signature's."""
+        """By how many milliseconds a contender's median is above a signature's without a server."""
         pairs = zip(self.p50(name), self.floor(signature), strict=True)
         return spread([served - bare for served, bare in pairs])
 
@@ -133,9 +133,9 @@ def _against_others(figures: Figures) -> list[Target]:
         ]
     rivals = [[each.p50 for each in figures.looped(engine, 1)] for engine in RIVALS]
     best = [min(each) for each in zip(*rivals, strict=True)]
-    for name, what in (("signature", "bare signature"), ("session", "the session")):
+    for name in ("signature", "session"):
         apart = ratio(figures.floor(name), best)
-        rows.append(_most(f"{what}, p50 over the best other engine's", 1.5, apart))
+        rows.append(_most(f"{NAMES[name]}, p50 over the best other engine's", 1.5, apart))
     ways = [figures.decoded(f"{way}, 12 megapixels") for way in ("reduced", "full")]
     rows.append(_most("12-megapixel JPEG, decode and resize over a full one's", 0.25, ratio(*ways)))
     return rows

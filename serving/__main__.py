@@ -9,13 +9,14 @@ def main(arguments: list[str]) -> int:
         from serving.rollout.main import main as rollout
 
         return rollout(arguments[1:])
-    from serving.local import allocator
-
-    allocator.preload()
     from serving.local.main import main as serve
 
     return serve(arguments)
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] != ["rollout"]:
+        from serving.local import allocator
+
+        allocator.preload()
     sys.exit(main(sys.argv[1:]))

@@ -11,12 +11,13 @@ import os
 import sys
 from contextlib import suppress
 from importlib import metadata
+from pathlib import Path
 
 _PRELOAD = "LD_PRELOAD"
 _PACKAGE = "cmeel-mimalloc"
 _LIBRARY = "cmeel.prefix/lib/libmimalloc.so"
 _OPTIONS = {
-    # Each thread has pages of its own, and gRPC has dozens: huge ones would take 200 MB more.
+    # Each thread has pages of its own, and gRPC has dozens: huge ones would take 150 MB more.
     "MIMALLOC_ALLOW_THP": "0",
     # Milliseconds, an hour: by itself it would give free pages back after one second, and the next
     # photo would wait 3 ms for others. `return_freed` does not wait.
@@ -27,17 +28,16 @@ _OPTIONS = {
 def preload() -> None:
     """Starts this program anew with the allocator, which has to be there before all (ld.so(8)).
 
-    Nothing happens where its package is not installed, as on anything but Linux, and where the user
-    has set `LD_PRELOAD`, be it to nothing.
+    Call it first, where a program begins. Nothing happens where the user has set `LD_PRELOAD`, be
+    it to nothing, and where the package is not installed, as on anything but Linux.
     """
-    try:
-        library = metadata.distribution(_PACKAGE).locate_file(_LIBRARY)
-    except metadata.PackageNotFoundError:
+    library = None if _PRELOAD in os.environ else _library()
+    if library is None:
         return
-    if _PRELOAD in os.environ:
-        return
-    os.environ.update(_OPTIONS | os.environ | {_PRELOAD: str(library)})
-    os.execv(sys.executable, sys.orig_argv)  # noqa: S606
+    environment = _OPTIONS | os.environ | {_PRELOAD: library}
+    # Where that is not allowed, the C library's allocator does.
+    with suppress(OSError):
+        os.execve(sys.executable, sys.orig_argv, environment)  # noqa: S606
 
 
 def return_freed() -> bool:
@@ -46,3 +46,16 @@ def return_freed() -> bool:
         ctypes.CDLL(None).mi_collect(True)
         return True
     return False
+
+
+def _library() -> str | None:
+    try:
+        library = str(metadata.distribution(_PACKAGE).locate_file(_LIBRARY))
+    except metadata.PackageNotFoundError:
+        return None
+    return library if can_be_preloaded(library) else None
+
+
+def can_be_preloaded(library: str) -> bool:
+    """Whether `LD_PRELOAD` can name a file: blanks and colons would part it in two."""
+    return Path(library).is_file() and not {" ", ":"} & set(library)

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Set
 
-from serving.local import arrivals
+from serving.local import arrivals, memory
 from serving.local.config import ModelConfigs
 from serving.local.errors import Code, StatusError
 from serving.local.loader import Loader
@@ -180,6 +180,9 @@ class Manager:
             self._note_failure(key, version, StatusError(Code.INTERNAL, text))
         else:
             self.versions.publish(key, servable, self._stopping)
+            return
+        # Not sooner: an error's traceback holds what was read.
+        memory.return_freed()
 
     def _is_due(self, version: Version) -> bool:
         if version.tried is None:
@@ -187,7 +190,9 @@ class Manager:
         exhausted = version.failures > self._options.max_load_retries
         return not exhausted and time.monotonic() >= version.retry_at
 
-    def _note_failure(self, key: Key, version: Version, error: StatusError) -> None:
+    def _note_failure(self, key: Key, version: Version, failure: StatusError) -> None:
+        # Without its traceback, since it stays.
+        error = StatusError(failure.code, failure.message)
         version.failures += 1
         version.retry_at = time.monotonic() + self._options.retry_seconds
         if version.failures > self._options.max_load_retries:

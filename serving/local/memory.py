@@ -1,4 +1,4 @@
-"""Memory that the C library keeps for itself unless it is told to let go (glibc's mallopt(3))."""
+"""Memory that an allocator keeps for itself unless it is told to let go."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ _ARENA_MAX = -8
 
 
 def share_arenas() -> None:
-    """Has all threads share two pools of freed memory; by default each few have one of their own.
+    """Has all threads share two pools of the C library's; by default each few have their own.
 
-    TensorFlow starts threads of several kinds and gRPC dozens. Called before they are.
+    Where it allocates, see glibc's mallopt(3); mimalloc does not hear of it. TensorFlow starts
+    threads of several kinds and gRPC dozens. Called before they are.
     """
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).mallopt(_ARENA_MAX, 2)

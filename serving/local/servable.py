@@ -6,6 +6,7 @@ What the original's `loader.cc` does after its graph is there is done here by th
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,7 +17,7 @@ from tensorflow.python.framework import errors
 
 from serving.local import memory
 from serving.local.cores import DEFAULT_PARALLELISM, Parallelism
-from serving.local.errors import Code, StatusError, not_found
+from serving.local.errors import Code, StatusError, failed_precondition, not_found
 from serving.local.session import Session, start_threads
 from serving.local.storage import is_truncated
 from serving.wire import messages_pb2 as pb
@@ -77,7 +78,7 @@ class SavedModel:
         except Exception as error:
             self._session.close()
             raise _status_error(error) from error
-        self.signatures: Mapping[str, pb.SignatureDef] = _signatures(meta_graph)
+        self.signatures: Mapping[str, pb.SignatureDef] = signatures_of(meta_graph)
 
     def run(
         self, feeds: Mapping[str, Array], fetches: Sequence[str], timeout_ms: int = 0
@@ -115,12 +116,13 @@ def _restore(session: Session, meta_graph: Any, path: Path) -> None:
         saver = meta_graph.saver_def
         files = {saver.filename_tensor_name: _text(path / "variables" / "variables")}
         session.run(files | assets, targets=[saver.restore_op_name])
-    for name in _init_ops(meta_graph):
-        session.run(assets, targets=[name])
+    init_op = _init_op(meta_graph, path)
+    if init_op:
+        session.run(assets, targets=[init_op])
 
 
 def _text(path: Path) -> Array:
-    return np.array(str(path).encode(), np.object_)
+    return np.array(os.fsencode(path), np.object_)
 
 
 def _assets(meta_graph: Any) -> Iterator[tuple[str, str]]:
@@ -133,16 +135,23 @@ def _assets(meta_graph: Any) -> Iterator[tuple[str, str]]:
         yield file.tensor_info.name, file.filename
 
 
-def _init_ops(meta_graph: Any) -> list[str]:
+def _init_op(meta_graph: Any, path: Path) -> str:
+    """The name of what to run, or nothing. Texts are those of `loader_util.cc`."""
     if _INIT_OP in meta_graph.signature_def:
-        return [meta_graph.signature_def[_INIT_OP].outputs[_INIT_OP].name.partition(":")[0]]
+        outputs = meta_graph.signature_def[_INIT_OP].outputs
+        if _INIT_OP not in outputs:
+            raise failed_precondition(f"Could not find output {_INIT_OP}")
+        return str(outputs[_INIT_OP].name.partition(":")[0])
     for collection in _INIT_COLLECTIONS:
         if collection in meta_graph.collection_def:
-            return list(meta_graph.collection_def[collection].node_list.value)
-    return []
+            names = meta_graph.collection_def[collection].node_list.value
+            if len(names) != 1:
+                raise failed_precondition(f"Expected exactly one main op in : {path}")
+            return str(names[0].partition(":")[0])
+    return ""
 
 
-def _signatures(meta_graph: Any) -> dict[str, pb.SignatureDef]:
+def signatures_of(meta_graph: Any) -> dict[str, pb.SignatureDef]:
     """Translates TensorFlow's messages into ours; the bytes are the same."""
     return {
         name: pb.SignatureDef.FromString(signature.SerializeToString())
@@ -168,7 +177,7 @@ def _read_complete(path: Path) -> Any:
     file = path / "saved_model.pb"
     if not file.is_file():
         raise not_found(_not_a_saved_model(path))
-    meta_graph = _read(file)
+    meta_graph = read_graph(file)
     if _has_variables(meta_graph) and not (path / "variables" / "variables.index").is_file():
         raise not_found(f"Variables of the model are missing: {path}/variables/variables.index")
     return meta_graph
@@ -187,7 +196,12 @@ def _not_a_saved_model(path: Path) -> str:
     )
 
 
-def _read(file: Path) -> Any:
+def read_graph(file: Path) -> Any:
+    """The graph to serve, with its signatures, as `saved_model.pb` has it.
+
+    Raises:
+        StatusError: the file is damaged, or none of its graphs is tagged for serving alone.
+    """
     saved_model = saved_model_pb2.SavedModel()
     data = file.read_bytes()
     try:

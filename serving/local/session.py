@@ -23,6 +23,7 @@ from serving.wire.tensors import Array
 # In the words of `subgraph.cc`, which the original asks by name.
 _NO_FEED = "FeedInputs: unable to find feed output {}"
 _NO_FETCH = "FetchOutputs node {}: not found"
+_NO_TARGET = "PruneForTargets: Some target nodes not found: {} "
 
 
 class Session:
@@ -61,12 +62,11 @@ class Session:
             timeout_ms: milliseconds after which the run is given up; 0 waits for ever.
 
         Raises:
-            OpError: whatever the graph reports, or that it has no such tensor.
-            KeyError: there is no such target.
+            OpError: whatever the graph reports, or that it has no such tensor or target.
         """
         fed = {self._output(name, _NO_FEED): value for name, value in feeds.items()}
         fetched = [self._output(name, _NO_FETCH) for name in fetches]
-        done = [self._operations[name] for name in targets]
+        done = [self._operation(name, _NO_TARGET.format(name)) for name in targets]
         options = config_pb2.RunOptions(timeout_in_ms=timeout_ms).SerializeToString()
         with _buffer(options) as buffer:
             values: list[Any] = c_api.TF_SessionRun_wrapper(
@@ -76,17 +76,23 @@ class Session:
 
     def close(self) -> None:
         """Frees the graph and what it holds."""
-        c_api.TF_CloseSession(self._session)
-        c_api.TF_DeleteSession(self._session)
+        try:
+            c_api.TF_CloseSession(self._session)
+        finally:
+            c_api.TF_DeleteSession(self._session)
         del self._session, self._operations, self._graph
 
     def _output(self, tensor: str, unknown: str) -> Any:
-        operation, _, index = tensor.partition(":")
-        if operation not in self._operations:
-            raise errors.NotFoundError(None, None, unknown.format(tensor))
+        name, _, index = tensor.partition(":")
         output = c_api.TF_Output()
-        output.oper, output.index = self._operations[operation], int(index or 0)
+        output.oper = self._operation(name, unknown.format(tensor))
+        output.index = int(index) if index.isdecimal() else 0
         return output
+
+    def _operation(self, name: str, unknown: str) -> Any:
+        if name not in self._operations:
+            raise errors.NotFoundError(None, None, unknown)
+        return self._operations[name]
 
 
 def start_threads(parallelism: Parallelism) -> None:

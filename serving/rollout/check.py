@@ -22,7 +22,6 @@ from serving.rollout.errors import Refused
 from serving.rollout.golden import BYTES_SIGNATURE, PHOTO, Golden, judge
 from serving.wire import messages_pb2 as pb
 
-_SERVE = "serve"
 _OWN = "__saved_model"
 
 
@@ -105,14 +104,9 @@ def _contract(signature: pb.SignatureDef) -> dict[str, str]:
 
 def _signatures_of(folder: Path) -> dict[str, pb.SignatureDef]:
     """The signatures as the file tells them; the version need not be loaded for that."""
-    from tensorflow.core.protobuf import saved_model_pb2
+    from serving.local.servable import read_graph, signatures_of
 
-    model = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
-    graph = next(g for g in model.meta_graphs if _SERVE in g.meta_info_def.tags)
-    return {
-        name: pb.SignatureDef.FromString(signature.SerializeToString())
-        for name, signature in graph.signature_def.items()
-    }
+    return signatures_of(read_graph(folder / "saved_model.pb"))
 
 
 def _begin_peak() -> int:

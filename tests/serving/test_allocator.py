@@ -1,4 +1,4 @@
-"""The allocator that takes the C library's place, on Linux, where its package is installed."""
+"""The allocator that takes the C library's place, on Linux."""
 
 import os
 import subprocess
@@ -7,22 +7,28 @@ from pathlib import Path
 
 import pytest
 
+from serving.local.allocator import can_be_preloaded
 from tests.support.servers import ROOT, ModelServer
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="LD_PRELOAD is Linux's")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="LD_PRELOAD is Linux's"),
+    pytest.mark.skipif("LD_PRELOAD" in os.environ, reason="LD_PRELOAD is set already"),
+]
 
 LOADED = "'libmimalloc' in open('/proc/self/maps').read()"
 PRELOAD = "from serving.local import allocator; allocator.preload(); "
+RESIDENT = "int(open('/proc/self/statm').read().split()[1]) * os.sysconf('SC_PAGE_SIZE') // 10**6"
 
 
-def python(code: str, **environment: str) -> str:
-    clean = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
-    command = [sys.executable, "-c", PRELOAD + code]
-    ended = subprocess.run(
-        command, cwd=ROOT, env=clean | environment, capture_output=True, text=True, timeout=60
-    )
-    assert ended.returncode == 0, ended.stderr
-    return ended.stdout.strip()
+def python(code: str, *arguments: str, **environment: str) -> tuple[int, str]:
+    """Runs code that preloads first; returns its process number and what it printed."""
+    command = [sys.executable, "-X", "utf8", "-c", f"import os, sys; {PRELOAD}{code}", *arguments]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=os.environ | environment, stdout=subprocess.PIPE, text=True
+    ) as process:
+        said, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    return process.pid, said.strip()
 
 
 def test_the_server_runs_with_it(small_server: ModelServer) -> None:
@@ -30,30 +36,49 @@ def test_the_server_runs_with_it(small_server: ModelServer) -> None:
     assert "libmimalloc" in Path(f"/proc/{small_server.process.pid}/maps").read_text()
 
 
-def test_the_program_starts_anew_once_with_the_arguments_it_had() -> None:
-    said = python(f"import sys; print({LOADED}, sys.argv, flush=True)")
-    assert said == "True ['-c']"
+def test_the_program_starts_anew_with_its_number_its_arguments_and_pythons_flags() -> None:
+    pid, said = python(
+        f"print({LOADED}, os.getpid(), sys.argv[1:], sys.flags.utf8_mode)", "a b", "--c"
+    )
+    assert said == f"True {pid} ['a b', '--c'] 1"
 
 
-@pytest.mark.parametrize("own", ["", "/usr/lib/libm.so.6"])
-def test_who_preloads_something_else_or_nothing_keeps_that(own: str) -> None:
-    assert python(f"print({LOADED})", LD_PRELOAD=own) == "False"
+def test_who_preloads_nothing_keeps_that() -> None:
+    assert python(f"print({LOADED})", LD_PRELOAD="")[1] == "False"
+
+
+def test_who_preloads_something_else_keeps_that(tmp_path: Path) -> None:
+    lines = Path("/proc/self/maps").read_text().splitlines()
+    own = next(name for line in lines if (name := line.split()[-1]).endswith("/libm.so.6"))
+    code = f"print({LOADED}, '{own}' in open('/proc/self/maps').read())"
+    assert python(code, LD_PRELOAD=own)[1] == "False True"
 
 
 def test_options_that_the_user_has_set_stay() -> None:
-    name = "MIMALLOC_PURGE_DELAY"
-    assert python(f"import os; print(os.environ['{name}'])", MIMALLOC_PURGE_DELAY="7") == "7"
+    code = f"print({LOADED}, os.environ['MIMALLOC_PURGE_DELAY'], os.environ['MIMALLOC_ALLOW_THP'])"
+    assert python(code, MIMALLOC_PURGE_DELAY="7")[1] == "True 7 0"
+
+
+@pytest.mark.parametrize(
+    ("name", "possible"), [("good.so", True), ("a b.so", False), ("a:b.so", False), ("", False)]
+)
+def test_a_name_that_would_be_read_as_two_is_left_out(
+    tmp_path: Path, name: str, possible: bool
+) -> None:
+    file = tmp_path / (name or "good.so")
+    if name:
+        file.touch()
+    assert can_be_preloaded(str(file)) is possible
 
 
 @pytest.mark.parametrize("environment", [{}, {"LD_PRELOAD": ""}], ids=["mimalloc", "glibc"])
 def test_what_is_freed_goes_back_to_the_system(environment: dict[str, str]) -> None:
-    resident = "int(open('/proc/self/statm').read().split()[1]) * 4096 // 10**6"
-    said = python(
-        f"from serving.local import memory; before = {resident}; "
+    _, said = python(
+        f"from serving.local import memory; before = {RESIDENT}; "
         # Under the size from which the C library gives each block back by itself.
-        f"blocks = [b'x' * 100_000 for _ in range(2000)]; full = {resident}; "
+        f"blocks = [b'x' * 100_000 for _ in range(2000)]; full = {RESIDENT}; "
         f"last = b'x' * 100_000; del blocks; memory.return_freed(); "
-        f"print(full - before, {resident} - before)",
+        f"print(full - before, {RESIDENT} - before)",
         **environment,
     )
     taken, left = map(int, said.split())

@@ -149,6 +149,42 @@ def test_a_signature_that_names_what_the_graph_lacks_is_told_when_it_is_asked(
     assert str(refusal.value) == reason
 
 
+def without_its_first_operation(graph: Any) -> None:
+    graph.signature_def["__saved_model_init_op"].outputs["__saved_model_init_op"].name = "lost"
+
+
+def without_an_output_for_it(graph: Any) -> None:
+    graph.signature_def["__saved_model_init_op"].outputs.clear()
+
+
+def with_two_of_them(graph: Any) -> None:
+    del graph.signature_def["__saved_model_init_op"]
+    graph.collection_def["saved_model_main_op"].node_list.value.extend(["one", "two"])
+
+
+def for_a_gpu(graph: Any) -> None:
+    graph.meta_info_def.tags.append("gpu")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (without_its_first_operation, "NOT_FOUND: .*Some target nodes not found: lost"),
+        (without_an_output_for_it, "FAILED_PRECONDITION: Could not find output __saved_model_init"),
+        (with_two_of_them, "FAILED_PRECONDITION: Expected exactly one main op in"),
+        (for_a_gpu, "NOT_FOUND: Could not find meta graph def matching supplied tags: { serve }"),
+    ],
+)
+def test_a_version_that_cannot_be_made_ready_is_refused(
+    words: Path, tmp_path: Path, change: Callable[[Any], None], reason: str
+) -> None:
+    version = models.save(Words(words), tmp_path / "model" / "1")
+    with edited(version) as graph:
+        change(graph)
+    with pytest.raises(StatusError, match=reason):
+        SavedModel(version)
+
+
 def test_an_operation_that_this_tensorflow_does_not_know_is_named(
     words: Path, tmp_path: Path
 ) -> None:
