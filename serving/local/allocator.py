@@ -11,7 +11,6 @@ import os
 import sys
 from contextlib import suppress
 from importlib import metadata
-from pathlib import Path
 
 _PRELOAD = "LD_PRELOAD"
 _PACKAGE = "cmeel-mimalloc"
@@ -29,12 +28,12 @@ def preload() -> None:
     """Starts this program anew with the allocator, which has to be there before all (ld.so(8)).
 
     Call it first, where a program begins. Nothing happens where the user has set `LD_PRELOAD`, be
-    it to nothing, and where the package is not installed, as on anything but Linux.
+    it to nothing, and where the library is not installed, as on anything but Linux, or not usable.
     """
-    library = None if _PRELOAD in os.environ else _library()
-    if library is None:
+    found = None if _PRELOAD in os.environ else library()
+    if found is None:
         return
-    environment = _OPTIONS | os.environ | {_PRELOAD: library}
+    environment = _OPTIONS | os.environ | {_PRELOAD: found}
     # Where that is not allowed, the C library's allocator does.
     with suppress(OSError):
         os.execve(sys.executable, sys.orig_argv, environment)  # noqa: S606
@@ -48,14 +47,22 @@ def return_freed() -> bool:
     return False
 
 
-def _library() -> str | None:
+def library() -> str | None:
+    """The allocator's file, where it is installed and usable."""
     try:
-        library = str(metadata.distribution(_PACKAGE).locate_file(_LIBRARY))
+        file = str(metadata.distribution(_PACKAGE).locate_file(_LIBRARY))
     except metadata.PackageNotFoundError:
         return None
-    return library if can_be_preloaded(library) else None
+    return file if can_be_preloaded(file) else None
 
 
-def can_be_preloaded(library: str) -> bool:
-    """Whether `LD_PRELOAD` can name a file: blanks and colons would part it in two."""
-    return Path(library).is_file() and not {" ", ":"} & set(library)
+def can_be_preloaded(file: str) -> bool:
+    """Whether `LD_PRELOAD` can name a file, since blanks and colons would part it in two.
+
+    It must load with all that it needs: without libatomic, which slim images lack, nothing starts.
+    """
+    try:
+        ctypes.CDLL(file)
+    except OSError:
+        return False
+    return not {" ", ":"} & set(file)

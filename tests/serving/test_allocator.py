@@ -1,17 +1,18 @@
 """The allocator that takes the C library's place, on Linux."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from serving.local.allocator import can_be_preloaded
+from serving.local.allocator import can_be_preloaded, library
 from tests.support.servers import ROOT, ModelServer
 
 pytestmark = [
-    pytest.mark.skipif(sys.platform != "linux", reason="LD_PRELOAD is Linux's"),
+    pytest.mark.skipif(library() is None, reason="mimalloc is for Linux, and needs libatomic"),
     pytest.mark.skipif("LD_PRELOAD" in os.environ, reason="LD_PRELOAD is set already"),
 ]
 
@@ -31,6 +32,12 @@ def python(code: str, *arguments: str, **environment: str) -> tuple[int, str]:
     return process.pid, said.strip()
 
 
+def loaded_library() -> str:
+    """A file that every Linux has."""
+    lines = Path("/proc/self/maps").read_text().splitlines()
+    return next(name for line in lines if (name := line.split()[-1]).endswith("/libm.so.6"))
+
+
 def test_the_server_runs_with_it(small_server: ModelServer) -> None:
     assert small_server.process is not None
     assert "libmimalloc" in Path(f"/proc/{small_server.process.pid}/maps").read_text()
@@ -47,9 +54,8 @@ def test_who_preloads_nothing_keeps_that() -> None:
     assert python(f"print({LOADED})", LD_PRELOAD="")[1] == "False"
 
 
-def test_who_preloads_something_else_keeps_that(tmp_path: Path) -> None:
-    lines = Path("/proc/self/maps").read_text().splitlines()
-    own = next(name for line in lines if (name := line.split()[-1]).endswith("/libm.so.6"))
+def test_who_preloads_something_else_keeps_that() -> None:
+    own = loaded_library()
     code = f"print({LOADED}, '{own}' in open('/proc/self/maps').read())"
     assert python(code, LD_PRELOAD=own)[1] == "False True"
 
@@ -60,15 +66,18 @@ def test_options_that_the_user_has_set_stay() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "possible"), [("good.so", True), ("a b.so", False), ("a:b.so", False), ("", False)]
+    ("name", "possible"), [("good.so", True), ("a b.so", False), ("a:b.so", False)]
 )
 def test_a_name_that_would_be_read_as_two_is_left_out(
     tmp_path: Path, name: str, possible: bool
 ) -> None:
-    file = tmp_path / (name or "good.so")
-    if name:
-        file.touch()
-    assert can_be_preloaded(str(file)) is possible
+    assert can_be_preloaded(str(shutil.copy(loaded_library(), tmp_path / name))) is possible
+
+
+def test_a_library_that_does_not_load_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "broken.so").write_bytes(b"no library")
+    assert not can_be_preloaded(str(tmp_path / "broken.so"))
+    assert not can_be_preloaded(str(tmp_path / "lost.so"))
 
 
 @pytest.mark.parametrize("environment", [{}, {"LD_PRELOAD": ""}], ids=["mimalloc", "glibc"])
