@@ -19,7 +19,7 @@ _OPTIONS = {
     # Each thread has pages of its own, and gRPC has dozens: huge ones would take 150 MB more.
     "MIMALLOC_ALLOW_THP": "0",
     # Milliseconds, an hour: by itself it would give free pages back after one second, and the next
-    # photo would wait 3 ms for others. `return_freed` does not wait.
+    # photo would wait 3 ms for others. `memory.return_freed` does not wait.
     "MIMALLOC_PURGE_DELAY": "3600000",
 }
 
@@ -37,14 +37,6 @@ def preload() -> None:
     # Where that is not allowed, the C library's allocator does.
     with suppress(OSError):
         os.execve(sys.executable, sys.orig_argv, environment)  # noqa: S606
-
-
-def return_freed() -> bool:
-    """Hands back to the system what nobody uses; says whether the allocator is there to do so."""
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).mi_collect(True)
-        return True
-    return False
 
 
 def library() -> str | None:

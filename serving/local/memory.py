@@ -6,8 +6,6 @@ import ctypes
 import gc
 from contextlib import suppress
 
-from serving.local import allocator
-
 _ARENA_MAX = -8
 
 
@@ -17,8 +15,7 @@ def share_arenas() -> None:
     Where it allocates, see glibc's mallopt(3); mimalloc does not hear of it. TensorFlow starts
     threads of several kinds and gRPC dozens. Called before they are.
     """
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).mallopt(_ARENA_MAX, 2)
+    _call("mallopt", _ARENA_MAX, 2)
 
 
 def return_freed() -> None:
@@ -27,6 +24,14 @@ def return_freed() -> None:
     A version's file and the largest batch of its warm-up leave some 300 MB behind.
     """
     gc.collect()
-    if not allocator.return_freed():
-        with suppress(OSError, AttributeError):
-            ctypes.CDLL(None).malloc_trim(0)
+    # mimalloc's, or the C library's.
+    if not _call("mi_collect", 1):
+        _call("malloc_trim", 0)
+
+
+def _call(function: str, *arguments: int) -> bool:
+    """Calls a function of the process's allocator; says whether it has one of that name."""
+    with suppress(OSError, AttributeError):
+        getattr(ctypes.CDLL(None), function)(*arguments)
+        return True
+    return False

@@ -66,7 +66,7 @@ class Session:
         """
         fed = {self._output(name, _NO_FEED): value for name, value in feeds.items()}
         fetched = [self._output(name, _NO_FETCH) for name in fetches]
-        done = [self._operation(name, _NO_TARGET.format(name)) for name in targets]
+        done = [self._operation(name, _NO_TARGET, name) for name in targets]
         options = config_pb2.RunOptions(timeout_in_ms=timeout_ms).SerializeToString()
         with _buffer(options) as buffer:
             values: list[Any] = c_api.TF_SessionRun_wrapper(
@@ -85,13 +85,13 @@ class Session:
     def _output(self, tensor: str, unknown: str) -> Any:
         name, _, index = tensor.partition(":")
         output = c_api.TF_Output()
-        output.oper = self._operation(name, unknown.format(tensor))
+        output.oper = self._operation(name, unknown, tensor)
         output.index = int(index) if index.isdecimal() else 0
         return output
 
-    def _operation(self, name: str, unknown: str) -> Any:
+    def _operation(self, name: str, unknown: str, asked: str) -> Any:
         if name not in self._operations:
-            raise errors.NotFoundError(None, None, unknown)
+            raise errors.NotFoundError(None, None, unknown.format(asked))
         return self._operations[name]
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -90,12 +91,19 @@ class SlowClassifier(tf.Module):  # type: ignore[misc]
 
 def save_classifier(module: Any, path: Path) -> Path:
     """Writes a version whose signature classifies, which TensorFlow 2 has no call for."""
-    file = save(module, path) / "saved_model.pb"
-    model = saved_model_pb2.SavedModel.FromString(file.read_bytes())
-    for graph in model.meta_graphs:
+    with edited(save(module, path)) as graph:
         graph.signature_def["serving_default"].method_name = CLASSIFY_METHOD
-    file.write_bytes(model.SerializeToString())
     return path
+
+
+@contextmanager
+def edited(version: Path) -> Iterator[Any]:
+    """The graph of a version, to be changed in its file."""
+    file = version / "saved_model.pb"
+    model = saved_model_pb2.SavedModel.FromString(file.read_bytes())
+    (graph,) = model.meta_graphs
+    yield graph
+    file.write_bytes(model.SerializeToString())
 
 
 def save(module: Any, path: Path) -> Path:

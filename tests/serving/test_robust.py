@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import requests
-from tensorflow.core.protobuf import saved_model_pb2
 
 from serving.client import Client, Prediction, Unavailable, connect
 from tests.serving import models
@@ -183,11 +182,9 @@ def test_so_is_that_of_a_version_that_cannot_be_loaded(tmp_path: Path) -> None:
     base = tmp_path / "model"
     models.save(models.HalfPlus(2.0), base / "1")
     bad = models.save(models.Big(), tmp_path / "big" / "1")
-    file = bad / "saved_model.pb"
-    model = saved_model_pb2.SavedModel.FromString(file.read_bytes())
     # It fails once its variables are there.
-    model.meta_graphs[0].signature_def["__saved_model_init_op"].outputs.clear()
-    file.write_bytes(model.SerializeToString())
+    with models.edited(bad) as graph:
+        graph.signature_def["__saved_model_init_op"].outputs.clear()
     flags = ["--model_name=half", f"--model_base_path={base}", "--max_num_load_retries=0"]
     with ModelServer(tmp_path / "server", flags, wait_for=["half"]) as server:
         alone = resident(server)

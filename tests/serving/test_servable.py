@@ -1,14 +1,12 @@
 """What a SavedModel wants before its first answer: variables, its files, its first operation."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow.core.protobuf import saved_model_pb2
 
 from serving.local.errors import StatusError
 from serving.local.predict import predict
@@ -51,6 +49,11 @@ def words(tmp_path: Path) -> Path:
     return file
 
 
+@pytest.fixture
+def version(words: Path, tmp_path: Path) -> Path:
+    return models.save(Words(words), tmp_path / "model" / "1")
+
+
 def save_before_tensorflow_2(words: Path, path: Path) -> Path:
     """The same table and a variable beside it, by the builder of TensorFlow 1."""
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
@@ -76,18 +79,9 @@ def save_before_tensorflow_2(words: Path, path: Path) -> Path:
     return path
 
 
-@contextmanager
-def edited(version: Path) -> Iterator[Any]:
-    """The graph of a version, to be changed in its file."""
-    file = version / "saved_model.pb"
-    model = saved_model_pb2.SavedModel.FromString(file.read_bytes())
-    yield model.meta_graphs[0]
-    file.write_bytes(model.SerializeToString())
-
-
 def as_still_older(version: Path) -> None:
     """Moves the first operation and the files to where they were named before."""
-    with edited(version) as graph:
+    with models.edited(version) as graph:
         graph.collection_def["legacy_init_op"].CopyFrom(graph.collection_def["saved_model_main_op"])
         del graph.collection_def["saved_model_main_op"]
         for file in graph.asset_file_def:
@@ -105,9 +99,8 @@ def numbers(version: Path) -> list[int]:
 
 
 def test_a_table_is_filled_from_the_file_that_came_with_the_version(
-    words: Path, tmp_path: Path
+    words: Path, version: Path
 ) -> None:
-    version = models.save(Words(words), tmp_path / "model" / "1")
     words.unlink()
     assert numbers(version) == NUMBERS
 
@@ -139,10 +132,9 @@ def name_an_unknown_output(graph: Any) -> None:
     ],
 )
 def test_a_signature_that_names_what_the_graph_lacks_is_told_when_it_is_asked(
-    words: Path, tmp_path: Path, change: Callable[[Any], None], reason: str
+    version: Path, change: Callable[[Any], None], reason: str
 ) -> None:
-    version = models.save(Words(words), tmp_path / "model" / "1")
-    with edited(version) as graph:
+    with models.edited(version) as graph:
         change(graph)
     with pytest.raises(StatusError) as refusal:
         numbers(version)
@@ -176,20 +168,16 @@ def for_a_gpu(graph: Any) -> None:
     ],
 )
 def test_a_version_that_cannot_be_made_ready_is_refused(
-    words: Path, tmp_path: Path, change: Callable[[Any], None], reason: str
+    version: Path, change: Callable[[Any], None], reason: str
 ) -> None:
-    version = models.save(Words(words), tmp_path / "model" / "1")
-    with edited(version) as graph:
+    with models.edited(version) as graph:
         change(graph)
     with pytest.raises(StatusError, match=reason):
         SavedModel(version)
 
 
-def test_an_operation_that_this_tensorflow_does_not_know_is_named(
-    words: Path, tmp_path: Path
-) -> None:
-    version = models.save(Words(words), tmp_path / "model" / "1")
-    with edited(version) as graph:
+def test_an_operation_that_this_tensorflow_does_not_know_is_named(version: Path) -> None:
+    with models.edited(version) as graph:
         graph.graph_def.node.add(name="new", op="OperationOfTomorrow")
     with pytest.raises(
         StatusError, match="NOT_FOUND: Op type not registered 'OperationOfTomorrow'"
@@ -197,8 +185,7 @@ def test_an_operation_that_this_tensorflow_does_not_know_is_named(
         SavedModel(version)
 
 
-def test_a_table_whose_file_is_gone_is_told_by_the_files_name(words: Path, tmp_path: Path) -> None:
-    version = models.save(Words(words), tmp_path / "model" / "1")
+def test_a_table_whose_file_is_gone_is_told_by_the_files_name(version: Path) -> None:
     (version / "assets" / "words.txt").unlink()
     with pytest.raises(StatusError, match=r"NOT_FOUND: .*model/1/assets/words.txt; No such file"):
         SavedModel(version)
