@@ -10,20 +10,18 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from typing import Any
 
 from flask import Flask
 from gunicorn import util  # type: ignore[import-untyped]
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
-from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
 from serving.client import ServingError
 from webapp.allocator import return_large_blocks
 from webapp.decoders import decoders
 from webapp.health import check_ready
 from webapp.settings import COUNTS_FOLDER, Settings
+from webapp.worker import worker_class
 
 
 class Server(BaseApplication):  # type: ignore[misc]
@@ -37,7 +35,7 @@ class Server(BaseApplication):  # type: ignore[misc]
         """Hand our settings to gunicorn; called by its constructor."""
         options = {
             "bind": join(self.settings.host, self.settings.web_port),
-            "worker_class": _worker_class(self.settings),
+            "worker_class": worker_class(self.settings),
             "workers": self.settings.workers,
             "threads": self.settings.threads,
             "graceful_timeout": int(self.settings.timeout) + 5,
@@ -86,47 +84,6 @@ def _write_problem(sock: socket.socket, status_int: int, reason: str, mesg: str)
     headers |= {"Connection": "close", "Cache-Control": "no-store", ID_HEADER: uuid.uuid4().hex}
     lines = [f"HTTP/1.1 {status_int} {reason}", *(f"{k}: {v}" for k, v in headers.items())]
     util.write_nonblock(sock, "\r\n".join([*lines, "", ""]).encode("latin-1") + body)
-
-
-def _worker_class(settings: Settings) -> type[ThreadWorker]:
-    class PatientWorker(ThreadWorker):  # type: ignore[misc]
-        """Gives a request only so long to arrive: one that trickles would keep its thread."""
-
-        arriving = _Deadlines(settings.patience)
-
-        def handle(self, connection: Any) -> Any:
-            with self.arriving.watch(connection.sock):
-                return super().handle(connection)
-
-    return PatientWorker
-
-
-class _Deadlines:
-    """Ends the reading side of connections whose request has taken too long to arrive.
-
-    A request that has arrived is not touched: its answer is written on the other side.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._started: dict[socket.socket, float] = {}
-
-    @contextmanager
-    def watch(self, connection: socket.socket) -> Iterator[None]:
-        self._started[connection] = time.monotonic()
-        try:
-            yield
-        finally:
-            del self._started[connection]
-
-    def enforce(self) -> None:
-        while True:
-            time.sleep(min(1.0, self._seconds / 4))
-            late = time.monotonic() - self._seconds
-            for connection, started in list(self._started.items()):
-                if started < late:
-                    with suppress(OSError):
-                        connection.shutdown(socket.SHUT_RD)
 
 
 def _prepare(worker: Any, settings: Settings) -> None:
