@@ -10,6 +10,7 @@ from werkzeug.exceptions import ServiceUnavailable
 # How many copies of a body there are at worst: read, taken apart, handed to a decoder.
 _COPIES = {"application/json": 5}
 _COPIES_OF_OTHERS = 2
+_SMALLEST, _LARGEST = 65_536, 1_048_576
 
 
 class Budget:
@@ -58,14 +59,31 @@ class Budget:
 
 
 class _Metered:
+    """Asks for as much as has come so far, a megabyte at most, whatever is asked of it.
+
+    Gunicorn copies all that it holds, up to a megabyte, for each piece it gives, and Werkzeug takes
+    pieces of 64 kB. What is not counted yet is never more than what is.
+    """
+
     def __init__(self, body: IO[bytes], budget: Budget, copies: int) -> None:
         self._body = body
         self._budget = budget
         self._copies = copies
-        self.taken = 0
+        self._arrived = 0
+        self._ahead = memoryview(b"")
+
+    @property
+    def taken(self) -> int:
+        return self._arrived * self._copies
 
     def read(self, size: int = -1) -> bytes:
-        piece = self._body.read(size)
+        if not self._ahead:
+            self._read_ahead()
+        piece, self._ahead = self._ahead[:size], self._ahead[size:]
+        return bytes(piece)
+
+    def _read_ahead(self) -> None:
+        piece = self._body.read(min(max(self._arrived, _SMALLEST), _LARGEST))
         self._budget.take(len(piece) * self._copies)
-        self.taken += len(piece) * self._copies
-        return piece
+        self._arrived += len(piece)
+        self._ahead = memoryview(piece)
