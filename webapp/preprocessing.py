@@ -161,13 +161,17 @@ def to_tensor(image: Image.Image) -> np.ndarray:
 
 def _identify(data: bytes) -> Image.Image:
     try:
-        return Image.open(io.BytesIO(data), formats=FORMATS)
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_many_pixels() from error
     except UnidentifiedImageError as error:
         raise name_the_problem(data) from error
     except Exception as error:
         raise DamagedImage("The beginning of the picture is damaged.") from error
+    # All of it at once: the last kilobytes of each piece, of 64 kB by default, are decoded by the
+    # slower of libjpeg-turbo's two ways, the one that looks for the end of its input (jdhuff.c).
+    image.decodermaxblock = len(data)
+    return image
 
 
 def _too_many_pixels(found: str = "") -> TooManyPixels:
