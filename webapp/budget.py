@@ -11,6 +11,7 @@ from werkzeug.exceptions import ServiceUnavailable
 _COPIES = {"application/json": 5}
 _COPIES_OF_OTHERS = 2
 _SMALLEST, _LARGEST = 65_536, 1_048_576
+_NOTHING = memoryview(b"")
 
 
 class Budget:
@@ -70,17 +71,19 @@ class _Metered:
         self._budget = budget
         self._copies = copies
         self._arrived = 0
-        self._ahead = memoryview(b"")
+        self._ahead = _NOTHING
 
     @property
     def taken(self) -> int:
         return self._arrived * self._copies
 
-    def read(self, size: int = -1) -> bytes:
+    def read(self, size: int) -> bytes:
         if not self._ahead:
             self._read_ahead()
-        piece, self._ahead = self._ahead[:size], self._ahead[size:]
-        return bytes(piece)
+        piece = bytes(self._ahead[:size])
+        # An empty view of what was read would keep it for as long as the request waits in line.
+        self._ahead = self._ahead[size:] or _NOTHING
+        return piece
 
     def _read_ahead(self) -> None:
         piece = self._body.read(min(max(self._arrived, _SMALLEST), _LARGEST))

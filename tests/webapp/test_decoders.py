@@ -1,6 +1,5 @@
 """A hostile picture harms the process that decodes it, and nobody else."""
 
-import base64
 import io
 import os
 import signal
@@ -10,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -22,7 +20,6 @@ from tests.support.servers import ROOT
 from tests.webapp import hostile
 from webapp import decoders as module
 from webapp.bad_image import DamagedImage, TooCostly
-from webapp.budget import Budget
 from webapp.decoders import COUNT, TooSlow, _only_large, decoders
 from webapp.jpeg import MAX_SCANS, is_costly
 from webapp.preprocessing import open_header, open_upright
@@ -128,7 +125,6 @@ def test_a_picture_that_needs_too_much_memory_is_refused() -> None:
     script = """
 import resource, sys
 from webapp.bad_image import DamagedImage, TooCostly
-from webapp.budget import Budget
 from webapp.preprocessing import open_upright
 held = int(open("/proc/self/status").read().partition("VmData:")[2].split()[0]) * 1024
 resource.setrlimit(resource.RLIMIT_DATA, (held + 100_000_000,) * 2)
@@ -184,42 +180,6 @@ def test_a_jpeg_of_as_many_scans_as_encoders_write_is_read() -> None:
 def test_what_follows_the_picture_does_not_count() -> None:
     video = b"\xff\xda" * 1000
     assert open_upright(BILL + video).size == (320, 240)
-
-
-def test_more_bytes_than_the_budget_are_503_and_are_given_back(
-    client_for: Callable[..., FlaskClient],
-) -> None:
-    client = client_for(bytes_at_once=2 * len(BILL))
-    refused = send(client, BILL + b"x")
-    assert refused.status_code == 503
-    assert refused.headers["Retry-After"] == "2"
-    assert refused.mimetype == "application/problem+json"
-    assert [send(client, BILL).status_code for _ in range(3)] == [200] * 3
-
-
-def test_a_body_is_asked_for_as_much_again_as_has_come_however_little_is_wanted() -> None:
-    body, sizes = io.BytesIO(bytes(range(256)) * 10_000), list[int]()
-
-    class Asked:
-        def read(self, size: int) -> bytes:
-            sizes.append(size)
-            return body.read(size)
-
-    environ: dict[str, Any] = {"wsgi.input": Asked()}
-    with Budget(6_000_000).meter(environ):
-        pieces = list(iter(lambda: environ["wsgi.input"].read(50_000), b""))
-    assert b"".join(pieces) == body.getvalue()
-    assert max(map(len, pieces)) == 50_000
-    kilobytes = [size // 1024 for size in sizes]
-    assert kilobytes == [64, 64, 128, 256, 512, 1024, 1024, 1024]
-
-
-def test_a_data_url_counts_more_since_taking_it_apart_makes_copies(
-    client_for: Callable[..., FlaskClient],
-) -> None:
-    url = "data:image/jpeg;base64," + base64.b64encode(BILL).decode()
-    client = client_for(bytes_at_once=4 * len(url))
-    assert client.post("/predict", json={"image": url}).status_code == 503
 
 
 def test_large_pictures_are_decoded_one_at_a_time(client_for: Callable[..., FlaskClient]) -> None:
