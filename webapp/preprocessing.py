@@ -45,6 +45,8 @@ as many again as the model sees, so that the resize that follows still smooths."
 MAX_PIXELS = 50_000_000
 
 FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "AVIF", "GIF", "BMP", "TIFF")
+# The second is what Pillow calls a JPEG with more pictures behind the first.
+_JPEG = ("JPEG", "MPO")
 
 pi_heif.register_heif_opener()
 
@@ -84,7 +86,7 @@ def open_header(data: bytes) -> Image.Image:
     image = _identify(data)
     if image.width * image.height > MAX_PIXELS:
         raise _too_many_pixels(f" This one has {image.width} x {image.height}.")
-    if image.format in ("JPEG", "MPO") and is_costly(data):
+    if image.format in _JPEG and is_costly(data):
         raise TooCostly(
             f"The JPEG has over {MAX_SCANS} scans, or arithmetic coding: no camera writes that."
         )
@@ -168,9 +170,11 @@ def _identify(data: bytes) -> Image.Image:
         raise name_the_problem(data) from error
     except Exception as error:
         raise DamagedImage("The beginning of the picture is damaged.") from error
-    # All of it at once: the last kilobytes of each piece, of 64 kB by default, are decoded by the
+    # A JPEG all at once: the last kilobytes of each piece, of 64 kB by default, are decoded by the
     # slower of libjpeg-turbo's two ways, the one that looks for the end of its input (jdhuff.c).
-    image.decodermaxblock = len(data)
+    # Others would be read as a whole for each of their parts, of which a TIFF may have thousands.
+    if image.format in _JPEG:
+        image.decodermaxblock = len(data)
     return image
 
 

@@ -21,11 +21,19 @@ def worker_class(settings: Settings) -> type[ThreadWorker]:
     A request gets only so long to arrive: one that trickles would keep its thread. A client that
     asks again at once, as a busy proxy does, finds the thread that answered it: by gunicorn alone
     each request of a kept connection goes twice through the thread that waits for all connections,
-    which took a third of Python's time. While there are more connections than threads nobody waits.
+    which took a third of Python's time. While there are more connections than threads, no thread
+    begins to wait.
     """
 
     class Worker(ThreadWorker):  # type: ignore[misc]
         arriving = Deadlines(settings.patience)
+
+        def run(self) -> None:
+            try:
+                super().run()
+            finally:
+                # Where its parent is gone, a thread would else go on as long as its client asks.
+                self.alive = False
 
         def handle(self, connection: Any) -> Any:
             kept = self._answer(connection)

@@ -33,6 +33,25 @@ def many_chunks(chunks: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + picture
 
 
+def strips_at_one_place(strips: int, behind: int) -> bytes:
+    """A grey TIFF, 1000 pixels wide, of strips one pixel high that are all the same thousand bytes.
+
+    Args:
+        strips: How many there are.
+        behind: How many bytes follow.
+    """
+    offsets = 8 + 2 + 9 * 12 + 4
+    counts, pixels = offsets + 4 * strips, offsets + 8 * strips
+    longs = {256: (1, 1000), 257: (1, strips), 273: (strips, offsets), 278: (1, 1)}
+    longs[279] = (strips, counts)
+    shorts = {258: 8, 259: 1, 262: 1, 277: 1}
+    fields = {tag: struct.pack("<HHII", tag, 4, *field) for tag, field in longs.items()}
+    fields |= {tag: struct.pack("<HHII", tag, 3, 1, value) for tag, value in shorts.items()}
+    directory = struct.pack("<H", 9) + b"".join(fields[tag] for tag in sorted(fields)) + bytes(4)
+    places = struct.pack("<I", pixels) * strips + struct.pack("<I", 1000) * strips
+    return struct.pack("<2sHI", b"II", 42, 8) + directory + places + bytes(1000 + behind)
+
+
 def _segment(marker: int, content: bytes) -> bytes:
     return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content
 

@@ -63,18 +63,21 @@ def test_who_asks_again_later_is_answered_too(front_end: FrontEnd) -> None:
             time.sleep(3 * MOMENT / 1000)
 
 
-def test_more_connections_than_threads_all_have_their_turns(front_end: FrontEnd) -> None:
+def test_with_more_connections_than_threads_no_thread_waits_for_one_of_them(
+    front_end: FrontEnd,
+) -> None:
     with ExitStack() as opened:
         connections = [opened.enter_context(connect(front_end)) for _ in range(6)]
-        for _ in range(5):
-            assert [ask(each) for each in connections] == [200] * 6
+        assert [ask(each) for each in connections] == [200] * 6
+        before = turns_of_the_main_thread(front_end)
+        assert {ask(connections[0]) for _ in range(100)} == {200}
+        assert turns_of_the_main_thread(front_end) - before >= 100
 
 
 def test_requests_sent_together_are_answered_one_after_the_other(front_end: FrontEnd) -> None:
+    before = turns_of_the_main_thread(front_end)
     with socket.create_connection((HOST, front_end.port), timeout=20) as connection:
-        connection.sendall(3 * ASK)
-        for _ in range(3):
-            reply = http.client.HTTPResponse(connection)
-            reply.begin()
-            assert reply.status == 200
-            reply.read()
+        connection.sendall(49 * ASK + ASK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        with connection.makefile("rb") as replies:
+            assert replies.read().count(b"HTTP/1.1 200 ") == 50
+    assert turns_of_the_main_thread(front_end) - before < 25

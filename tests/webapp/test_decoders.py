@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -180,6 +181,27 @@ def test_a_jpeg_of_as_many_scans_as_encoders_write_is_read() -> None:
 def test_what_follows_the_picture_does_not_count() -> None:
     video = b"\xff\xda" * 1000
     assert open_upright(BILL + video).size == (320, 240)
+
+
+class Counted(io.BytesIO):
+    """A file that counts the bytes that are read of it."""
+
+    count = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        data = super().read(size)
+        self.count += len(data)
+        return data
+
+
+def test_strips_of_a_tiff_that_lie_at_one_place_are_not_each_read_to_the_end_of_the_file() -> None:
+    picture = hostile.strips_at_one_place(100, behind=1_000_000)
+    header: Any = open_header(picture)
+    assert header.size == (1000, 100)
+    header.fp = file = Counted(picture)
+    header.load()
+    # Some bytes more are those of the directory.
+    assert 100 * 1000 <= file.count <= 101 * 65_536
 
 
 def test_large_pictures_are_decoded_one_at_a_time(client_for: Callable[..., FlaskClient]) -> None:
