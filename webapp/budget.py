@@ -63,7 +63,7 @@ class _Metered:
     """Asks for as much as has come so far, a megabyte at most, whatever is asked of it.
 
     Gunicorn copies all that it holds, up to a megabyte, for each piece it gives, and Werkzeug takes
-    pieces of 64 kB. While it waits for the next, no more than what has come is awaited, or 64 kB.
+    pieces of 64 kB. It never waits for more than has come already, or 64 kB.
     """
 
     def __init__(self, body: IO[bytes], budget: Budget, copies: int) -> None:

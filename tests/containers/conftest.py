@@ -130,9 +130,8 @@ def _build(
 def _without_tensorflow(lock: str) -> str:
     """Keeps of a lock file what the local server imports itself."""
     blocks = ("\n" + lock).replace(" \\\n    ", " \\  ").splitlines()
-    needed = ("cmeel", "cmeel-mimalloc", "grpcio", "numpy", "protobuf")
+    needed = {"cmeel", "cmeel-mimalloc", "grpcio", "numpy", "protobuf", "typing-extensions"}
     kept = [line for line in blocks if line.partition("==")[0] in needed]
-    kept += [line for line in blocks if line.startswith("typing-extensions==")]
     return "\n".join(line.replace(" \\  ", " \\\n    ") for line in kept) + "\n"
 
 

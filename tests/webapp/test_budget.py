@@ -1,35 +1,18 @@
 """What uploads take in memory: bounded for all of them together, and given back."""
 
 import base64
-import io
 import tracemalloc
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
 
 from tests import specimen
+from tests.webapp.uploads import Watched, send
 from webapp.budget import Budget
 
 BILL = specimen.encode(specimen.bill("20", width=320), "JPEG")
-
-
-class Body(io.BytesIO):
-    """A body that notes how much is asked of it."""
-
-    def __init__(self, data: bytes) -> None:
-        super().__init__(data)
-        self.sizes: list[int] = []
-
-    def read(self, size: int | None = -1) -> bytes:
-        self.sizes.append(size or 0)
-        return super().read(size)
-
-
-def send(client: FlaskClient, data: bytes) -> TestResponse:
-    return client.post("/predict", data=data, content_type="image/jpeg")
 
 
 @pytest.fixture
@@ -59,19 +42,19 @@ def test_a_data_url_counts_more_since_taking_it_apart_makes_copies(
 
 
 def test_a_body_is_asked_for_as_much_again_as_has_come_however_little_is_wanted() -> None:
-    body = Body(bytes(range(256)) * 10_000)
+    body = Watched(bytes(range(256)) * 10_000)
     environ: dict[str, Any] = {"wsgi.input": body}
     with Budget(6_000_000).meter(environ):
         pieces = list(iter(lambda: environ["wsgi.input"].read(50_000), b""))
     assert b"".join(pieces) == body.getvalue()
     assert max(map(len, pieces)) == 50_000
-    assert [size // 1024 for size in body.sizes] == [64, 64, 128, 256, 512, 1024, 1024, 1024]
+    assert [size // 1024 for size in body.asked] == [64, 64, 128, 256, 512, 1024, 1024, 1024]
 
 
 @pytest.mark.usefixtures("traced")
 def test_what_was_read_is_not_kept_while_the_request_goes_on() -> None:
     left = 2_000_000
-    environ: dict[str, Any] = {"wsgi.input": Body(bytes(left))}
+    environ: dict[str, Any] = {"wsgi.input": Watched(bytes(left))}
     before, _ = tracemalloc.get_traced_memory()
     with Budget(6_000_000).meter(environ):
         # As Werkzeug does: it knows the length, and does not ask for what is behind the end.

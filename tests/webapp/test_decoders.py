@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 from PIL import Image
-from werkzeug.test import TestResponse
 
 from tests import specimen
 from tests.support.servers import ROOT
 from tests.webapp import hostile
+from tests.webapp.uploads import Watched, send
 from webapp import decoders as module
 from webapp.bad_image import DamagedImage, TooCostly
 from webapp.decoders import COUNT, TooSlow, _only_large, decoders
@@ -27,10 +27,6 @@ from webapp.preprocessing import open_header, open_upright
 from webapp.stages import Stages
 
 BILL = specimen.encode(specimen.bill("20", width=320), "JPEG")
-
-
-def send(client: FlaskClient, data: bytes) -> TestResponse:
-    return client.post("/predict", data=data, content_type="image/jpeg")
 
 
 def pids() -> list[int]:
@@ -183,25 +179,14 @@ def test_what_follows_the_picture_does_not_count() -> None:
     assert open_upright(BILL + video).size == (320, 240)
 
 
-class Counted(io.BytesIO):
-    """A file that counts the bytes that are read of it."""
-
-    count = 0
-
-    def read(self, size: int | None = -1) -> bytes:
-        data = super().read(size)
-        self.count += len(data)
-        return data
-
-
 def test_strips_of_a_tiff_that_lie_at_one_place_are_not_each_read_to_the_end_of_the_file() -> None:
     picture = hostile.strips_at_one_place(100, behind=1_000_000)
     header: Any = open_header(picture)
     assert header.size == (1000, 100)
-    header.fp = file = Counted(picture)
+    header.fp = file = Watched(picture)
     header.load()
     # Some bytes more are those of the directory.
-    assert 100 * 1000 <= file.count <= 101 * 65_536
+    assert 100 * 1000 <= sum(file.given) <= 101 * 65_536
 
 
 def test_large_pictures_are_decoded_one_at_a_time(client_for: Callable[..., FlaskClient]) -> None:
