@@ -11,11 +11,11 @@ from flask import Blueprint, Flask, abort, current_app, g, jsonify, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import TooManyRequests
 
+from serving.places import Places
 from webapp.budget import Budget
 from webapp.classifier import Classifier
 from webapp.model import Question
 from webapp.pages import PICTURE_SIZE, answer_page, prefers_html
-from webapp.places import Places
 from webapp.settings import Settings
 from webapp.traffic import TrafficFile, assign
 from webapp.uploads import read_photos
@@ -61,7 +61,8 @@ def predict() -> ResponseReturnValue:
         deadline = time.monotonic() + settings.timeout
         with _place(_LONGEST_WAIT * settings.timeout):
             g.reply = classifier.ask(photos, question, deadline, g.stages)
-    return answer_page(g.reply) if prefers_html() else jsonify(g.reply.to_json())
+    # Small copies of the photos are for the page alone.
+    return answer_page(g.reply) if question.small else jsonify(g.reply.to_json())
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from serving.local.batching_options import BatchingOptions
 from serving.local.cores import DEFAULT_PARALLELISM, Parallelism
 from serving.local.metrics import Metrics
 from serving.local.servable import SavedModel, Servable
+from serving.local.turns import InTurn
 from serving.local.warmup import warm_up
 
 Loader = Callable[[Path], Servable]
@@ -39,7 +40,7 @@ class SavedModelLoader:
         Raises:
             StatusError: it cannot be loaded, or a warm-up request fails.
         """
-        servable: Servable = SavedModel(path, self.parallelism)
+        servable: Servable = InTurn(SavedModel(path, self.parallelism), self.parallelism)
         # What reading it took is not to lie beside what the warm-up takes.
         memory.return_freed()
         try:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 from flask.testing import FlaskClient
 
+from serving.places import Places
 from tests import specimen
 from tests.support.servers import free_port
-from webapp.places import Places
 
 BILL = specimen.encode(specimen.bill("20", width=320), "JPEG")
 

@@ -1,9 +1,13 @@
-"""Places for photo requests: some are answered at once, others wait, the rest is refused.
+"""Places for requests: some are answered at once, others wait, the rest is refused.
 
 A short queue is what makes a burst of phones a short wait for each and not an error. It is a fair
-one: who has waited longest is next, so nobody's answer takes much longer than the others'.
+one: who has waited longest is next, so nobody's answer takes much longer than the others'. Both
+tiers have one: the front end for photos, the local server for runs of a model.
 """
 
+from __future__ import annotations
+
+import math
 import threading
 from collections import deque
 
@@ -11,14 +15,18 @@ from collections import deque
 class Places:
     """A number of places and a line before them; safe to use from many threads."""
 
-    def __init__(self, count: int, longest_line: int) -> None:
+    def __init__(self, count: int, longest_line: float = math.inf) -> None:
         self._free = count
         self._longest = longest_line
         self._line: deque[threading.Event] = deque()
         self._lock = threading.Lock()
 
-    def take(self, seconds: float) -> bool:
-        """Wait for a place for some seconds; False where none came, or the line is full."""
+    def take(self, seconds: float | None = None) -> bool:
+        """Waits for a place, for ever or for some seconds.
+
+        Returns:
+            False where none came, or the line is full.
+        """
         with self._lock:
             # Where one is free nobody waits: a place that is given back goes to the line first.
             if self._free:
@@ -31,7 +39,7 @@ class Places:
         return turn.wait(seconds) or self._leave(turn)
 
     def give_back(self) -> None:
-        """Leave a place to who has waited longest."""
+        """Leaves a place to who has waited longest."""
         with self._lock:
             if self._line:
                 self._line.popleft().set()

@@ -3,7 +3,7 @@
 import threading
 import time
 
-from webapp.places import Places
+from serving.places import Places
 
 
 def line_up(places: Places, order: list[int], number: int) -> threading.Thread:

@@ -1,0 +1,145 @@
+"""Runs of a version in a crowd: who came first is next, and nobody waits past his time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from serving.local.cores import Parallelism, usable_cores
+from serving.local.errors import Code, StatusError
+from serving.local.servable import SavedModel
+from serving.local.turns import PER_THREAD, InTurn
+from serving.wire.tensors import Array
+from tests.support.servers import wait_until
+
+ONE_THREAD = Parallelism(intra_op=1, inter_op=1)
+
+
+class Held(SavedModel):
+    """A model whose runs go on only when told to; it notes what they were asked."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.begun: list[float] = []
+        self.times: list[int] = []
+        self.go_on = threading.Semaphore(0)
+
+    def run(
+        self, feeds: Mapping[str, Array], fetches: Sequence[str], timeout_ms: int = 0
+    ) -> list[Array]:
+        """Waits, then computes."""
+        (values,) = feeds.values()
+        self.begun.append(float(values[0]))
+        self.times.append(timeout_ms)
+        self.go_on.acquire()
+        return super().run(feeds, fetches, timeout_ms)
+
+
+class Crowd:
+    """A version that runs two at once, and those who ask it."""
+
+    def __init__(self, path: Path, pool: ThreadPoolExecutor) -> None:
+        self.model = Held(path)
+        self.servable = InTurn(self.model, ONE_THREAD)
+        self._pool = pool
+
+    def ask(self, value: float, timeout_ms: int = 0) -> Future[Array]:
+        """One more asks."""
+        return self._pool.submit(self._run, value, timeout_ms)
+
+    def line_up(self, value: float) -> Future[Array]:
+        """One more asks, and has its place in line when this returns."""
+        line = self.servable._places._line
+        before, asked = len(line), self.ask(value)
+        wait_for(lambda: len(line) > before)
+        return asked
+
+    def fill(self) -> list[Future[Array]]:
+        """As many ask as are computed at once."""
+        asked = [self.ask(-1) for _ in range(PER_THREAD)]
+        wait_for(lambda: len(self.model.begun) == PER_THREAD)
+        return asked
+
+    def _run(self, value: float, timeout_ms: int) -> Array:
+        signature = self.servable.signatures["serving_default"]
+        feeds = {signature.inputs["x"].name: np.array([value], np.float32)}
+        return self.servable.run(feeds, [signature.outputs["y"].name], timeout_ms)[0]
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    for _ in wait_until("the crowd", time.monotonic() + 30):
+        if condition():
+            return
+
+
+@pytest.fixture
+def crowd(small_models: Path) -> Iterator[Crowd]:
+    """Version 1 of `half`, which halves and adds 2."""
+    with ThreadPoolExecutor(16) as pool:
+        made = Crowd(small_models / "half" / "1", pool)
+        yield made
+        made.model.go_on.release(100)
+    made.servable.close()
+
+
+def test_runs_beyond_the_places_begin_one_by_one_in_the_order_they_came(crowd: Crowd) -> None:
+    crowd.fill()
+    asked = [crowd.line_up(value) for value in range(4)]
+    for number in range(4):
+        assert crowd.model.begun[PER_THREAD:] == list(range(number))
+        crowd.model.go_on.release()
+        wait_for(lambda: len(crowd.model.begun) > PER_THREAD + number)  # noqa: B023
+    crowd.model.go_on.release(4)
+    assert [future.result()[0] for future in asked] == [2.0, 2.5, 3.0, 3.5]
+
+
+def test_a_turn_that_comes_too_late_is_not_taken(crowd: Crowd) -> None:
+    crowd.fill()
+    error = crowd.ask(1, timeout_ms=50).exception()
+    assert isinstance(error, StatusError)
+    assert error.code is Code.DEADLINE_EXCEEDED
+    assert error.message == "Timed out waiting for notification"
+    assert crowd.model.begun == [-1] * PER_THREAD
+
+
+def test_the_wait_is_part_of_the_time_that_a_run_has(crowd: Crowd) -> None:
+    crowd.fill()
+    asked = crowd.ask(1, timeout_ms=60_000)
+    time.sleep(0.2)
+    crowd.model.go_on.release(PER_THREAD + 1)
+    assert asked.result()[0] == 2.5
+    assert crowd.model.times[:PER_THREAD] == [0] * PER_THREAD
+    assert 0 < crowd.model.times[-1] <= 59_900
+
+
+def test_a_run_that_fails_leaves_its_place(crowd: Crowd) -> None:
+    crowd.model.go_on.release(100)
+    feeds = {crowd.servable.signatures["serving_default"].inputs["x"].name: np.zeros(1, np.float32)}
+    for _ in range(PER_THREAD + 1):
+        with pytest.raises(StatusError, match="not found"):
+            crowd.servable.run(feeds, ["nothing:0"], 10_000)
+    assert crowd.ask(1, timeout_ms=10_000).result()[0] == 2.5
+
+
+def test_a_version_keeps_no_other_waiting(crowd: Crowd, small_models: Path) -> None:
+    crowd.fill()
+    other = InTurn(SavedModel(small_models / "half" / "2"), ONE_THREAD)
+    signature = other.signatures["serving_default"]
+    feeds = {signature.inputs["x"].name: np.array([1], np.float32)}
+    assert other.run(feeds, [signature.outputs["y"].name], 10_000)
+    other.close()
+
+
+@pytest.mark.parametrize("inter_op", [0, -1])
+def test_threads_that_nobody_counted_are_as_many_as_cores(
+    small_models: Path, inter_op: int
+) -> None:
+    servable = InTurn(SavedModel(small_models / "half" / "1"), Parallelism(inter_op=inter_op))
+    assert servable._places._free == PER_THREAD * usable_cores()
+    servable.close()
