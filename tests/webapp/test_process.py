@@ -81,6 +81,17 @@ def test_what_is_no_request_is_refused_as_every_other_error(
     assert problem["detail"]
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [{"SCRIPT_NAME": "/elsewhere"}, {"X-Forwarded-Proto": "https", "X-Forwarded-Ssl": "off"}],
+    ids=lambda headers: next(iter(headers)),
+)
+def test_a_client_on_this_machine_cannot_speak_as_a_proxy(
+    front_end: FrontEnd, headers: dict[str, str]
+) -> None:
+    assert requests.get(f"{front_end.url}/livez", headers=headers, timeout=10).status_code == 200
+
+
 @pytest.mark.parametrize("sent", [b"", b"POST /pre", PART_OF_A_REQUEST])
 def test_clients_that_fall_silent_do_not_keep_others_waiting(
     model_server: ModelServer, sent: bytes
