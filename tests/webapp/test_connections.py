@@ -51,9 +51,9 @@ def test_who_asks_again_at_once_is_answered_by_the_thread_that_waits_for_it(
     with connect(front_end) as connection:
         assert ask(connection) == 200
         before = turns_of_the_main_thread(front_end)
-        assert {ask(connection) for _ in range(100)} == {200}
-    # By the way over that thread it would be two for each.
-    assert turns_of_the_main_thread(front_end) - before < 50
+        assert {ask(connection) for _ in range(500)} == {200}
+    # By the way over that thread it would be two for each; a busy machine adds some of its own.
+    assert turns_of_the_main_thread(front_end) - before < 250
 
 
 def test_who_asks_again_later_is_answered_too(front_end: FrontEnd) -> None:
@@ -77,7 +77,7 @@ def test_with_more_connections_than_threads_no_thread_waits_for_one_of_them(
 def test_requests_sent_together_are_answered_one_after_the_other(front_end: FrontEnd) -> None:
     before = turns_of_the_main_thread(front_end)
     with socket.create_connection((HOST, front_end.port), timeout=20) as connection:
-        connection.sendall(49 * ASK + ASK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        connection.sendall(499 * ASK + ASK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
         with connection.makefile("rb") as replies:
-            assert replies.read().count(b"HTTP/1.1 200 ") == 50
-    assert turns_of_the_main_thread(front_end) - before < 25
+            assert replies.read().count(b"HTTP/1.1 200 ") == 500
+    assert turns_of_the_main_thread(front_end) - before < 250
