@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from webapp.classifier import Classifier
 from webapp.model import Question
 from webapp.pages import PICTURE_SIZE, answer_page, prefers_html
 from webapp.settings import Settings
+from webapp.stages import Stages
 from webapp.traffic import TrafficFile, assign
 from webapp.uploads import read_photos
 
@@ -47,28 +48,29 @@ def openapi() -> ResponseReturnValue:
 @blueprint.post("/predict")
 def predict() -> ResponseReturnValue:
     """Read the value of the bill on each photo of the request, all in one batch."""
-    settings: Settings = current_app.extensions["settings"]
-    classifier: Classifier = current_app.extensions["classifier"]
-    question = _read_question(settings)
-    budget: Budget = current_app.extensions["budget"]
+    parts, asked = current_app.extensions, request.args.to_dict()
+    settings: Settings = parts["settings"]
+    classifier: Classifier = parts["classifier"]
+    budget: Budget = parts["budget"]
+    question = _read_question(asked, settings)
     with budget.meter(request.environ):
         # A body that is slow to come holds no place.
         photos = read_photos(settings)
         # Nor does it hold a version: a trial may be over by now.
-        if not request.args.keys() & {"version", "label"}:
-            traffic: TrafficFile = current_app.extensions["traffic"]
+        if not asked.keys() & {"version", "label"}:
+            traffic: TrafficFile = parts["traffic"]
             question = assign(question, traffic.current())
         deadline = time.monotonic() + settings.timeout
-        with _place(_LONGEST_WAIT * settings.timeout):
-            g.reply = classifier.ask(photos, question, deadline, g.stages)
+        stages: Stages = g.stages
+        with _place(parts["places"], _LONGEST_WAIT * settings.timeout, stages):
+            reply = g.reply = classifier.ask(photos, question, deadline, stages)
     # Small copies of the photos are for the page alone.
-    return answer_page(g.reply) if question.small else jsonify(g.reply.to_json())
+    return answer_page(reply) if question.small else jsonify(reply.to_json())
 
 
 @contextmanager
-def _place(seconds: float) -> Iterator[None]:
-    places: Places = current_app.extensions["places"]
-    with g.stages.time("queue"):
+def _place(places: Places, seconds: float, stages: Stages) -> Iterator[None]:
+    with stages.time("queue"):
         taken = places.take(seconds)
     if not taken:
         raise TooManyRequests("Too many photos at this moment. Please try again.", retry_after=1)
@@ -78,9 +80,10 @@ def _place(seconds: float) -> Iterator[None]:
         places.give_back()
 
 
-def _read_question(settings: Settings) -> Question:
-    version, label = request.args.get("version"), request.args.get("label")
-    explain, small = _asked_to_explain(), PICTURE_SIZE if prefers_html() else 0
+def _read_question(asked: Mapping[str, str], settings: Settings) -> Question:
+    version, label = asked.get("version"), asked.get("label")
+    explain = _asked_to_explain(asked)
+    small = PICTURE_SIZE if prefers_html() else 0
     if version is not None and label is not None:
         abort(400, "Ask for a version or for a label, not for both.")
     if version is not None:
@@ -98,8 +101,8 @@ def _whole_number(text: str) -> int:
     return int(text)
 
 
-def _asked_to_explain() -> bool:
-    explain = request.args.get("explain", "0")
+def _asked_to_explain(asked: Mapping[str, str]) -> bool:
+    explain = asked.get("explain", "0")
     if explain not in ("0", "1"):
         abort(400, f"Unrecognized explain: {explain!r}. Expected 0 or 1.")
     return explain == "1"

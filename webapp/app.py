@@ -1,7 +1,8 @@
 """The application factory: what the front end is made of, in one place."""
 
+from collections.abc import Callable
 from io import BytesIO
-from typing import IO
+from typing import IO, Any
 
 from flask import Flask, Request
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -21,6 +22,14 @@ class _InMemoryRequest(Request):
         return BytesIO()
 
 
+class _App(Flask):
+    request_class = _InMemoryRequest
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        # None of ours is a coroutine; Flask would look at half a dozen of them for each request.
+        return func
+
+
 def create_app(settings: Settings) -> Flask:
     """Build the front end.
 
@@ -35,8 +44,7 @@ def create_app(settings: Settings) -> Flask:
         `classifier`, `metrics`, `places` (for photo requests, with a line before them), `budget`
         (how many more bytes may come in) and `traffic` (the share of a version on trial).
     """
-    app = Flask(__name__)
-    app.request_class = _InMemoryRequest
+    app = _App(__name__)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_bytes
     app.config["MAX_FORM_MEMORY_SIZE"] = settings.max_bytes
     # Probabilities are sent most likely first.

@@ -26,6 +26,8 @@ class JsonLines(logging.Formatter):
 
 def start() -> None:
     """Send the front end's log lines to standard output."""
+    # Each record would look up what no line says (Python's logging how-to, "Optimization").
+    logging._srcfile, logging.logThreads, logging.logMultiprocessing = None, False, False
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
