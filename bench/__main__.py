@@ -32,7 +32,7 @@ from bench.figures import Slice
 from bench.generator import Generator
 from bench.growth import grow
 from bench.photos import MEGAPIXEL, jpeg
-from bench.rounds import ask, call, play
+from bench.rounds import Game, ask, call
 from bench.stages import where_the_time_goes
 from bench.workers import Worker
 from tests.support.servers import ROOT
@@ -40,7 +40,7 @@ from tests.support.servers import ROOT
 DOCS = ROOT / "docs"
 FIGURES = DOCS / "performance" / "figures.json"
 LONG_CLIENTS, LONG_SECONDS = 64, 60.0
-ROUNDS = 5
+ROUNDS = 7
 PROFILED = (1, 64)
 LIBRARIES = ("tensorflow", "onnxruntime", "openvino", "ai-edge-litert", "pillow", "grpcio")
 
@@ -85,7 +85,7 @@ def measure(rounds: int, long_seconds: float, target: str | None) -> dict[str, A
         stage.start_original()
         if target:
             stage.meet(target)
-        played = play(rounds, stage.rows, engines, generator, say)
+        played = Game(stage.rows, engines, generator).play(rounds, say)
         say("where the time goes, and larger and larger work")
         spent = {
             f"{row.name}, {clients} clients": where_the_time_goes(generator, row, clients, 3.0)

@@ -61,11 +61,13 @@ class Contender:
         name: as the table has it.
         systems: those of this machine that have a part in an answer.
         target: who is asked, and what.
+        slow: whether a crowd would take minutes of a run.
     """
 
     name: str
     systems: list[System]
     target: Target
+    slow: bool = False
 
     def cpu(self) -> float:
         """Seconds of processor that its systems have taken."""
@@ -126,7 +128,7 @@ class Stage:
             target = Target(
                 f"http://{HOST}:{port}/predict", self._in_json(PHOTOS[photo]), "application/json"
             )
-            self._add(f"original design, {photo} JPEG in base64", [system], target)
+            self._add(f"original design, {photo} JPEG in base64", [system], target, slow=True)
 
     def meet(self, address: str) -> None:
         """A TensorFlow Serving that runs elsewhere, `host:port` of its gRPC, and a front end."""
@@ -170,8 +172,8 @@ class Stage:
         self.systems.append(System(name, process.pid, time.monotonic() - started))
         return self.systems[-1]
 
-    def _add(self, name: str, systems: list[System], target: Target) -> None:
-        self.rows.append(Contender(name, systems, target))
+    def _add(self, name: str, systems: list[System], target: Target, *, slow: bool = False) -> None:
+        self.rows.append(Contender(name, systems, target, slow))
 
 
 @contextmanager

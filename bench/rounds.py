@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from bench.contenders import Contender
 from bench.decoding import decoding
@@ -12,10 +13,13 @@ from bench.figures import Slice, of_load, of_loop
 from bench.generator import Generator
 from bench.workers import Worker
 
-CLIENTS = (1, 8, 64)
-SECONDS = {1: 1.0, 8: 1.5, 64: 2.5}
-THREADS = (1, 2)
-LOOP_SECONDS = 1.0
+SECONDS = {1: 0.7, 8: 1.0, 64: 2.0}
+"""How long each load lasts, by clients."""
+CALLERS = {1: 1, 8: 2}
+"""How many threads call an engine that is compared with so many clients of a server."""
+LOOP_SECONDS = 0.8
+CROWDS_OF_SLOW = 2
+"""Rounds in which a slow contender meets a crowd: 64 answers of it take ten seconds."""
 
 Say = Callable[[str], None]
 
@@ -35,28 +39,51 @@ class Rounds:
     decoded: dict[str, list[float]] = field(default_factory=dict)
 
 
-def play(
-    count: int,
-    rows: Iterable[Contender],
-    engines: Mapping[str, Worker],
-    generator: Generator,
-    say: Say,
-) -> Rounds:
-    """Measures everybody `count` times in turn."""
-    rounds = Rounds()
-    for number in range(count):
-        say(f"round {number + 1} of {count}")
-        for name, worker in engines.items():
-            for threads in THREADS:
-                of = rounds.looped.setdefault(name, {}).setdefault(threads, [])
-                of.append(call(worker, threads, LOOP_SECONDS))
+@dataclass
+class Game:
+    """Who takes part, and what came of it so far.
+
+    A machine's speed changes from one minute to the next. So a round goes from one caller to
+    crowds, everybody in turn with each, and little time passes between what is compared; each
+    second round goes backwards, so that nobody always comes later than another.
+    """
+
+    rows: Sequence[Contender]
+    engines: dict[str, Worker]
+    generator: Generator
+    rounds: Rounds = field(default_factory=Rounds)
+
+    def play(self, count: int, say: Say) -> Rounds:
+        """Measures everybody `count` times in turn."""
+        for number in range(count):
+            say(f"round {number + 1} of {count}")
+            turns = list(self._turns(number))
+            for turn in reversed(turns) if number % 2 else turns:
+                turn()
+        return self.rounds
+
+    def _turns(self, number: int) -> Iterator[Callable[[], None]]:
+        for clients in SECONDS:
+            if clients in CALLERS:
+                # The signature, which comes first, is what most others are compared with.
+                for engine in reversed(self.engines):
+                    yield partial(self._loop, engine, CALLERS[clients])
+            for row in self.rows:
+                if clients < max(SECONDS) or number < CROWDS_OF_SLOW or not row.slow:
+                    yield partial(self._ask, row, clients)
+        yield self._decode
+
+    def _loop(self, engine: str, threads: int) -> None:
+        of = self.rounds.looped.setdefault(engine, {}).setdefault(threads, [])
+        of.append(call(self.engines[engine], threads, LOOP_SECONDS))
+
+    def _ask(self, row: Contender, clients: int) -> None:
+        of = self.rounds.served.setdefault(row.name, {}).setdefault(clients, [])
+        of.append(ask(self.generator, row, clients, SECONDS[clients]))
+
+    def _decode(self) -> None:
         for way, milliseconds in decoding().items():
-            rounds.decoded.setdefault(way, []).append(milliseconds)
-        for row in rows:
-            for clients in CLIENTS:
-                of = rounds.served.setdefault(row.name, {}).setdefault(clients, [])
-                of.append(ask(generator, row, clients, SECONDS[clients]))
-    return rounds
+            self.rounds.decoded.setdefault(way, []).append(milliseconds)
 
 
 def ask(generator: Generator, row: Contender, clients: int, seconds: float) -> Slice:
