@@ -17,8 +17,9 @@ from serving.places import Places
 from serving.wire import messages_pb2 as pb
 from serving.wire.tensors import Array
 
-PER_THREAD = 2
-"""Runs at once for each of TensorFlow's threads: with one, a thread would wait for the next run."""
+PER_THREAD = 3
+"""Runs at once for each of TensorFlow's threads: with fewer a thread waits for the next to begin,
+with more those that came last pass others again."""
 
 
 class InTurn:
