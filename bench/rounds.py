@@ -68,10 +68,11 @@ class Game:
                 # The signature, which comes first, is what most others are compared with.
                 for engine in reversed(self.engines):
                     yield partial(self._loop, engine, CALLERS[clients])
+            if clients == 1:
+                yield self._decode
             for row in self.rows:
                 if clients < max(SECONDS) or number < CROWDS_OF_SLOW or not row.slow:
                     yield partial(self._ask, row, clients)
-        yield self._decode
 
     def _loop(self, engine: str, threads: int) -> None:
         of = self.rounds.looped.setdefault(engine, {}).setdefault(threads, [])

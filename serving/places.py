@@ -1,4 +1,4 @@
-"""Places for requests: some are answered at once, others wait, the rest is refused.
+"""Places for requests: some are answered at once, others wait in line.
 
 A short queue is what makes a burst of phones a short wait for each and not an error. It is a fair
 one: who has waited longest is next, so nobody's answer takes much longer than the others'. Both
@@ -13,7 +13,12 @@ from collections import deque
 
 
 class Places:
-    """A number of places and a line before them; safe to use from many threads."""
+    """A number of places and a line before them; safe to use from many threads.
+
+    Args:
+        count: how many places there are.
+        longest_line: how many may wait for one; who comes then is refused.
+    """
 
     def __init__(self, count: int, longest_line: float = math.inf) -> None:
         self._free = count
@@ -36,7 +41,9 @@ class Places:
                 return False
             turn = threading.Event()
             self._line.append(turn)
-        return turn.wait(seconds) or self._leave(turn)
+        # An Event refuses to wait for longer than its clock can count, 290 years.
+        longest = None if seconds is None else min(seconds, threading.TIMEOUT_MAX)
+        return turn.wait(longest) or self._leave(turn)
 
     def give_back(self) -> None:
         """Leaves a place to who has waited longest."""

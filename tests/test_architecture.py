@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 TIERS = {"serving", "training", "webapp"}
 FRONT_END = [
     *(ROOT / "webapp").rglob("*.py"),
-    *(ROOT / "serving" / name for name in ("client.py", "traffic.py")),
+    *(ROOT / "serving" / name for name in ("client.py", "places.py", "traffic.py")),
 ]
 # The one part of the rollouts that loads a version does so in a process of its own.
 ROLLOUT = [f for f in (ROOT / "serving" / "rollout").glob("*.py") if f.name != "check.py"]
@@ -33,8 +33,12 @@ def imports_between_tiers(tier: str, folder: str = "") -> set[str]:
     return {".".join(name.split(".")[:2]) for name in others}
 
 
-def test_the_front_end_imports_client_and_traffic_and_nothing_else_of_the_other_tiers() -> None:
-    assert imports_between_tiers("webapp") == {"serving.client", "serving.traffic"}
+def test_the_front_end_imports_three_modules_of_serving_and_nothing_else() -> None:
+    assert imports_between_tiers("webapp") == {
+        "serving.client",
+        "serving.places",
+        "serving.traffic",
+    }
 
 
 def test_training_imports_preprocessing_and_the_wire_format_and_nothing_else() -> None:

@@ -46,8 +46,9 @@ class Server(BaseApplication):  # type: ignore[misc]
             "on_exit": lambda _arbiter: shutil.rmtree(
                 os.environ[COUNTS_FOLDER], ignore_errors=True
             ),
-            # By itself it believes what a proxy on this machine passes on, be it of its client's:
-            # one such header, and each of its requests fails. `US_BILLS_PROXIES` alone decides.
+            # By itself it believes peers on this machine. A client of a proxy there could then send
+            # SCRIPT_NAME, or X-Forwarded headers that contradict each other, and its request would
+            # fail. `US_BILLS_PROXIES` alone decides.
             "forwarded_allow_ips": "",
             # Gunicorn 25 and later would open a control socket in the home directory.
             "control_socket_disable": True,

@@ -48,13 +48,13 @@ class InTurn:
 
     @contextmanager
     def _place(self, timeout_ms: int) -> Iterator[int]:
-        """Gives what is left of the time; 0 where there is no end to it."""
-        started = time.monotonic()
-        if not self._places.take(timeout_ms / 1000 if timeout_ms else None):
+        """Gives what is left of the time. TensorFlow, too, takes 0 and less for no end of it."""
+        started, has_end = time.monotonic(), timeout_ms > 0
+        if not self._places.take(timeout_ms / 1000 if has_end else None):
             # The words of a run that is given up (recorded case 740).
             raise StatusError(Code.DEADLINE_EXCEEDED, "Timed out waiting for notification")
         try:
             waited_ms = int(1000 * (time.monotonic() - started))
-            yield max(1, timeout_ms - waited_ms) if timeout_ms else 0
+            yield max(1, timeout_ms - waited_ms) if has_end else 0
         finally:
             self._places.give_back()

@@ -3,6 +3,8 @@
 import threading
 import time
 
+import pytest
+
 from serving.places import Places
 
 
@@ -64,3 +66,38 @@ def test_the_line_has_an_end() -> None:
     assert time.monotonic() - started < 15
     places.give_back()
     thread.join()
+
+
+def test_a_turn_that_comes_just_behind_the_time_out_is_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    places = Places(1)
+    assert places.take(0)
+
+    def time_out(_turn: threading.Event, _seconds: float) -> bool:
+        places.give_back()
+        return False
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Event, "wait", time_out)
+        assert places.take(1)
+    assert not places.take(0)
+    places.give_back()
+    assert places.take(0)
+
+
+def test_who_would_wait_for_longer_than_clocks_count_waits_for_his_turn() -> None:
+    places, order = Places(1), list[int]()
+    assert places.take(0)
+
+    def wait() -> None:
+        assert places.take(1e300)
+        order.append(1)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    while not places._line:
+        time.sleep(0.001)
+    places.give_back()
+    thread.join()
+    assert order == [1]

@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from serving.local.cores import Parallelism, usable_cores
 from serving.local.errors import Code, StatusError
+from serving.local.loader import SavedModelLoader
 from serving.local.servable import SavedModel
 from serving.local.turns import PER_THREAD, InTurn
 from serving.wire.tensors import Array
@@ -42,7 +44,7 @@ class Held(SavedModel):
 
 
 class Crowd:
-    """A version that runs two at once, and those who ask it."""
+    """A version with one thread, and those who ask it."""
 
     def __init__(self, path: Path, pool: ThreadPoolExecutor) -> None:
         self.model = Held(path)
@@ -53,10 +55,10 @@ class Crowd:
         """One more asks."""
         return self._pool.submit(self._run, value, timeout_ms)
 
-    def line_up(self, value: float) -> Future[Array]:
+    def line_up(self, value: float, timeout_ms: int = 0) -> Future[Array]:
         """One more asks, and has its place in line when this returns."""
         line = self.servable._places._line
-        before, asked = len(line), self.ask(value)
+        before, asked = len(line), self.ask(value, timeout_ms)
         wait_for(lambda: len(line) > before)
         return asked
 
@@ -105,17 +107,39 @@ def test_a_turn_that_comes_too_late_is_not_taken(crowd: Crowd) -> None:
     assert isinstance(error, StatusError)
     assert error.code is Code.DEADLINE_EXCEEDED
     assert error.message == "Timed out waiting for notification"
-    assert crowd.model.begun == [-1] * PER_THREAD
+    crowd.model.go_on.release(100)
+    assert crowd.ask(2).result()[0] == 3.0
+    assert crowd.model.begun == [*[-1] * PER_THREAD, 2]
 
 
 def test_the_wait_is_part_of_the_time_that_a_run_has(crowd: Crowd) -> None:
     crowd.fill()
-    asked = crowd.ask(1, timeout_ms=60_000)
+    asked = crowd.line_up(1, timeout_ms=60_000)
     time.sleep(0.2)
     crowd.model.go_on.release(PER_THREAD + 1)
     assert asked.result()[0] == 2.5
     assert crowd.model.times[:PER_THREAD] == [0] * PER_THREAD
     assert 0 < crowd.model.times[-1] <= 59_900
+
+
+def test_a_turn_at_the_last_moment_is_a_run_with_an_end(
+    crowd: Crowd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(monotonic=iter([0.0, 2.0]).__next__)
+    monkeypatch.setattr("serving.local.turns.time", clock)
+    crowd.model.go_on.release()
+    crowd.ask(1, timeout_ms=1000).exception()
+    # None at all would be one without an end.
+    assert crowd.model.times == [1]
+
+
+@pytest.mark.parametrize("timeout_ms", [0, -1])
+def test_without_an_end_of_its_time_a_run_waits_for_its_turn(crowd: Crowd, timeout_ms: int) -> None:
+    crowd.fill()
+    asked = crowd.line_up(1, timeout_ms)
+    crowd.model.go_on.release(100)
+    assert asked.result()[0] == 2.5
+    assert crowd.model.times[-1] == 0
 
 
 def test_a_run_that_fails_leaves_its_place(crowd: Crowd) -> None:
@@ -142,4 +166,12 @@ def test_threads_that_nobody_counted_are_as_many_as_cores(
 ) -> None:
     servable = InTurn(SavedModel(small_models / "half" / "1"), Parallelism(inter_op=inter_op))
     assert servable._places._free == PER_THREAD * usable_cores()
+    servable.close()
+
+
+def test_versions_of_a_server_are_run_in_turn(small_models: Path) -> None:
+    load = SavedModelLoader(warmup=False, parallelism=ONE_THREAD)
+    servable = load(small_models / "half" / "1")
+    assert isinstance(servable, InTurn)
+    assert servable._places._free == PER_THREAD
     servable.close()
