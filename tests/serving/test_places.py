@@ -8,11 +8,11 @@ import pytest
 from serving.places import Places
 
 
-def line_up(places: Places, order: list[int], number: int) -> threading.Thread:
+def line_up(places: Places, order: list[int], number: int, seconds: float = 30) -> threading.Thread:
     """Lets one more wait, and returns once it does; it notes its number when it is its turn."""
 
     def wait() -> None:
-        assert places.take(30)
+        assert places.take(seconds)
         order.append(number)
         places.give_back()
 
@@ -89,15 +89,7 @@ def test_a_turn_that_comes_just_behind_the_time_out_is_taken(
 def test_who_would_wait_for_longer_than_clocks_count_waits_for_his_turn() -> None:
     places, order = Places(1), list[int]()
     assert places.take(0)
-
-    def wait() -> None:
-        assert places.take(1e300)
-        order.append(1)
-
-    thread = threading.Thread(target=wait)
-    thread.start()
-    while not places._line:
-        time.sleep(0.001)
+    thread = line_up(places, order, 1, seconds=1e300)
     places.give_back()
     thread.join()
     assert order == [1]

@@ -62,11 +62,11 @@ class Crowd:
         wait_for(lambda: len(line) > before)
         return asked
 
-    def fill(self) -> list[Future[Array]]:
+    def fill(self) -> None:
         """As many ask as are computed at once."""
-        asked = [self.ask(-1) for _ in range(PER_THREAD)]
+        for _ in range(PER_THREAD):
+            self.ask(-1)
         wait_for(lambda: len(self.model.begun) == PER_THREAD)
-        return asked
 
     def _run(self, value: float, timeout_ms: int) -> Array:
         signature = self.servable.signatures["serving_default"]
