@@ -3,9 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-# Quiet start-up, and no search for a GPU that serving and tests do not use.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
-export CUDA_VISIBLE_DEVICES ?= -1
+# No search for a GPU where none is used; `make train` takes what there is.
+run test bench rollout-demo: export CUDA_VISIBLE_DEVICES ?= -1
 
 # What `make train` learns from and where the new version goes; FOLDERS, FIT and EXPORT are flags of
 # `python -m training`: how to read the sub-folders, the recipe, the calibration.
@@ -15,12 +15,15 @@ MODELS ?= models/us_bills
 FOLDERS ?=
 FIT ?=
 EXPORT ?=
+# What `make teach` teaches, and flags of `python -m training teach`.
+MODEL ?= models/us_bills/1
+TEACH ?=
 # The gRPC address of a TensorFlow Serving to measure, and flags of `python -m bench`.
 TARGET ?=
 BENCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint train photos bench rollout-demo lock protos
+.PHONY: help run test lint docs train teach photos bench rollout-demo lock protos sbom release-check
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1 \t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -36,12 +39,18 @@ lint: $(VENV)/.dev  ## ruff and mypy
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
+docs: $(VENV)/.docs  ## write the documentation as a site to build/docs; a broken link fails
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+
 train: photos $(VENV)/.training  ## train on PHOTOS=folder and add a version to models/us_bills
 	$(BIN)/python -m training fit "$(PHOTOS)" $(FOLDERS) --run "$(RUN)" $(FIT)
 	$(BIN)/python -m training export "$(PHOTOS)" $(FOLDERS) --run "$(RUN)" --models "$(MODELS)" $(EXPORT)
 
+teach: photos $(VENV)/.training  ## teach MODEL the PHOTOS of a new design or class, and add the version that knows them
+	$(BIN)/python -m training teach "$(PHOTOS)" $(FOLDERS) --model "$(MODEL)" --models "$(MODELS)" $(TEACH)
+
 photos:
-	@test -n "$(PHOTOS)" || { echo "Say which photos: make train PHOTOS=folder (one sub-folder per class)" >&2; exit 2; }
+	@test -n "$(PHOTOS)" || { echo "Say which photos: make $(MAKECMDGOALS) PHOTOS=folder (one sub-folder per class)" >&2; exit 2; }
 
 bench: $(VENV)/.bench  ## measure all side by side, write docs/performance.md (TARGET=host:port: TensorFlow Serving too)
 	@$(BIN)/python -m bench $(if $(TARGET),--target "$(TARGET)") $(BENCH)
@@ -55,10 +64,18 @@ lock: $(VENV)/.dev  ## renew requirements/*.txt from pyproject.toml
 protos: $(VENV)/.dev  ## renew the generated protocol messages
 	@$(BIN)/python -m serving.wire.generate
 
+sbom: $(VENV)/.dev  ## write a CycloneDX SBOM of each tier's packages to dist/
+	@.ci/sbom $(BIN)/python
+
+release-check: $(VENV)/.dev  ## a clean tree, lint, versions that agree, tests, docs, SBOM
+	@test -z "$$(git status --porcelain)" || { git status --short >&2; echo "Commit or remove these first." >&2; exit 1; }
+	@$(BIN)/python -m pytest --quiet tests/test_release.py
+	@$(MAKE) lint docs test sbom
+
 # One stamp per set of packages: a second `make run` installs nothing.
 $(VENV)/.%: requirements/%.txt | $(BIN)/python
 	@echo "installing the packages of $< into $(VENV) (a few minutes the first time)"
-	@$(BIN)/python -m pip install --quiet --require-hashes --requirement $<
+	@$(BIN)/python -m pip install --quiet --only-binary=:all: --require-hashes --requirement $<
 	@touch $@
 
 $(BIN)/python:
