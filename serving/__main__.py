@@ -1,22 +1,26 @@
-"""`python -m serving` starts the local model server; `python -m serving rollout` moves versions."""
+"""`python -m serving`: the local model server; `rollout`, `verify` and `sign` see to versions."""
 
 import sys
 
 
 def main(arguments: list[str]) -> int:
-    """Hands over to one of the two; neither loads what only the other needs."""
+    """Hands over to one of them; none loads what only another needs."""
     if arguments[:1] == ["rollout"]:
-        from serving.rollout.main import main as rollout
+        from serving.rollout.cli import main as rollout
 
         return rollout(arguments[1:])
+    if arguments[:1] in (["verify"], ["sign"]):
+        from serving.rollout import signatures
+
+        return {"verify": signatures.verify, "sign": signatures.sign}[arguments[0]](arguments[1:])
     from serving.local.main import main as serve
 
     return serve(arguments)
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] != ["rollout"]:
-        from serving.local import allocator
+    if sys.argv[1:2] not in (["rollout"], ["verify"], ["sign"]):
+        from serving.local.runtime import allocator
 
         allocator.preload()
     sys.exit(main(sys.argv[1:]))

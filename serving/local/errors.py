@@ -36,6 +36,13 @@ class StatusError(Exception):
     def __str__(self) -> str:
         return f"{self.code.name}: {self.message}"
 
+    @classmethod
+    def of(cls, error: Exception) -> "StatusError":
+        """Any error as one of these, without its traceback; `INTERNAL` where it has no code."""
+        if isinstance(error, StatusError):
+            return StatusError(error.code, error.message)
+        return StatusError(Code.INTERNAL, f"{type(error).__name__}: {error}")
+
 
 def invalid_argument(message: str) -> StatusError:
     """The most common error: the request is at fault."""

@@ -9,15 +9,16 @@ import resource
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Sequence
 from importlib import metadata
 from types import FrameType
 from typing import NoReturn
 
-from serving.local import quiet
 from serving.local.errors import StatusError, invalid_argument
-from serving.local.ports import PortError, require_free
-from serving.local.settings import FlagError, Settings, help_text, parse, remark
+from serving.local.ports import require_free
+from serving.local.runtime import environment
+from serving.local.settings import FlagError, Settings, help_text, parse
 
 log = logging.getLogger("serving")
 
@@ -26,6 +27,9 @@ REPLIES_AS = "2.17.1"
 
 REFUSED = 255
 """Exit status of a start that cannot succeed, as the original's (recorded cases 812 to 821)."""
+
+DEAD = 70
+"""Exit status of a server that lost one of its threads, `EX_SOFTWARE`."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -44,10 +48,10 @@ def main(arguments: Sequence[str]) -> int:
         settings = _settings(arguments)
         require_free(settings)
         # Not sooner: a signal during this import is to find its handler.
-        from serving.local import files
+        from serving.local.lifecycle import config_files
 
-        files.check(settings)
-    except (FlagError, PortError) as error:
+        config_files.check(settings)
+    except FlagError as error:
         log.error("%s", error)
         return REFUSED
     except StatusError as error:
@@ -56,7 +60,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _version() -> str:
-    """In the original's form; what is installed is asked, since TensorFlow takes seconds."""
+    """In the original's form, without TensorFlow, whose import takes seconds."""
     server = f"us-bills local model server, as TensorFlow ModelServer: {REPLIES_AS}"
     return f"{server}\nTensorFlow Library: {metadata.version('tensorflow')}"
 
@@ -69,25 +73,19 @@ def _refuse(error: Exception) -> int:
 def _settings(arguments: Sequence[str]) -> Settings:
     settings, unknown = parse(arguments)
     for argument in unknown:
-        log.warning("%s", remark(argument))
+        log.warning("%s is no flag of this server and is ignored; see --help.", argument)
     if not settings.model_config_file and not settings.model_base_path:
-        raise invalid_argument(
-            "Both server_options.model_base_path and server_options.model_config_file are empty! "
-            "Set --model_config_file or --model_base_path."
-        )
+        raise invalid_argument("Set --model_config_file or --model_base_path.")
     if settings.port == settings.rest_api_port != 0:
-        log.error(
-            "server_options.http_port cannot be same as grpc_port. Please use a different port for "
-            "HTTP/REST API. Skipped exporting HTTP/REST API."
-        )
+        log.error("No REST: its port, %d, is that of gRPC.", settings.port)
     return settings
 
 
 def _run(settings: Settings) -> int:
     _allow_many_connections()
-    quiet.prepare_environment()
-    quiet.leave_out_python_api()
-    with quiet.native_stderr_silenced():
+    environment.prepare_environment()
+    environment.leave_out_python_api()
+    with environment.native_stderr_silenced():
         from serving.local.server import ModelServer, start_runtime
 
         start_runtime(settings)
@@ -96,17 +94,31 @@ def _run(settings: Settings) -> int:
         server.start()
     except (StatusError, OSError, RuntimeError) as error:
         _end(_refuse(error))
+    _end_with_the_first_dead_thread()
     _wait_for_signal()
     if not server.stop():
         log.warning("Requests were still running and are given up.")
     _end(0)
 
 
-def _allow_many_connections() -> None:
-    """Takes as many file descriptors as the system gives; by habit it begins with 1,024.
+def _end_with_the_first_dead_thread() -> None:
+    """Has an exception that ends one of the threads of now end the process.
 
-    Each connection holds one, and without a free one no version can be loaded.
+    Without one of them the server would look healthy and not be. Its supervisor starts it again.
     """
+    essential = set(threading.enumerate())
+
+    def ended(dead: threading.ExceptHookArgs) -> None:
+        log.error("A thread ended: %s", dead.thread and dead.thread.name, exc_info=dead.exc_value)
+        if dead.thread in essential:
+            log.error("The server cannot go on without it and ends.")
+            _end(DEAD)
+
+    threading.excepthook = ended
+
+
+def _allow_many_connections() -> None:
+    """Takes as many file descriptors as the system gives; each connection holds one."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     # macOS says that there is no limit and refuses to be taken by its word.
     with contextlib.suppress(OSError, ValueError):
@@ -119,21 +131,13 @@ def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _end(status: int) -> NoReturn:
-    """Ends the process at once.
-
-    The interpreter's own end would wait for threads that still answer, and threads that are inside
-    TensorFlow would abort it.
-    """
+    """Ends the process at once: the interpreter's own end would wait for all threads."""
     logging.shutdown()
     os._exit(status)
 
 
 def _wait_for_signal() -> None:
-    """Waits for the byte that a signal writes, so that none is missed.
-
-    A lock would do only for a signal that comes while the main thread already waits for it: one
-    that comes a moment sooner, or to another thread, would be seen at the next one.
-    """
+    """Waits for the byte that a signal writes; a lock would miss one that comes just before."""
     woken, waker = socket.socketpair()
     waker.setblocking(False)
     signal.set_wakeup_fd(waker.fileno())

@@ -14,8 +14,8 @@ import itertools
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from serving.local.errors import Code, StatusError
@@ -27,14 +27,15 @@ REQUEST_LATENCY = ":tensorflow:serving:request_latency"
 RUNTIME_LATENCY = ":tensorflow:serving:runtime_latency"
 LOAD_COUNT = ":tensorflow:cc:saved_model:load_attempt_count"
 LOAD_LATENCY = ":tensorflow:cc:saved_model:load_latency"
+
 WARMUP_LATENCY = ":tensorflow:serving:model_warmup_latency"
 EXAMPLE_COUNTS = ":tensorflow:serving:request_example_counts"
 EXAMPLE_COUNT_TOTAL = ":tensorflow:serving:request_example_count_total"
 BATCH_COUNT = ":tensorflow:serving:batching_session:wrapped_run_count"
 QUEUING_LATENCY = ":tensorflow:serving:batching_session:queuing_latency"
 
-MAX_SERIES = 10_000
-"""Requests may name models without end; their counts may not grow so."""
+UNKNOWN_MODEL = "unknown"
+"""Stands for all names of models that were never configured: requests make them up without end."""
 
 _COUNTERS = (LOAD_COUNT, LOAD_LATENCY, REQUEST_COUNT, EXAMPLE_COUNT_TOTAL, BATCH_COUNT)
 _LATENCY_BOUNDS = [10 * 1.8**power for power in range(33)]
@@ -45,8 +46,7 @@ _HISTOGRAMS = {
     QUEUING_LATENCY: [100 * 1.2**power for power in range(52)],
     EXAMPLE_COUNTS: [2.0**power for power in range(15)],
 }
-"""Upper bounds by name; those of latencies are microseconds."""
-_MICROS = 1e6
+"""Upper bounds of buckets by name; those of latencies are microseconds."""
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -62,18 +62,17 @@ class _Histogram:
 class Metrics:
     """All numbers of one server. Safe to use from many threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_known: Callable[[str], bool] = lambda _: True) -> None:
+        """Counts nothing yet; `is_known` tells which models may have series of their own."""
+        self._is_known = is_known
         self._lock = threading.Lock()
         self._counters: dict[str, Counter[Labels]] = {name: Counter() for name in _COUNTERS}
         self._histograms: dict[str, dict[Labels, _Histogram]] = {n: {} for n in _HISTOGRAMS}
 
     def count(self, name: str, increase: int = 1, **labels: str) -> None:
         """Adds to a counter."""
-        series = tuple(labels.items())
         with self._lock:
-            counter = self._counters[name]
-            if series in counter or len(counter) < MAX_SERIES:
-                counter[series] += increase
+            self._counters[name][tuple(labels.items())] += increase
 
     def observe(self, name: str, value: int, **labels: str) -> None:
         """Adds a value to a histogram."""
@@ -91,35 +90,37 @@ class Metrics:
         self.observe(EXAMPLE_COUNTS, count, model=model)
         self.count(EXAMPLE_COUNT_TOTAL, count, model=model)
 
-    def queued(self, seconds: float) -> None:
-        """Notes how long a request waited for its batch."""
-        # The original names no thread pool here, whatever its file says.
-        self.observe(QUEUING_LATENCY, _micros(seconds), thread_pool_name="")
+    def batch(self, waited_seconds: Sequence[float]) -> None:
+        """Counts a batch and how long each of its requests waited for it."""
+        self.count(BATCH_COUNT)
+        for seconds in waited_seconds:
+            # The original names no thread pool here, whatever its file says.
+            self.observe(QUEUING_LATENCY, int(1e6 * seconds), thread_pool_name="")
+
+    @contextmanager
+    def timed(self, name: str, **labels: str) -> Iterator[None]:
+        """Adds the microseconds of a block to a histogram, where it succeeds."""
+        start = time.perf_counter()
+        yield
+        self.observe(name, _micros_since(start), **labels)
 
     @contextmanager
     def request(self, model: str, api: str, entrypoint: str) -> Iterator[None]:
         """Counts a request by its outcome, and times it where it succeeds."""
-        start, code = time.perf_counter(), Code.OK
+        code = Code.OK
+        model = model if self._is_known(model) else UNKNOWN_MODEL
         try:
-            yield
-        except StatusError as error:
-            code = error.code
-            raise
-        except Exception:
-            code = Code.INTERNAL
+            with self.timed(REQUEST_LATENCY, model_name=model, API=api, entrypoint=entrypoint):
+                yield
+        except Exception as error:
+            code = StatusError.of(error).code
             raise
         finally:
             self.count(REQUEST_COUNT, model_name=model, status=code.name)
-        micros = _micros(time.perf_counter() - start)
-        self.observe(REQUEST_LATENCY, micros, model_name=model, API=api, entrypoint=entrypoint)
 
-    @contextmanager
-    def runtime(self, model: str, api: str) -> Iterator[None]:
+    def runtime(self, model: str, api: str) -> AbstractContextManager[None]:
         """Times a run of a model."""
-        start = time.perf_counter()
-        yield
-        micros = _micros(time.perf_counter() - start)
-        self.observe(RUNTIME_LATENCY, micros, model_name=model, API=api, runtime="TF1")
+        return self.timed(RUNTIME_LATENCY, model_name=model, API=api, runtime="TF1")
 
     @contextmanager
     def load(self, path: Path) -> Iterator[None]:
@@ -130,16 +131,11 @@ class Metrics:
             status = "success"
         finally:
             self.count(LOAD_COUNT, model_path=str(path), status=status)
-            micros = _micros(time.perf_counter() - start)
-            self.count(LOAD_LATENCY, micros, model_path=str(path))
+            self.count(LOAD_LATENCY, _micros_since(start), model_path=str(path))
 
-    @contextmanager
-    def warm_up(self, path: Path) -> Iterator[None]:
+    def warm_up(self, path: Path) -> AbstractContextManager[None]:
         """Times a warm-up that succeeds; the original notes a file that cannot be read, too."""
-        start = time.perf_counter()
-        yield
-        micros = _micros(time.perf_counter() - start)
-        self.observe(WARMUP_LATENCY, micros, model_path=str(path), status="OK")
+        return self.timed(WARMUP_LATENCY, model_path=str(path), status="OK")
 
     def total(self, name: str) -> int:
         """The sum of a counter over its labels; 0 where there is no such counter.
@@ -174,8 +170,8 @@ class Metrics:
             yield f"{name}_count{_braces(labels)} {sums[-1]}"
 
 
-def _micros(seconds: float) -> int:
-    return int(seconds * _MICROS)
+def _micros_since(start: float) -> int:
+    return int(1e6 * (time.perf_counter() - start))
 
 
 def _braces(labels: Labels) -> str:

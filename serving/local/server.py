@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import logging
 import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from serving.local import files, servable
-from serving.local.config import ModelConfigs
-from serving.local.cores import Parallelism
-from serving.local.dataplane import DataPlane
-from serving.local.grpc_answers import ModelService, PredictionService
-from serving.local.grpc_health import Health
-from serving.local.grpc_server import GrpcServer
-from serving.local.http_server import RestServer
-from serving.local.loader import SavedModelLoader
-from serving.local.manager import Manager, ManagerOptions
+import grpc
+
+from serving.local.errors import invalid_argument
+from serving.local.grpc.answers import Services
+from serving.local.grpc.server import GrpcServer
+from serving.local.inference.dataplane import DataPlane
+from serving.local.inference.loader import SavedModelLoader
+from serving.local.inference.signature import TensorLimits
+from serving.local.lifecycle import config_files
+from serving.local.lifecycle.manager import Manager
+from serving.local.lifecycle.model_config import ModelConfigs
+from serving.local.lifecycle.reloads import ReloadRules, roots_of
+from serving.local.lifecycle.versions import Versions
 from serving.local.metrics import Metrics
-from serving.local.rest_api import RestApi
-from serving.local.settings import Settings
-from serving.local.versions import Versions
+from serving.local.rest.http_server import RestServer
+from serving.local.rest.rest_api import RestApi
+from serving.local.runtime import saved_model
+from serving.local.settings import BFLOAT16, Settings
+from serving.local.threads import Parallelism
+
+if TYPE_CHECKING:
+    from serving.spans import Spans
 
 __all__ = ["ModelServer", "start_runtime"]
 
@@ -31,22 +41,24 @@ class ModelServer:
     """A model server in this process."""
 
     def __init__(self, settings: Settings) -> None:
-        """Reads the files that flags name.
-
-        Raises:
-            StatusError: one of them cannot be used.
-        """
+        """Reads the files that flags name; raises `StatusError` where one cannot be used."""
         self._settings = settings
-        self._metrics = Metrics()
-        self._reader = files.config_reader(settings)
-        self._metrics_path = files.metrics_path(settings)
-        self._manager = Manager(
-            Versions(),
-            self._read_config,
-            _loader(settings, self._metrics),
-            _options(settings),
+        versions = Versions()
+        self._metrics = Metrics(versions.is_known)
+        self._metrics_path = config_files.metrics_path(settings)
+        self._limits = TensorLimits(settings.max_batch_rows, settings.max_tensor_bytes)
+        load = SavedModelLoader(
+            settings.enable_model_warmup,
+            config_files.batching(settings),
+            _parallelism(settings),
+            self._limits,
             self._metrics,
+            bfloat16=settings.mixed_precision == BFLOAT16,
+            verify=config_files.verifier(settings),
         )
+        self._manager = Manager(versions, self._read_config, load, settings, self._metrics)
+        self._credentials = _credentials(settings.ssl_config_file)
+        self._spans = _spans(settings.otlp)
         self._skins: list[GrpcServer | RestServer] = []
 
     def start(self) -> None:
@@ -57,11 +69,21 @@ class ModelServer:
             OSError: the REST port was taken in the meantime.
             RuntimeError: the gRPC port was taken in the meantime.
         """
+        settings = self._settings
         self._manager.start()
-        for skin in self._open_ports():
-            self._skins.append(skin)
+        plane = DataPlane(self._manager.versions, self._metrics, self._limits)
+        addresses = []
+        if settings.port:
+            self._skins.append(self._grpc(plane))
+            kind = "gRPC with TLS" if self._credentials else "gRPC"
+            addresses.append(f"{kind} {settings.host}:{settings.port}")
+        if settings.serves_rest:
+            api = RestApi(plane, self._metrics, settings, self._metrics_path)
+            self._skins.append(RestServer(settings, api))
+            addresses.append(f"REST {settings.host}:{settings.rest_api_port}")
+        for skin in self._skins:
             skin.start()
-        log.info("listening, %s", self._addresses())
+        log.info("listening, %s", ", ".join(addresses))
 
     def stop(self) -> bool:
         """Refuses new requests, lets those under way finish, frees the models.
@@ -77,69 +99,50 @@ class ModelServer:
         for stop in stops:
             stop.join()
         self._manager.close()
+        if self._spans is not None:
+            self._spans.close()
         return self._manager.versions.in_use() == 0
-
-    def _open_ports(self) -> list[GrpcServer | RestServer]:
-        settings = self._settings
-        plane = DataPlane(self._manager.versions, self._metrics)
-        skins: list[GrpcServer | RestServer] = []
-        if settings.port:
-            skins.append(self._grpc(plane))
-        if settings.serves_rest:
-            api = RestApi(
-                plane,
-                self._metrics,
-                timeout_ms=settings.rest_api_timeout_in_ms,
-                cors=settings.rest_api_enable_cors_support,
-                metrics_path=self._metrics_path,
-            )
-            skins.append(RestServer(settings.host, settings.rest_api_port, api))
-        return skins
 
     def _grpc(self, plane: DataPlane) -> GrpcServer:
         settings = self._settings
-        prediction = PredictionService(plane, self._metrics)
-        model = ModelService(plane, self._manager, self._reader, self._metrics)
-        return GrpcServer(
-            settings.host,
-            settings.port,
-            prediction.answers() | model.answers(),
-            threads=settings.grpc_max_threads,
-            health=Health() if settings.enable_grpc_healthcheck_service else None,
-        )
-
-    def _addresses(self) -> str:
-        settings = self._settings
-        ports = {"gRPC": settings.port, "REST": settings.serves_rest and settings.rest_api_port}
-        return ", ".join(f"{name} {settings.host}:{port}" for name, port in ports.items() if port)
+        reader = config_files.config_reader(settings)
+        roots = roots_of(self._read_config(), reader.models_root)
+        reloads = ReloadRules(reader, roots, settings.reload_config_from_any_peer)
+        services = Services(plane, self._manager, reloads, self._metrics)
+        return GrpcServer(settings, services.answers(), self._credentials, self._spans)
 
     def _read_config(self) -> ModelConfigs:
-        return files.read_models(self._settings)
+        return config_files.read_models(self._settings)
 
 
 def start_runtime(settings: Settings) -> None:
     """Starts TensorFlow with the threads that flags ask for."""
-    servable.start_runtime(_parallelism(settings))
+    saved_model.start_runtime(_parallelism(settings))
 
 
-def _loader(settings: Settings, metrics: Metrics) -> SavedModelLoader:
-    return SavedModelLoader(
-        settings.enable_model_warmup, files.batching(settings), _parallelism(settings), metrics
-    )
+def _credentials(ssl_config_file: str) -> grpc.ServerCredentials | None:
+    if not ssl_config_file:
+        return None
+    # Only now: most servers speak plain text.
+    from serving.local.grpc.encryption import server_credentials
+
+    return server_credentials(Path(ssl_config_file))
+
+
+def _spans(collector: str) -> Spans | None:
+    if not collector:
+        return None
+    # Only now: without a collector these packages need not be there.
+    try:
+        from serving.spans import Spans
+    except ImportError as error:
+        text = f"--otlp needs the packages of requirements/serving-otlp.txt: {error}"
+        raise invalid_argument(text) from error
+    return Spans(collector, "us-bills-serving")
 
 
 def _parallelism(settings: Settings) -> Parallelism:
     return Parallelism(
         settings.tensorflow_intra_op_parallelism or settings.tensorflow_session_parallelism,
         settings.tensorflow_inter_op_parallelism or settings.tensorflow_session_parallelism,
-    )
-
-
-def _options(settings: Settings) -> ManagerOptions:
-    return ManagerOptions(
-        poll_seconds=settings.file_system_poll_wait_seconds,
-        config_poll_seconds=settings.model_config_file_poll_wait_seconds,
-        max_load_retries=settings.max_num_load_retries,
-        retry_seconds=settings.load_retry_interval_micros / 1e6,
-        labels_for_unavailable=settings.allow_version_labels_for_unavailable_models,
     )

@@ -5,38 +5,31 @@ One table, `Settings`, drives the parser, the help text and the code.
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
+import functools
 import os
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from serving.local.cores import usable_cores
+from serving.local.threads import usable_cores
 
-WITHOUT_EFFECT = frozenset({
-    "enable_per_model_batching_parameters", "enable_profiler",
-    "enable_serialization_as_tensor_content", "enable_signature_method_name_check",
-    "flush_filesystem_caches",
-    "force_allow_any_version_labels_for_unavailable_models", "grpc_channel_arguments",
-    "grpc_socket_path", "mixed_precision", "num_load_threads", "num_request_iterations_for_warmup",
-    "num_tflite_interpreters_per_pool", "num_tflite_pools", "num_unload_threads",
-    "per_process_gpu_memory_fraction", "platform_config_file", "prefer_tflite_model",
-    "remove_unused_fields_from_bundle_metagraph", "rest_api_num_threads", "saved_model_tags",
-    "skip_initialize_tpu", "tensorflow_session_config_file", "thread_pool_factory_config_file",
-    "xla_cpu_compilation_enabled", "xla_gpu_compilation_enabled",
-})  # fmt: skip
-"""Flags of TensorFlow Serving that this server takes and does nothing about."""
+ALTS = "use_alts_credentials"
+"""A flag of TensorFlow Serving that is not passed over: a user relies on what is not there."""
 
-ENCRYPTION = ("ssl_config_file", "use_alts_credentials")
-"""Those that it must not pass over: whoever gives them relies on what it cannot do."""
+BFLOAT16 = "bfloat16"
+"""The one value of `--mixed_precision`."""
 
-_BOOLS = {"true": True, "false": False}
+NOT_THEIRS = "(not a flag of TensorFlow Serving)"
+
 _WHOLE_NUMBER = re.compile(r"\s*[+-]?[0-9]+", re.ASCII)
 """What `sscanf` takes without a rest."""
 
 
-def _flag(default: Any, text: str, *, env: str = "") -> Any:
-    return dataclasses.field(default=default, metadata={"help": text, "env": env})
+def _flag(default: Any, text: str, *, env: str = "", least: int | None = None) -> Any:
+    """A field with what the help says, the environment's default, and the least value."""
+    return dataclasses.field(default=default, metadata={"help": text, "env": env, "least": least})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +55,7 @@ class Settings:
     models_root: str = _flag(
         "models",
         "folder that stands for /models/ in base paths, as the container's mount does; "
-        "empty for the real /models (not a flag of TensorFlow Serving)",
+        f"empty for the real /models {NOT_THEIRS}",
     )
     allow_version_labels_for_unavailable_models: bool = _flag(
         False, "accept labels of versions that are not loaded yet"
@@ -71,17 +64,57 @@ class Settings:
     max_num_load_retries: int = _flag(5, "further tries for a version that cannot be loaded")
     load_retry_interval_micros: int = _flag(60_000_000, "microseconds between such tries")
     rest_api_timeout_in_ms: int = _flag(30_000, "milliseconds for a REST prediction")
-    rest_api_enable_cors_support: bool = _flag(False, "send CORS headers with REST replies")
+    rest_api_num_threads: int = _flag(64, "REST predictions at once; further ones wait", least=1)
+    rest_api_max_body_mb: int = _flag(
+        64,
+        "megabytes of a REST body, as sent and as opened; all bodies together may have four times "
+        "as much (not a flag of TensorFlow Serving)",
+        least=1,
+    )
+    rest_api_enable_cors_support: bool = _flag(
+        False, "let web pages of other origins ask, and send CORS headers with REST replies"
+    )
     monitoring_config_file: str = _flag("", "metrics on the REST port, as protobuf text")
     enable_batching: bool = _flag(False, "run requests that arrive together at once")
     batching_parameters_file: str = _flag("", "how to batch, as protobuf text")
     enable_grpc_healthcheck_service: bool = _flag(False, "answer gRPC's health service")
-    grpc_max_threads: int = _flag(4 * usable_cores(), "gRPC calls at once; 4 a core")
+    grpc_max_threads: int = _flag(4 * usable_cores(), "gRPC calls at once; 4 a core", least=1)
+    grpc_max_message_bytes: int = _flag(
+        10 * 2**20,
+        f"bytes of one gRPC request; all together may have sixteen times as much {NOT_THEIRS}",
+    )
+    max_batch_rows: int = _flag(
+        64, f"rows of one request, where a row is more than a number {NOT_THEIRS}", least=1
+    )
+    max_tensor_bytes: int = _flag(
+        2**26, f"bytes that one tensor of a request takes in memory {NOT_THEIRS}", least=1
+    )
+    reload_config_from_any_peer: bool = _flag(
+        False,
+        f"take HandleReloadConfigRequest from other machines than this one {NOT_THEIRS}",
+    )
     tensorflow_session_parallelism: int = _flag(
         0, "threads of either kind below; 0: as many as cores"
     )
     tensorflow_intra_op_parallelism: int = _flag(0, "threads in one operation; 0: as many as cores")
     tensorflow_inter_op_parallelism: int = _flag(0, "operations at once; 0: as many as cores")
+    ssl_config_file: str = _flag(
+        "", "TLS for gRPC, as protobuf text of keys and certificates; REST stays plain"
+    )
+    otlp: str = _flag(
+        "",
+        f"OpenTelemetry collector to send spans of gRPC calls to, as http://host:4318 {NOT_THEIRS}",
+        env="US_BILLS_OTLP",
+    )
+    verify_key: str = _flag(
+        "",
+        f"public key; a version that is not signed for it is not loaded {NOT_THEIRS}",
+        env="US_BILLS_VERIFY_KEY",
+    )
+    mixed_precision: str = _flag(
+        "",
+        "bfloat16 computes with half the bits, which pays where the processor can; empty: float32",
+    )
 
     @property
     def serves_rest(self) -> bool:
@@ -103,87 +136,72 @@ def parse(
         environment: gives the defaults of the two ports.
 
     Returns:
-        The settings, and the arguments that are no flags of this server; see `remark`.
+        The settings, and the arguments that are no flags of this server.
 
     Raises:
-        FlagError: a value is missing or is not of the flag's type, or encryption is asked for.
+        FlagError: a value is missing, not of the flag's type, too small or unknown, or encryption
+            is asked for.
     """
-    fields = {field.name: field for field in dataclasses.fields(Settings)}
-    values = _from_environment(fields, environment)
-    unknown: list[str] = []
-    rest = list(arguments)
-    while rest:
-        argument = rest.pop(0)
-        name, given, value = argument.removeprefix("--").partition("=")
-        if not argument.startswith("--") or name not in fields:
-            _require_no_encryption(name, value)
-            if name in WITHOUT_EFFECT and not given and rest and not rest[0].startswith("--"):
-                rest.pop(0)
-            unknown.append(argument)
-            continue
-        if not given:
-            value = _separate_value(fields[name], rest)
-        values[name] = _convert(fields[name], value, f"--{name}")
-    return Settings(**values), unknown
-
-
-def remark(argument: str) -> str:
-    """A sentence about an argument that changes nothing."""
-    flag = argument.partition("=")[0]
-    if flag.removeprefix("--") in WITHOUT_EFFECT:
-        return f"Flag {flag} of TensorFlow Serving has no effect here."
-    return f"Unknown flag {argument} is ignored; --help lists those that are known."
+    try:
+        found, unknown = _parser(environment).parse_known_args(arguments)
+    except argparse.ArgumentError as error:
+        raise FlagError(str(error).removeprefix("argument ")) from error
+    for argument in unknown:
+        name, _, value = argument.removeprefix("--").partition("=")
+        if name == ALTS and value != "false":
+            raise FlagError(
+                f"--{name} asks for encryption by Google's ALTS, which this server does not speak: "
+                "--ssl_config_file has it speak TLS."
+            )
+    if found.mixed_precision not in ("", BFLOAT16):
+        text = f"--mixed_precision expects {BFLOAT16} or nothing. Received"
+        raise FlagError(f"{text}: {found.mixed_precision!r}.")
+    return Settings(**vars(found)), unknown
 
 
 def help_text() -> str:
     """The list of flags with their defaults."""
-    lines = ["usage: python -m serving [--flag=value ...]", "", "flags:"]
+    return _parser({}).format_help() + "  --version, --help\n    print this and end"
+
+
+def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "python -m serving", add_help=False, allow_abbrev=False, exit_on_error=False
+    )
     for field in dataclasses.fields(Settings):
-        env = field.metadata["env"]
-        default = f"{_shown(field.default)}{f', or the variable {env}' if env else ''}"
-        lines += [f"  --{field.name}", f"      {field.metadata['help']} [{default}]"]
-    return "\n".join([*lines, "  --version", "  --help", "      print this and end"])
-
-
-def _require_no_encryption(name: str, value: str) -> None:
-    if name in ENCRYPTION and value != "false":
-        raise FlagError(
-            f"--{name} asks for encryption, and this server speaks plain text. Leave the flag out "
-            "and put a proxy with TLS in front, or take TensorFlow Serving."
+        kind = type(field.default)
+        alone: dict[str, Any] = {"nargs": "?", "const": True} if kind is bool else {}
+        variable = field.metadata["env"]
+        either = f", or the variable {variable}" if variable else ""
+        parser.add_argument(
+            f"--{field.name}",
+            type=functools.partial(_value, field),
+            default=_default(field, environment.get(variable)),
+            help=f"{field.metadata['help']} [{str(field.default).lower()}{either}]",
+            metavar=kind.__name__.upper(),
+            **alone,
         )
+    return parser
 
 
-def _from_environment(
-    fields: Mapping[str, dataclasses.Field[Any]], environment: Mapping[str, str]
-) -> dict[str, Any]:
-    named = {field.name: field.metadata["env"] for field in fields.values()}
-    return {
-        name: _convert(fields[name], environment[env], env)
-        for name, env in named.items()
-        if env and environment.get(env)
-    }
+def _default(field: dataclasses.Field[Any], given: str | None) -> Any:
+    try:
+        return _value(field, given) if given else field.default
+    except argparse.ArgumentTypeError as error:
+        raise FlagError(f"{field.metadata['env']}: {error}") from error
 
 
-def _separate_value(field: dataclasses.Field[Any], rest: list[str]) -> str:
+def _value(field: dataclasses.Field[Any], text: str) -> Any:
+    """What a flag's text says, or `ArgumentTypeError`."""
+    least, expected = field.metadata["least"], "a whole number"
+    if isinstance(field.default, str):
+        return text
     if isinstance(field.default, bool):
-        is_value = bool(rest) and rest[0] in _BOOLS
-        return rest.pop(0) if is_value else "true"
-    if not rest:
-        raise FlagError(f"--{field.name} needs a value: {field.metadata['help']}.")
-    return rest.pop(0)
-
-
-def _convert(field: dataclasses.Field[Any], text: str, source: str) -> Any:
-    if isinstance(field.default, bool):
-        if text not in _BOOLS:
-            raise FlagError(f"{source} expects true or false. Received: {text!r}.")
-        return _BOOLS[text]
-    if isinstance(field.default, int):
-        if not _WHOLE_NUMBER.fullmatch(text):
-            raise FlagError(f"{source} expects a whole number. Received: {text!r}.")
+        if text in ("true", "false"):
+            return text == "true"
+        expected = "true or false"
+    elif _WHOLE_NUMBER.fullmatch(text) and (least is None or int(text) >= least):
         return int(text)
-    return text
-
-
-def _shown(default: Any) -> str:
-    return str(default).lower() if isinstance(default, bool) else repr(default)
+    elif least is not None:
+        expected += f" of at least {least}"
+    raise argparse.ArgumentTypeError(f"expects {expected}. Received: {text!r}.")

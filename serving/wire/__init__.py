@@ -1,1 +1,4 @@
-"""What goes over the wire: messages, method paths, tensors. Imports neither server nor client."""
+"""The protocol: messages, method paths, numpy arrays to `TensorProto` and back.
+
+Start with `tensors`. Clients, servers and training import this room; it imports none.
+"""

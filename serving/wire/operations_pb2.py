@@ -26,7 +26,7 @@ from google.protobuf import wrappers_pb2 as google_dot_protobuf_dot_wrappers__pb
 from serving.wire import messages_pb2 as serving_dot_wire_dot_messages__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dserving/wire/operations.proto\x12\rus_bills.wire\x1a\x1egoogle/protobuf/wrappers.proto\x1a\x1bserving/wire/messages.proto\"]\n\x13ReloadConfigRequest\x12\x30\n\x06\x63onfig\x18\x01 \x01(\x0b\x32 .us_bills.wire.ModelServerConfig\x12\x14\n\x0cmetric_names\x18\x02 \x03(\t\"H\n\x06Metric\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x1e\n\x14int64_value_increase\x18\x02 \x01(\x03H\x00\x42\x10\n\x0evalue_increase\"i\n\x14ReloadConfigResponse\x12*\n\x06status\x18\x01 \x01(\x0b\x32\x1a.us_bills.wire.StatusProto\x12%\n\x06metric\x18\x02 \x03(\x0b\x32\x15.us_bills.wire.Metric\"%\n\x12HealthCheckRequest\x12\x0f\n\x07service\x18\x01 \x01(\t\"\xa8\x01\n\x13HealthCheckResponse\x12@\n\x06status\x18\x01 \x01(\x0e\x32\x30.us_bills.wire.HealthCheckResponse.ServingStatus\"O\n\rServingStatus\x12\x0b\n\x07UNKNOWN\x10\x00\x12\x0b\n\x07SERVING\x10\x01\x12\x0f\n\x0bNOT_SERVING\x10\x02\x12\x13\n\x0fSERVICE_UNKNOWN\x10\x03\"\xf1\x03\n\x12\x42\x61tchingParameters\x12\x33\n\x0emax_batch_size\x18\x01 \x01(\x0b\x32\x1b.google.protobuf.Int64Value\x12\x39\n\x14\x62\x61tch_timeout_micros\x18\x02 \x01(\x0b\x32\x1b.google.protobuf.Int64Value\x12\x39\n\x14max_enqueued_batches\x18\x03 \x01(\x0b\x32\x1b.google.protobuf.Int64Value\x12\x36\n\x11num_batch_threads\x18\x04 \x01(\x0b\x32\x1b.google.protobuf.Int64Value\x12\x36\n\x10thread_pool_name\x18\x05 \x01(\x0b\x32\x1c.google.protobuf.StringValue\x12\x1b\n\x13\x61llowed_batch_sizes\x18\x06 \x03(\x03\x12\"\n\x1apad_variable_length_inputs\x18\x07 \x01(\x08\x12@\n\x1c\x65nable_large_batch_splitting\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.BoolValue\x12=\n\x18max_execution_batch_size\x18\t \x01(\x0b\x32\x1b.google.protobuf.Int64Value\"0\n\x10PrometheusConfig\x12\x0e\n\x06\x65nable\x18\x01 \x01(\x08\x12\x0c\n\x04path\x18\x02 \x01(\t\"N\n\x10MonitoringConfig\x12:\n\x11prometheus_config\x18\x01 \x01(\x0b\x32\x1f.us_bills.wire.PrometheusConfigb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dserving/wire/operations.proto\x12\rus_bills.wire\x1a\x1egoogle/protobuf/wrappers.proto\x1a\x1bserving/wire/messages.proto\"]\n\x13ReloadConfigRequest\x12\x30\n\x06\x63onfig\x18\x01 \x01(\x0b\x32 .us_bills.wire.ModelServerConfig\x12\x14\n\x0cmetric_names\x18\x02 \x03(\t\"H\n\x06Metric\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x1e\n\x14int64_value_increase\x18\x02 \x01(\x03H\x00\x42\x10\n\x0evalue_increase\"i\n\x14ReloadConfigResponse\x12*\n\x06status\x18\x01 \x01(\x0b\x32\x1a.us_bills.wire.StatusProto\x12%\n\x06metric\x18\x02 \x03(\x0b\x32\x15.us_bills.wire.Metric\"\xf1\x03\n\x12\x42\x61tchingParameters\x12\x33\n\x0emax_batch_size\x18\x01 \x01(\x0b\x32\x1b.google.protobuf.Int64Value\x12\x39\n\x14\x62\x61tch_timeout_micros\x18\x02 \x01(\x0b\x32\x1b.google.protobuf.Int64Value\x12\x39\n\x14max_enqueued_batches\x18\x03 \x01(\x0b\x32\x1b.google.protobuf.Int64Value\x12\x36\n\x11num_batch_threads\x18\x04 \x01(\x0b\x32\x1b.google.protobuf.Int64Value\x12\x36\n\x10thread_pool_name\x18\x05 \x01(\x0b\x32\x1c.google.protobuf.StringValue\x12\x1b\n\x13\x61llowed_batch_sizes\x18\x06 \x03(\x03\x12\"\n\x1apad_variable_length_inputs\x18\x07 \x01(\x08\x12@\n\x1c\x65nable_large_batch_splitting\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.BoolValue\x12=\n\x18max_execution_batch_size\x18\t \x01(\x0b\x32\x1b.google.protobuf.Int64Value\"^\n\tSSLConfig\x12\x12\n\nserver_key\x18\x01 \x01(\t\x12\x13\n\x0bserver_cert\x18\x02 \x01(\t\x12\x11\n\tcustom_ca\x18\x03 \x01(\t\x12\x15\n\rclient_verify\x18\x04 \x01(\x08\"0\n\x10PrometheusConfig\x12\x0e\n\x06\x65nable\x18\x01 \x01(\x08\x12\x0c\n\x04path\x18\x02 \x01(\t\"N\n\x10MonitoringConfig\x12:\n\x11prometheus_config\x18\x01 \x01(\x0b\x32\x1f.us_bills.wire.PrometheusConfigb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,16 +39,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_METRIC']._serialized_end=276
   _globals['_RELOADCONFIGRESPONSE']._serialized_start=278
   _globals['_RELOADCONFIGRESPONSE']._serialized_end=383
-  _globals['_HEALTHCHECKREQUEST']._serialized_start=385
-  _globals['_HEALTHCHECKREQUEST']._serialized_end=422
-  _globals['_HEALTHCHECKRESPONSE']._serialized_start=425
-  _globals['_HEALTHCHECKRESPONSE']._serialized_end=593
-  _globals['_HEALTHCHECKRESPONSE_SERVINGSTATUS']._serialized_start=514
-  _globals['_HEALTHCHECKRESPONSE_SERVINGSTATUS']._serialized_end=593
-  _globals['_BATCHINGPARAMETERS']._serialized_start=596
-  _globals['_BATCHINGPARAMETERS']._serialized_end=1093
-  _globals['_PROMETHEUSCONFIG']._serialized_start=1095
-  _globals['_PROMETHEUSCONFIG']._serialized_end=1143
-  _globals['_MONITORINGCONFIG']._serialized_start=1145
-  _globals['_MONITORINGCONFIG']._serialized_end=1223
+  _globals['_BATCHINGPARAMETERS']._serialized_start=386
+  _globals['_BATCHINGPARAMETERS']._serialized_end=883
+  _globals['_SSLCONFIG']._serialized_start=885
+  _globals['_SSLCONFIG']._serialized_end=979
+  _globals['_PROMETHEUSCONFIG']._serialized_start=981
+  _globals['_PROMETHEUSCONFIG']._serialized_end=1029
+  _globals['_MONITORINGCONFIG']._serialized_start=1031
+  _globals['_MONITORINGCONFIG']._serialized_end=1109
 # @@protoc_insertion_point(module_scope)

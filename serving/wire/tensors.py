@@ -130,6 +130,12 @@ def empty(shape: Sequence[int], number: int) -> Array | None:
         return None
 
 
+def item_bytes(number: int) -> int:
+    """Bytes of one element; 8, a pointer, of a string; 2 where numpy has no such type."""
+    kind = _KINDS.get(number)
+    return np.dtype(kind.dtype).itemsize if kind else 2
+
+
 def _kind(number: int) -> _Kind:
     if number == pb.DT_BFLOAT16:
         return _Kind(_bfloat16(), "half_val", np.uint16)
@@ -174,9 +180,13 @@ def _from_values(values: Collection[Any], kind: _Kind, count: int) -> Array:
     given = _from_stored(list(values), kind)[:count]
     if len(given) == count:
         return given
+    if len(given) <= 1:
+        # A few bytes on the wire stay a few bytes here, until the array is copied.
+        only = given[0] if len(given) else _zero(kind)
+        return np.broadcast_to(np.array(only, kind.dtype), count)
     flat = np.empty(count, kind.dtype)
     flat[: len(given)] = given
-    flat[len(given) :] = given[-1] if len(given) else _zero(kind)
+    flat[len(given) :] = given[-1]
     return flat
 
 

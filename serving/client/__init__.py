@@ -1,0 +1,97 @@
+"""Asks a model server, TensorFlow Serving or the local one, over gRPC or REST.
+
+    client = connect("grpc://127.0.0.1:8500")
+    prediction = client.predict("us_bills", {"image": images}, label="stable")
+    prediction.outputs["classes"][0, 0]  # b"20"
+
+What can go wrong, one tree for both protocols:
+
+    ServingError
+    ├── InvalidRequest      the model or its signature does not accept what was sent
+    ├── NotServed           no such model, version or label is served
+    ├── Unavailable         the server cannot be reached, or has too much to do
+    ├── DeadlineExceeded    no answer within the time given
+    └── BadReply            anything else, also an answer that cannot be understood
+
+A client is safe to use from many threads and keeps its connections; make it after a fork, not
+before. It never imports TensorFlow.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+from serving.client.grpc import GrpcClient
+from serving.client.interface import (
+    BadReply,
+    Client,
+    DeadlineExceeded,
+    InvalidRequest,
+    NotServed,
+    Prediction,
+    ServingError,
+    Unavailable,
+    VersionStatus,
+)
+from serving.client.tls import NO_TLS, Tls, require_encryption
+
+__all__ = [
+    "BadReply",
+    "Client",
+    "DeadlineExceeded",
+    "GrpcClient",
+    "InvalidRequest",
+    "NotServed",
+    "Prediction",
+    "ServingError",
+    "Tls",
+    "Unavailable",
+    "VersionStatus",
+    "connect",
+]
+
+
+_SEVERAL = re.compile(r"(grpcs?)://((\d+(?:\.\d+){3}):\d+(?:,\d+(?:\.\d+){3}:\d+)+)")
+
+
+def connect(url: str, tls: Tls = NO_TLS) -> Client:
+    """Makes the client for a URL; the connection is made by the first call.
+
+    Args:
+        url: `grpc://host:port` or `http://host:port`, or with TLS `grpcs://host:port` or
+            `https://host:port`; over HTTP the port may be left out where it is the usual one. Over
+            gRPC several servers may stand for each other: a name with several addresses, or
+            `grpc://10.0.0.1:8500,10.0.0.2:8500`. With TLS, the certificates of all of these must
+            have the first address.
+        tls: for the URLs with TLS.
+
+    Raises:
+        ValueError: the URL is of no such form, or speaks plain text where `tls` names files.
+        OSError: one of the files cannot be read.
+    """
+    if several := _SEVERAL.fullmatch(url):
+        require_encryption(url, tls)
+        scheme, addresses, first = several.groups()
+        return GrpcClient(f"ipv4:{addresses}", tls if scheme == "grpcs" else None, first)
+    try:
+        parts = urlsplit(url)
+        has_port = parts.port is not None or not parts.scheme.startswith("grpc")
+        complete = bool(parts.hostname) and has_port and parts.path in ("", "/")
+    except ValueError:
+        complete = False
+    if complete:
+        require_encryption(url, tls)
+    if complete and parts.scheme == "grpc":
+        return GrpcClient(parts.netloc)
+    if complete and parts.scheme == "grpcs":
+        return GrpcClient(parts.netloc, tls)
+    if complete and parts.scheme in ("http", "https"):
+        # Only now: without these packages a front end that speaks gRPC is 7 MB a process smaller.
+        from serving.client.rest import RestClient
+
+        return RestClient(f"{parts.scheme}://{parts.netloc}", tls)
+    raise ValueError(
+        "Unrecognized URL of a model server. "
+        f"Expected: grpc(s)://host:port or http(s)://host:port. Received: {url!r}"
+    )

@@ -1,0 +1,157 @@
+"""The gRPC skin's answering half: requests to the data plane, what it says to replies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from google.protobuf.message import Message
+
+from serving.local.deadline import Deadline
+from serving.local.errors import invalid_argument
+from serving.local.inference.classify_regress import task_of, tasks_of
+from serving.local.inference.dataplane import DataPlane, Served
+from serving.local.lifecycle.manager import Manager
+from serving.local.lifecycle.reloads import ReloadRules
+from serving.local.lifecycle.versions import Choice
+from serving.local.metrics import Metrics
+from serving.wire import messages_pb2 as pb
+from serving.wire import methods
+from serving.wire import operations_pb2 as operations
+from serving.wire.tensors import to_proto
+
+
+class Caller(NamedTuple):
+    """What a call tells beside its request: its deadline, and its address in gRPC's form."""
+
+    deadline: Deadline
+    peer: str
+
+
+class Answer(NamedTuple):
+    """How a method is answered: its request's type, and a function that may raise `StatusError`."""
+
+    request_type: Any
+    give: Callable[[Any, Caller], Message]
+
+
+class Services:
+    """`tensorflow.serving.PredictionService` and `ModelService`."""
+
+    def __init__(
+        self, plane: DataPlane, manager: Manager, reloads: ReloadRules, metrics: Metrics
+    ) -> None:
+        self._plane = plane
+        self._manager = manager
+        self._reloads = reloads
+        self._metrics = metrics
+
+    def answers(self) -> dict[str, Answer]:
+        """By method name."""
+        return {
+            methods.PREDICT: self._counted("Predict", pb.PredictRequest, self._predict),
+            methods.CLASSIFY: self._counted("Classify", pb.ClassificationRequest, self._classify),
+            methods.REGRESS: self._counted("Regress", pb.RegressionRequest, self._regress),
+            methods.MULTI_INFERENCE: Answer(pb.MultiInferenceRequest, self._multi_inference),
+            methods.GET_MODEL_METADATA: Answer(pb.GetModelMetadataRequest, self._metadata),
+            methods.GET_MODEL_STATUS: Answer(pb.GetModelStatusRequest, self._status),
+            methods.RELOAD_CONFIG: Answer(operations.ReloadConfigRequest, self._reload),
+        }
+
+    def _counted(
+        self, api: str, request_type: Any, give: Callable[[Any, Caller], Message]
+    ) -> Answer:
+        def counted(request: Any, caller: Caller) -> Message:
+            with self._metrics.request(request.model_spec.name, api, "GRPC"):
+                return give(request, caller)
+
+        return Answer(request_type, counted)
+
+    def _predict(self, request: pb.PredictRequest, caller: Caller) -> Message:
+        with self._plane.lease(_choice(request)) as served:
+            name = request.model_spec.signature_name or methods.DEFAULT_SIGNATURE
+            inputs, wanted = request.inputs, request.output_filter
+            outputs = served.predict(name, inputs, wanted, caller.deadline)
+        reply = pb.PredictResponse(model_spec=_spec(served, name))
+        for output, array in outputs.items():
+            reply.outputs[output].CopyFrom(to_proto(array, as_values=True))
+        return reply
+
+    def _classify(self, request: pb.ClassificationRequest, caller: Caller) -> Message:
+        return pb.ClassificationResponse(**self._one(methods.CLASSIFY_METHOD, request, caller))
+
+    def _regress(self, request: pb.RegressionRequest, caller: Caller) -> Message:
+        return pb.RegressionResponse(**self._one(methods.REGRESS_METHOD, request, caller))
+
+    def _one(self, method: str, request: Any, caller: Caller) -> dict[str, Any]:
+        """The fields of the reply to a request of one task."""
+        spec = request.model_spec
+        with self._plane.lease(_choice(request)) as served:
+            (result,) = served.infer([task_of(method, spec)], request.input, caller.deadline)
+        return {"result": result, "model_spec": _spec(served, spec.signature_name)}
+
+    def _multi_inference(self, request: pb.MultiInferenceRequest, caller: Caller) -> Message:
+        choice = _choice_of(request.tasks[0].model_spec if request.tasks else pb.ModelSpec())
+        with self._plane.lease(choice) as served:
+            if {task.model_spec.name for task in request.tasks} != {choice.model}:
+                raise invalid_argument("All tasks of a MultiInferenceRequest must name one model.")
+            results = served.infer(tasks_of(request), request.input, caller.deadline)
+        reply = pb.MultiInferenceResponse()
+        for task, result in zip(request.tasks, results, strict=True):
+            spec = _spec(served, task.model_spec.signature_name)
+            kind = "regression" if isinstance(result, pb.RegressionResult) else "classification"
+            reply.results.add(model_spec=spec, **{f"{kind}_result": result})
+        return reply
+
+    def _metadata(self, request: pb.GetModelMetadataRequest, _caller: Caller) -> Message:
+        choice = _choice(request)
+        if set(request.metadata_field) != {methods.SIGNATURE_FIELD}:
+            fields = ", ".join(request.metadata_field)
+            text = f"Expected the metadata_field {methods.SIGNATURE_FIELD}. Received: {fields}"
+            raise invalid_argument(text)
+        with self._plane.lease(choice) as served:
+            signatures = pb.SignatureDefMap(signature_def=served.signatures)
+        reply = pb.GetModelMetadataResponse(model_spec=_spec(served))
+        field = reply.metadata[methods.SIGNATURE_FIELD]
+        field.type_url = methods.SIGNATURE_DEF_MAP_URL
+        field.value = signatures.SerializeToString()
+        return reply
+
+    def _status(self, request: pb.GetModelStatusRequest, _caller: Caller) -> Message:
+        choice = _choice(request)
+        statuses = self._plane.status(choice.model, choice.version)
+        return pb.GetModelStatusResponse(model_version_status=statuses)
+
+    def _reload(self, request: operations.ReloadConfigRequest, caller: Caller) -> Message:
+        self._reloads.require_peer(caller.peer)
+        if request.config.WhichOneof("config") != "model_config_list":
+            raise invalid_argument("A reload takes a model_config_list and nothing else.")
+        before = [self._metrics.total(name) for name in request.metric_names]
+        models = self._reloads.accept(request.config.model_config_list)
+        self._manager.reload(models, caller.deadline)
+        reply = operations.ReloadConfigResponse(status=pb.StatusProto())
+        for name, total in zip(request.metric_names, before, strict=True):
+            reply.metric.add(name=name, int64_value_increase=self._metrics.total(name) - total)
+        return reply
+
+
+def _choice(request: Any) -> Choice:
+    if not request.HasField("model_spec"):
+        raise invalid_argument("Missing ModelSpec")
+    return _choice_of(request.model_spec)
+
+
+def _choice_of(spec: pb.ModelSpec) -> Choice:
+    match spec.WhichOneof("version_choice"):
+        case "version":
+            return Choice(spec.name, version=spec.version.value)
+        case "version_label":
+            return Choice(spec.name, label=spec.version_label)
+        case _:
+            return Choice(spec.name)
+
+
+def _spec(served: Served, signature_name: str = "") -> pb.ModelSpec:
+    spec = pb.ModelSpec(name=served.model, signature_name=signature_name)
+    spec.version.value = served.version
+    return spec

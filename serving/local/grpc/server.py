@@ -1,0 +1,221 @@
+"""The gRPC skin's listening half: which method is which answer, errors to codes, deadlines.
+
+Handlers are registered under TensorFlow Serving's method names by hand, since our messages live in
+a proto package of our own. They are those of streams, which is the same on the wire and lets
+`admission` read the message.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import resource
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent import futures
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+import grpc
+from google.protobuf.message import DecodeError, Message
+from grpc_health.v1.health import HealthServicer
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+
+from serving import tracing
+from serving.concurrency import ByteBudget
+from serving.local.deadline import Deadline
+from serving.local.errors import StatusError, not_found
+from serving.local.grpc.admission import Admission
+from serving.local.grpc.answers import Answer, Caller
+from serving.local.settings import Settings
+from serving.local.threads import StartedPool
+from serving.wire import methods
+
+if TYPE_CHECKING:
+    from serving.spans import Spans
+
+log = logging.getLogger(__name__)
+
+MAX_WATCHERS = 16
+"""Streams of the health service; each holds a thread for as long as its client likes."""
+BUDGET_MESSAGES = 16
+"""All calls together, in messages of the largest size."""
+
+HEALTH_SERVICES = ("", "PredictionService", "ModelService")
+_UNKNOWN_SERVICE = "unknown"
+
+_MAX_TEXT = 2000
+NO_MESSAGE = "The request is not the method's message."
+
+_REFUSERS = 4
+"""Threads beyond those that answer, so that a call too many is refused at once."""
+
+_BOUNDS = [
+    ("grpc.max_send_message_length", -1),
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_metadata_size", 16 * 1024),
+    ("grpc.absolute_max_metadata_size", 16 * 1024),
+    ("grpc.max_concurrent_streams", 256),
+    # A connection that speaks no HTTP/2, one without calls, one whose client is no more.
+    ("grpc.server_handshake_timeout_ms", 10_000),
+    ("grpc.max_connection_idle_ms", 600_000),
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+]
+
+Traced: TypeAlias = Callable[[grpc.ServicerContext], AbstractContextManager[Any]]
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+
+
+class GrpcServer:
+    """Listens for gRPC calls."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        answers: Mapping[str, Answer],
+        credentials: grpc.ServerCredentials | None = None,
+        spans: Spans | None = None,
+    ) -> None:
+        """Binds the port, for plain text where there are no `credentials`; calls get `spans`.
+
+        Raises:
+            RuntimeError: it is taken, or there may be no more threads.
+        """
+        self._stopping = False
+        self._spans = spans
+        self._health = HealthServicer(experimental_non_blocking=False)
+        for service in HEALTH_SERVICES:
+            self._health.set(service, HealthCheckResponse.SERVING)
+        # gRPC's own thread ends for good where it cannot start another one.
+        pool = StartedPool(settings.grpc_max_threads + MAX_WATCHERS + _REFUSERS, "gRPC")
+        self._server = grpc.server(
+            cast("futures.ThreadPoolExecutor", pool),
+            [_Methods(self._handlers(settings, answers))],
+            options=_options(settings),
+        )
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        address = f"{host}:{settings.port}"
+        if credentials is None:
+            self._server.add_insecure_port(address)
+        else:
+            self._server.add_secure_port(address, credentials)
+
+    def start(self) -> None:
+        """Starts to answer."""
+        self._server.start()
+
+    def stop(self, grace_seconds: float) -> None:
+        """Refuses new calls and waits for those under way."""
+        self._stopping = True
+        self._health.enter_graceful_shutdown()
+        self._server.stop(grace_seconds).wait(grace_seconds + 1)
+
+    def _handlers(self, settings: Settings, answers: Mapping[str, Answer]) -> dict[str, Handler]:
+        budget = ByteBudget(BUDGET_MESSAGES * settings.grpc_max_message_bytes)
+        calls = Admission(settings.grpc_max_threads, budget)
+        handlers = {
+            method: _unary(answer, calls, _span(self._spans, method))
+            for method, answer in answers.items()
+        }
+        if settings.enable_grpc_healthcheck_service:
+            check = Answer(HealthCheckRequest, self._check)
+            handlers[methods.HEALTH_CHECK] = _unary(check, Admission(_REFUSERS // 2, budget))
+            handlers[methods.HEALTH_WATCH] = _watch(self._health, Admission(MAX_WATCHERS, budget))
+        return handlers
+
+    def _check(self, request: HealthCheckRequest, _caller: Caller) -> HealthCheckResponse:
+        if request.service not in HEALTH_SERVICES:
+            raise not_found(f"service name unknown: {request.service!r}")
+        stopping, serving = HealthCheckResponse.NOT_SERVING, HealthCheckResponse.SERVING
+        return HealthCheckResponse(status=stopping if self._stopping else serving)
+
+
+def _options(settings: Settings) -> list[tuple[str, int]]:
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return [
+        *_BOUNDS,
+        ("grpc.max_receive_message_length", settings.grpc_max_message_bytes),
+        # REST may have half of the files; a quarter is left for loading versions.
+        ("grpc.max_allowed_incoming_connections", files // 4),
+    ]
+
+
+class _Methods(grpc.GenericRpcHandler):
+    def __init__(self, handlers: Mapping[str, Handler]) -> None:
+        self._handlers = handlers
+
+    def service(self, details: grpc.HandlerCallDetails) -> Handler | None:
+        return self._handlers.get(details.method)
+
+
+def _unary(answer: Answer, calls: Admission, traced: Traced = nullcontext) -> Handler:
+    def behaviour(messages: Iterator[bytes], context: grpc.ServicerContext) -> Message:
+        with (
+            _codes(context),
+            traced(context),
+            calls.request(answer.request_type, messages, context) as request,
+        ):
+            return answer.give(request, _caller(context))
+
+    return grpc.stream_unary_rpc_method_handler(behaviour, response_serializer=_serialize)
+
+
+def _span(spans: Spans | None, method: str) -> Traced:
+    """Has a call be a span of the trace that its metadata names."""
+    if spans is None:
+        return nullcontext
+    about = {"rpc.system": "grpc", "rpc.method": method.rpartition("/")[2]}
+
+    def traced(context: grpc.ServicerContext) -> AbstractContextManager[Any]:
+        sent = dict(context.invocation_metadata())
+        headers = tracing.received(sent.get(tracing.TRACEPARENT), sent.get(tracing.TRACESTATE))
+        return spans.of_request(method.lstrip("/"), headers, about)
+
+    return traced
+
+
+def _watch(health: HealthServicer, calls: Admission) -> Handler:
+    def behaviour(messages: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[Message]:
+        with _codes(context), calls.request(HealthCheckRequest, messages, context) as request:
+            # The servicer keeps each name for good.
+            if request.service not in HEALTH_SERVICES:
+                request.service = _UNKNOWN_SERVICE
+            for state in health.Watch(request, context):
+                yield state
+                if state.status == HealthCheckResponse.NOT_SERVING:
+                    return
+
+    return grpc.stream_stream_rpc_method_handler(behaviour, response_serializer=_serialize)
+
+
+@contextmanager
+def _codes(context: grpc.ServicerContext) -> Iterator[None]:
+    """Ends a call that fails with a code: the one place where errors become codes."""
+    try:
+        yield
+    except StatusError as error:
+        # The text travels as metadata, of which clients take 8 kB, and may repeat the request.
+        text = error.message
+        text = text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}..."
+        context.abort(grpc.StatusCode[error.code.name], text)
+    except DecodeError:
+        context.abort(grpc.StatusCode.INTERNAL, NO_MESSAGE)
+    except grpc.RpcError:
+        raise
+    except Exception as error:
+        log.exception("A gRPC call failed")
+        context.abort(grpc.StatusCode.INTERNAL, StatusError.of(error).message)
+
+
+def _serialize(reply: Message) -> bytes:
+    return reply.SerializeToString()
+
+
+def _caller(context: grpc.ServicerContext) -> Caller:
+    """The client; raises `StatusError` where its time is over before the call has begun."""
+    left = context.time_remaining()
+    end = math.inf if left is None else time.monotonic() + left
+    deadline = Deadline(end, lambda: not context.is_active())
+    deadline.require()
+    return Caller(deadline, context.peer())

@@ -1,0 +1,165 @@
+"""Classify, regress, and both at once: `Example`s in, scores or values out.
+
+Such a signature has one input, `inputs`, which takes the serialized examples as strings. The
+checks and their order are the original's (recorded cases 300 to 318 and 480 to 489).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from serving.local.deadline import NO_DEADLINE, Deadline
+from serving.local.errors import Code, StatusError, invalid_argument
+from serving.local.inference.signature import (
+    DEFAULT_TENSOR_LIMITS,
+    TensorLimits,
+    require_fit,
+    type_name,
+)
+from serving.local.runtime.saved_model import Servable
+from serving.wire import messages_pb2 as pb
+from serving.wire.methods import CLASSIFY_METHOD, DEFAULT_SIGNATURE, REGRESS_METHOD
+from serving.wire.tensors import Array, data_type
+
+INPUTS, OUTPUTS, CLASSES, SCORES = "inputs", "outputs", "classes", "scores"
+
+_OUTPUTS = {CLASSIFY_METHOD: (CLASSES, SCORES), REGRESS_METHOD: (OUTPUTS,)}
+
+Result = pb.ClassificationResult | pb.RegressionResult
+
+
+class Task(NamedTuple):
+    """What to do with the examples, and by which signature."""
+
+    method: str
+    signature_name: str = DEFAULT_SIGNATURE
+
+
+def task_of(method: str, spec: pb.ModelSpec) -> Task:
+    """What a request's spec asks for, its model and version aside."""
+    return Task(method, spec.signature_name or DEFAULT_SIGNATURE)
+
+
+def tasks_of(request: pb.MultiInferenceRequest) -> list[Task]:
+    """What a request of several tasks asks for, the model and version aside."""
+    return [task_of(task.method_name, task.model_spec) for task in request.tasks]
+
+
+def infer(
+    servable: Servable,
+    tasks: Sequence[Task],
+    examples: pb.Input,
+    deadline: Deadline = NO_DEADLINE,
+    *,
+    limits: TensorLimits = DEFAULT_TENSOR_LIMITS,
+) -> list[Result]:
+    """Runs tasks on the same examples, in one run of the graph.
+
+    Args:
+        servable: the version to run.
+        tasks: one or more; their signatures must share the input tensor.
+        examples: what to run on.
+        deadline: when the run is given up.
+        limits: how many examples there may be.
+
+    Returns:
+        One result for each task.
+
+    Raises:
+        StatusError: tasks, examples and model do not fit, the run failed, or it was given up.
+    """
+    names = [task.signature_name for task in tasks]
+    if len(set(names)) < len(names):
+        raise invalid_argument(f"Duplicate evaluation of a signature: {', '.join(names)}")
+    # One task after the other, so that the first one with a fault is named.
+    fetches = [_fetches(servable, task) for task in tasks]
+    infos = {
+        info.name: info for name in names for info in servable.signatures[name].inputs.values()
+    }
+    if len(infos) > 1:
+        raise invalid_argument("Input tensor must be the same for all Signatures.")
+    ((input_name, info),) = infos.items()
+    count = len(listed(examples))
+    require_fit(INPUTS, info, pb.DT_STRING, (count,), limits)
+    tensors = sorted({tensor for each in fetches for tensor in each.values()})
+    values = servable.run({input_name: _serialized(examples)}, tensors, deadline)
+    by_name = dict(zip(tensors, values, strict=True))
+    return [
+        _result(task, {alias: by_name[tensor] for alias, tensor in each.items()}, count)
+        for task, each in zip(tasks, fetches, strict=True)
+    ]
+
+
+def listed(examples: pb.Input) -> Sequence[pb.Example]:
+    """The examples of a request, without their context."""
+    return examples.example_list.examples or examples.example_list_with_context.examples
+
+
+def _fetches(servable: Servable, task: Task) -> dict[str, str]:
+    """The tensors of the outputs that a task needs; `StatusError` where there are none."""
+    name, method = task.signature_name, task.method
+    if name not in servable.signatures:
+        raise invalid_argument(f"No signature was found with the name: {name}")
+    if method not in _OUTPUTS:
+        raise StatusError(Code.UNIMPLEMENTED, f"Unsupported signature method_name: {method}")
+    signature, wanted = servable.signatures[name], _OUTPUTS[method]
+    if [*signature.inputs] != [INPUTS]:
+        names = ", ".join(signature.inputs)
+        raise invalid_argument(f"{name} has no inputs for examples, a single `inputs`: {names}")
+    found = {alias: signature.outputs[alias].name for alias in wanted if alias in signature.outputs}
+    if not found or len(signature.outputs) > len(wanted):
+        verb = "regress" if method == REGRESS_METHOD else "classify"
+        expected, outputs = " or ".join(wanted), ", ".join(sorted(signature.outputs))
+        raise invalid_argument(f"{name} does not {verb}: expected {expected}, found {outputs}")
+    return found
+
+
+def _serialized(examples: pb.Input) -> Array:
+    """The examples' bytes; a context is merged by putting its bytes in front."""
+    context = examples.example_list_with_context.context.SerializeToString(deterministic=True)
+    given = listed(examples)
+    if not given:
+        raise invalid_argument("Input is empty.")
+    strings = [context + example.SerializeToString(deterministic=True) for example in given]
+    return np.array(strings, np.object_)
+
+
+def _result(task: Task, outputs: Mapping[str, Array], count: int) -> Result:
+    for alias, array in outputs.items():
+        dtype = pb.DT_STRING if alias == CLASSES else pb.DT_FLOAT
+        ranks = (1, 2) if alias == OUTPUTS else (2,)
+        if data_type(array) != dtype or array.ndim not in ranks or len(array) != count:
+            raise invalid_argument(
+                f"Expected output {alias} to be {type_name(dtype)} with {count} rows. Got "
+                f"{type_name(data_type(array))} of shape {list(array.shape)}."
+            )
+    return _regression(outputs, count) if task.method == REGRESS_METHOD else _classes(outputs)
+
+
+def _classes(outputs: Mapping[str, Array]) -> pb.ClassificationResult:
+    shapes = {array.shape for array in outputs.values()}
+    if len(shapes) > 1:
+        raise invalid_argument(f"Expected outputs of shape [batch_size num_classes]. Got {shapes}.")
+    result = pb.ClassificationResult()
+    ((rows, columns),) = shapes
+    for row in range(rows):
+        classes = result.classifications.add().classes
+        for column in range(columns):
+            entry = classes.add()
+            if CLASSES in outputs:
+                entry.label = outputs[CLASSES][row, column]
+            if SCORES in outputs:
+                entry.score = outputs[SCORES][row, column]
+    return result
+
+
+def _regression(outputs: Mapping[str, Array], count: int) -> pb.RegressionResult:
+    array = outputs[OUTPUTS]
+    if array.size != count:
+        text = f"Expected output shape [batch_size] or [batch_size, 1]. Got {list(array.shape)}."
+        raise invalid_argument(text)
+    values = array.ravel().tolist()
+    return pb.RegressionResult(regressions=[pb.Regression(value=value) for value in values])

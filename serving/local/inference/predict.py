@@ -1,0 +1,92 @@
+"""One prediction on one servable: checks against the signature, then the run.
+
+The checks and their codes are the original's (recorded cases 429 to 449), but for shapes; see
+`signature`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from serving.local.deadline import NO_DEADLINE, Deadline
+from serving.local.errors import failed_precondition, invalid_argument
+from serving.local.inference.signature import DEFAULT_TENSOR_LIMITS, TensorLimits, to_array
+from serving.local.runtime.saved_model import Servable
+from serving.wire import messages_pb2 as pb
+from serving.wire.methods import CLASSIFY_METHOD, PREDICT_METHOD, REGRESS_METHOD
+from serving.wire.tensors import Array
+
+PREDICT_METHODS = (PREDICT_METHOD, "", CLASSIFY_METHOD, REGRESS_METHOD)
+
+Tensors = Mapping[str, pb.TensorProto] | Mapping[str, Array]
+"""Inputs by name: gRPC's messages, which are decoded once they are known to fit, or arrays."""
+
+
+def predict(
+    servable: Servable,
+    signature_name: str,
+    inputs: Tensors,
+    output_filter: Sequence[str] = (),
+    deadline: Deadline = NO_DEADLINE,
+    *,
+    limits: TensorLimits = DEFAULT_TENSOR_LIMITS,
+) -> dict[str, Array]:
+    """Runs a signature.
+
+    Args:
+        servable: the version to run.
+        signature_name: one of its signatures.
+        inputs: tensors by input name.
+        output_filter: the outputs wanted, or none for all.
+        deadline: when the run is given up.
+        limits: the largest tensors.
+
+    Returns:
+        Arrays by output name.
+
+    Raises:
+        StatusError: the request does not fit the signature or the limits, the run failed, or it
+            was given up.
+    """
+    signature = servable.signatures.get(signature_name)
+    if signature is None:
+        raise failed_precondition(f'Serving signature key "{signature_name}" not found.')
+    if signature.method_name not in PREDICT_METHODS or signature_name.startswith("__"):
+        text = f"Signature {signature_name} is not for predictions: {signature.method_name}"
+        raise invalid_argument(text)
+    feeds = _feeds(signature, inputs, limits)
+    wanted = _outputs(signature, output_filter)
+    # Always all of them, in one order: each other set would be compiled anew.
+    names = sorted(signature.outputs)
+    values = servable.run(feeds, [signature.outputs[name].name for name in names], deadline)
+    answer = dict(zip(names, values, strict=True))
+    return {name: answer[name] for name in wanted}
+
+
+def _feeds(signature: pb.SignatureDef, inputs: Tensors, limits: TensorLimits) -> dict[str, Array]:
+    extra = set(inputs) - set(signature.inputs)
+    missing = set(signature.inputs) - set(inputs) - set(signature.defaults)
+    if extra or missing:
+        raise invalid_argument(
+            f"Expects inputs {_braces(signature.inputs)} but {_braces(inputs)} are provided. "
+            f"Sent extra: {_braces(extra)}. Missing but required: {_braces(missing)}."
+        )
+    given: dict[str, pb.TensorProto | Array] = {**signature.defaults, **inputs}
+    return {
+        info.name: to_array(alias, info, given[alias], limits)
+        for alias, info in sorted(signature.inputs.items())
+    }
+
+
+def _outputs(signature: pb.SignatureDef, output_filter: Sequence[str]) -> list[str]:
+    unknown = set(output_filter) - set(signature.outputs)
+    if unknown:
+        expected = _braces(signature.outputs)
+        raise invalid_argument(f"Expects outputs of {expected} but {_braces(unknown)} are asked.")
+    if len(set(output_filter)) < len(output_filter):
+        raise invalid_argument(f"An output is asked for twice: {', '.join(output_filter)}.")
+    return list(output_filter) or sorted(signature.outputs)
+
+
+def _braces(names: Collection[str]) -> str:
+    return "{" + ",".join(sorted(names)) + "}"

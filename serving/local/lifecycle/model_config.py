@@ -1,0 +1,133 @@
+"""The list of models to serve: `models.config`, or `--model_name` and `--model_base_path`.
+
+The file is protobuf text, the very one that TensorFlow Serving reads. Free of TensorFlow, which
+must not be imported before `runtime.environment` has prepared it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from google.protobuf import text_format
+from google.protobuf.message import Message
+
+from serving import files
+from serving.local.errors import invalid_argument, not_found
+from serving.wire import messages_pb2 as pb
+
+CONTAINER_MODELS = "/models/"
+PLATFORM = "tensorflow"
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9.]*://")
+_LOCAL_FILE = re.compile(r"\Afile://[^/]*")
+
+Proto = TypeVar("Proto", bound=Message)
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """One model: where its versions are and which of them to serve."""
+
+    name: str
+    base_path: Path
+    policy: pb.ServableVersionPolicy
+    labels: Mapping[str, int]
+
+
+ModelConfigs = Mapping[str, ModelConfig]
+
+
+@dataclasses.dataclass(frozen=True)
+class ConfigReader:
+    """Turns configuration files into `ModelConfig`s.
+
+    Attributes:
+        models_root: the folder that stands for `/models/`, the container's bind mount, or None to
+            read such paths as they are.
+    """
+
+    models_root: Path | None
+
+    def read(self, file: Path) -> ModelConfigs:
+        """Reads a configuration file.
+
+        Returns:
+            The models by name.
+
+        Raises:
+            StatusError: the file is missing, is no configuration, or asks for the impossible
+                (recorded cases 811 to 820).
+        """
+        message = read_text_proto(file, pb.ModelServerConfig())
+        if message.WhichOneof("config") != "model_config_list":
+            raise invalid_argument(f"Expected a model_config_list in {file}.")
+        return self.accept(message.model_config_list)
+
+    def accept(self, message: pb.ModelConfigList) -> ModelConfigs:
+        """Checks each model; labels are checked against what runs, see `version_policy`.
+
+        Raises:
+            StatusError: a name twice, a relative path, or something that is not supported.
+        """
+        models: dict[str, ModelConfig] = {}
+        for model in message.config:
+            if model.name in models:
+                text = f"Illegal to list model {model.name} multiple times in config list"
+                raise invalid_argument(text)
+            _require_supported(model)
+            labels = dict(model.version_labels)
+            path = self.locate(model.base_path)
+            models[model.name] = ModelConfig(model.name, path, model.model_version_policy, labels)
+        return models
+
+    def single(self, name: str, base_path: str) -> ModelConfigs:
+        """The configuration that `--model_name` and `--model_base_path` stand for."""
+        model = pb.ModelConfig(name=name, base_path=base_path, model_platform=PLATFORM)
+        return self.accept(pb.ModelConfigList(config=[model]))
+
+    def locate(self, base_path: str) -> Path:
+        """Where a base path is on this machine."""
+        base_path = _LOCAL_FILE.sub("", base_path)
+        if self.models_root is not None and base_path.startswith(CONTAINER_MODELS):
+            return self.models_root / base_path.removeprefix(CONTAINER_MODELS)
+        return Path(base_path)
+
+
+def _require_supported(model: pb.ModelConfig) -> None:
+    """A path with a scheme counts as absolute, though only the local disk is read here."""
+    if not model.base_path.startswith("/") and not _SCHEME.match(model.base_path):
+        raise invalid_argument(
+            f"Expected model {model.name} to have an absolute path or URI; "
+            f"got base_path={model.base_path}"
+        )
+    # Said by the deprecated type or by the platform's name, not by both.
+    named = (model.model_type, model.model_platform)
+    if named not in ((pb.TENSORFLOW, ""), (pb.MODEL_TYPE_UNSPECIFIED, PLATFORM)):
+        raise invalid_argument(
+            f"Expected model {model.name} to have model_platform {PLATFORM!r} and no model_type "
+            f"(deprecated); got {model.model_platform!r} and {model.model_type}"
+        )
+    if model.HasField("logging_config"):
+        raise invalid_argument(f"Model {model.name} asks for request logging, which is not there.")
+
+
+def read_text_proto(file: Path, message: Proto) -> Proto:
+    """Reads a file of protobuf text into a message.
+
+    Raises:
+        StatusError: the file is missing, is no regular file, is empty, is too large, or does not
+            fit the message.
+    """
+    try:
+        text = files.read_text(file)
+        if not text:
+            raise invalid_argument(f"{file} is empty: Invalid argument")
+        return text_format.Parse(text, message)
+    except OSError as error:
+        raise not_found(f"{file}; {error.strerror}") from error
+    except (ValueError, text_format.ParseError) as error:
+        raise invalid_argument(f"Invalid protobuf file: '{file}' ({error})") from error

@@ -1,0 +1,68 @@
+"""Version directories: which there are, which a policy asks for, whether one has changed."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection
+from pathlib import Path
+
+from serving.wire import messages_pb2 as pb
+
+INT64 = range(-(2**63), 2**63)
+_INTEGER = re.compile(r"\s*-?[0-9]+\s*", re.ASCII)
+
+Fingerprint = frozenset[tuple[str, int, int]]
+
+
+def version_paths(base_path: Path, *, first: bool = False) -> dict[int, Path] | None:
+    """Finds the versions below a base path.
+
+    Any entry counts whose name parses as an int64, `007` and `-3` included (recorded cases 619 to
+    628).
+
+    Args:
+        base_path: where to look.
+        first: of names that parse alike, take the first in the order of their bytes, as the
+            original does for the policy `all`; else the last, so `7` and not `007` (624).
+
+    Returns:
+        Paths by version, or None where the base path cannot be read, which must change nothing
+        (recorded case 630).
+    """
+    try:
+        entries = sorted(base_path.iterdir(), key=os.fsencode, reverse=first)
+    except OSError:
+        return None
+    alike = (path for path in entries if _INTEGER.fullmatch(path.name))
+    return {int(path.name): path for path in alike if int(path.name) in INT64}
+
+
+def wanted_versions(policy: pb.ServableVersionPolicy, found: Collection[int]) -> set[int]:
+    """Applies a version policy; without one it is the latest version alone."""
+    match policy.WhichOneof("policy_choice"):
+        case "all":
+            return set(found)
+        case "specific":
+            return set(found) & set(policy.specific.versions)
+        case _:
+            number = policy.latest.num_versions or 1
+            return set(sorted(found)[-number:])
+
+
+def fingerprint(path: Path) -> Fingerprint:
+    """Names, sizes in bytes and modification times in ns of all files of a version.
+
+    A version that failed to load is tried again as soon as this changes, so a slow copy is served
+    once it is complete.
+    """
+    try:
+        files = [path, *path.rglob("*")]
+        return frozenset(_entry(file) for file in files)
+    except OSError:
+        return frozenset()
+
+
+def _entry(file: Path) -> tuple[str, int, int]:
+    stat = file.stat()
+    return str(file), stat.st_size, stat.st_mtime_ns

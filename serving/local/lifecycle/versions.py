@@ -1,0 +1,245 @@
+"""The state of every version that was ever seen, and who uses it right now.
+
+One lock guards all of it; nobody holds the lock while TensorFlow loads, runs or unloads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from serving.local.errors import Code, StatusError, invalid_argument, not_found
+from serving.local.lifecycle.storage import Fingerprint
+from serving.local.runtime.saved_model import Servable
+from serving.wire import messages_pb2 as pb
+
+log = logging.getLogger(__name__)
+Status = pb.ModelVersionStatus
+
+_PATIENCE_SECONDS = 0.1
+_GONE = (Status.UNLOADING, Status.END)
+
+
+class Key(NamedTuple):
+    """Which version of which model."""
+
+    model: str
+    version: int
+
+
+class Choice(NamedTuple):
+    """The version that a request asks for: a number, a label, or neither for the latest."""
+
+    model: str
+    version: int | None = None
+    label: str | None = None
+
+
+@dataclasses.dataclass
+class Version:
+    """What is known of one version.
+
+    Attributes:
+        failures: loads that failed since its files last changed.
+        retry_at: monotonic seconds before which it is not tried again.
+        tried: its files at the last load.
+    """
+
+    path: Path
+    state: Status.State = Status.START
+    error: StatusError | None = None
+    servable: Servable | None = None
+    failures: int = 0
+    retry_at: float = 0.0
+    tried: Fingerprint | None = None
+
+    @property
+    def serves(self) -> bool:
+        """Whether requests may take it, which is so shortly before it is AVAILABLE."""
+        return self.servable is not None and self.state not in _GONE
+
+
+class Versions:
+    """A table of versions; requests take leases from it, the manager changes it."""
+
+    def __init__(self) -> None:
+        self._versions: dict[Key, Version] = {}
+        self._labels: dict[str, Mapping[str, int]] = {}
+        self._leases: dict[object, Key] = {}
+        self._changed = threading.Condition()
+
+    @contextlib.contextmanager
+    def lease(self, choice: Choice) -> Iterator[tuple[int, Servable]]:
+        """Holds a version in memory for as long as a request runs: its number and its servable.
+
+        Raises:
+            StatusError: there is no such version, or no such label.
+        """
+        lease = object()
+        with self._changed:
+            key = self._resolve(choice)
+            version = self._versions.get(key)
+            if version is None or version.servable is None or not version.serves:
+                raise not_found(f"Servable not found for request: {_request(choice, key)}")
+            self._leases[lease] = key
+            servable = version.servable
+        try:
+            yield key.version, servable
+        finally:
+            self._give_back(key, lease)
+
+    def statuses(self, model: str, version: int | None = None) -> list[pb.ModelVersionStatus]:
+        """All versions ever seen of a model, newest first, or the one asked for; or `NOT_FOUND`."""
+        with self._changed:
+            seen = sorted((key for key in self._versions if key.model == model), reverse=True)
+            asked = [key for key in seen if version in (None, key.version)]
+            found = [_status(key, self._versions[key]) for key in asked]
+        if not found:
+            what = "any versions" if version is None else f"version {version}"
+            raise not_found(f"Could not find {what} of model {model}")
+        return found
+
+    def loaded(self, model: str | None = None) -> set[Key]:
+        """The versions that are AVAILABLE, of one model or of all."""
+        with self._changed:
+            available = [k for k, v in self._versions.items() if v.state == Status.AVAILABLE]
+        return {key for key in available if model in (None, key.model)}
+
+    def in_use(self) -> int:
+        """The number of requests that hold a version."""
+        with self._changed:
+            return len(self._leases)
+
+    def known(self, key: Key) -> Version | None:
+        """What is known of a version; only the manager may change it."""
+        with self._changed:
+            return self._versions.get(key)
+
+    def add(self, key: Key, path: Path) -> None:
+        """Takes up a version that was never seen, or that had ended."""
+        with self._changed:
+            self._versions[key] = Version(path)
+        self.set_state(key, Status.START)
+
+    def set_state(
+        self,
+        key: Key,
+        state: Status.State,
+        *,
+        servable: Servable | None = None,
+        error: StatusError | None = None,
+    ) -> None:
+        """Moves a version to a state and says so in the log."""
+        with self._changed:
+            version = self._versions[key]
+            version.state, version.servable, version.error = state, servable, error
+            self._changed.notify_all()
+        _log_state(key, state, error)
+
+    def publish(self, key: Key, servable: Servable, stopping: threading.Event) -> None:
+        """Lets a loaded version serve, and calls it AVAILABLE once older requests are done.
+
+        So does the original: while any request of before runs, on whatever model, the new version
+        answers but its state stays LOADING (recorded cases 647 to 649). `stopping` ends the wait.
+        """
+        with self._changed:
+            self._versions[key].servable = servable
+            older = set(self._leases)
+            while older & self._leases.keys() and not stopping.is_set():
+                self._changed.wait(_PATIENCE_SECONDS)
+        self.set_state(key, Status.AVAILABLE, servable=servable)
+
+    def wait_for(self, settled: Callable[[Mapping[Key, Version]], bool], seconds: float) -> bool:
+        """Waits until a condition on all versions holds; False where the time is over."""
+        with self._changed:
+            return self._changed.wait_for(lambda: settled(self._versions), seconds)
+
+    def give_up(self, unwanted: Callable[[Key], bool]) -> None:
+        """Ends versions that still wait for a load that nobody wants any more (case 616)."""
+        now = time.monotonic()
+        with self._changed:
+            waiting = [
+                key
+                for key, version in self._versions.items()
+                if version.state in (Status.START, Status.LOADING) and now >= version.retry_at
+            ]
+        for key in waiting:
+            if unwanted(key):
+                self.set_state(key, Status.END)
+
+    def unload(self, key: Key) -> None:
+        """Stops serving a version; it is freed by its last user, or at once where it has none."""
+        with self._changed:
+            version = self._versions[key]
+            version.state = Status.UNLOADING
+            idle = key not in self._leases.values()
+        _log_state(key, Status.UNLOADING, None)
+        if idle:
+            self._free(key, version)
+
+    def set_labels(self, model: str, labels: Mapping[str, int]) -> None:
+        """Replaces the labels of a model."""
+        with self._changed:
+            self._labels[model] = dict(labels)
+
+    def labels(self, model: str) -> Mapping[str, int]:
+        """The labels of a model."""
+        with self._changed:
+            return self._labels.get(model, {})
+
+    def is_known(self, model: str) -> bool:
+        """Whether a model was ever configured."""
+        return model in self._labels
+
+    def _give_back(self, key: Key, lease: object) -> None:
+        with self._changed:
+            version = self._versions[key]
+            del self._leases[lease]
+            unused = key not in self._leases.values()
+            last = unused and version.state == Status.UNLOADING
+            self._changed.notify_all()
+        if last:
+            self._free(key, version)
+
+    def _resolve(self, choice: Choice) -> Key:
+        number = choice.version
+        if choice.label is not None:
+            number = self._labels.get(choice.model, {}).get(choice.label)
+            if number is None:
+                raise invalid_argument(f"Unrecognized servable version label: {choice.label}")
+        if number is not None:
+            return Key(choice.model, number)
+        serving = [k for k, v in self._versions.items() if v.serves]
+        newest = max((k.version for k in serving if k.model == choice.model), default=0)
+        return Key(choice.model, newest)
+
+    def _free(self, key: Key, version: Version) -> None:
+        if version.servable is not None:
+            version.servable.close()
+        self.set_state(key, Status.END)
+
+
+def _request(choice: Choice, key: Key) -> str:
+    if choice.version is None and choice.label is None:
+        return f"Latest({choice.model})"
+    return f"Specific({key.model}, {key.version})"
+
+
+def _status(key: Key, version: Version) -> pb.ModelVersionStatus:
+    error = version.error or StatusError(Code.OK, "")
+    status = pb.StatusProto(error_code=error.code, error_message=error.message)
+    return pb.ModelVersionStatus(version=key.version, state=version.state, status=status)
+
+
+def _log_state(key: Key, state: Status.State, error: StatusError | None) -> None:
+    name = Status.State.Name(state)
+    if error is None:
+        log.info("%s version %s: %s", key.model, key.version, name)
+    else:
+        log.warning("%s version %s: %s, %s", key.model, key.version, name, error)

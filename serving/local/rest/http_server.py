@@ -1,0 +1,263 @@
+"""HTTP/1.1 for the REST skin, by Tornado: one thread for all connections, a pool for the answers.
+
+What is bounded, and by whom: a head by `MAX_HEAD_BYTES`, a body by its own limit and by the
+budget of all bodies (`request`), the wait for a head, for a body and for a client that reads its
+reply by time, connections by the files that this process may open, answers at once by the pool.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import resource
+import socket
+import threading
+import time
+from concurrent.futures import Future
+from http.client import responses
+from typing import Any
+
+from tornado import httputil
+from tornado.http1connection import HTTP1Connection
+from tornado.httpserver import HTTPServer
+from tornado.iostream import IOStream
+
+from serving.concurrency import ByteBudget
+from serving.local.deadline import Deadline
+from serving.local.rest.request import Body, HttpError, Request
+from serving.local.rest.rest_api import Reply, RestApi, failure
+from serving.local.settings import Settings
+from serving.local.threads import StartedPool
+
+MAX_HEAD_BYTES = 16 * 2**10
+_UNREAD_HEAD_BYTES = 4 * MAX_HEAD_BYTES
+"""Beyond it, a connection is closed without a reply."""
+
+IDLE_SECONDS = 75.0
+"""How long a connection may wait before a head, and how long the head may take."""
+BODY_SECONDS = 60.0
+REPLY_SECONDS = 60.0
+PAUSE_SECONDS = 0.1
+BACKLOG = 1024
+BUDGET_BODIES = 4
+"""All bodies together, and what is read of a refused one, in bodies of the largest size."""
+QUICK_ANSWERS = 2
+"""Threads for states, metadata and metrics, which do not wait behind predictions."""
+
+_AUTHORITY = re.compile(r"\Ahttps?://[^/?#]*", re.IGNORECASE)
+"""At the beginning of a path, as a proxy is asked."""
+
+# Tornado tells of every connection that a client breaks off.
+logging.getLogger("tornado.general").setLevel(logging.ERROR)
+
+
+class RestServer:
+    """Listens for REST requests."""
+
+    def __init__(self, settings: Settings, api: RestApi) -> None:
+        """Binds and listens; raises `OSError` where the port is taken."""
+        self.api = api
+        self.timeout_ms = settings.rest_api_timeout_in_ms
+        self.body_bytes = settings.rest_api_max_body_mb * 2**20
+        self.budget = ByteBudget(BUDGET_BODIES * self.body_bytes)
+        self.loop = asyncio.new_event_loop()
+        self.stopping = False
+        self.under_way: set[_Exchange] = set()
+        self._socket = _listen(settings.host, settings.rest_api_port)
+        self._http = _Connections(self)
+        self._answers = StartedPool(settings.rest_api_num_threads, "REST")
+        self._quick_answers = StartedPool(QUICK_ANSWERS, "REST quick")
+
+    def start(self) -> None:
+        """Serves in a thread of its own."""
+        threading.Thread(target=self.loop.run_forever, name="REST loop", daemon=True).start()
+        self._accepting = asyncio.run_coroutine_threadsafe(self._accept(), self.loop)
+
+    def stop(self, grace_seconds: float) -> None:
+        """Takes no new connection and waits for the requests under way."""
+        asyncio.run_coroutine_threadsafe(self._finish(grace_seconds), self.loop).result()
+
+    def submit(self, request: Request) -> Future[Reply]:
+        """Has a request answered by a thread of the pool."""
+        pool = self._answers if request.method == "POST" else self._quick_answers
+        return pool.submit(self.api.handle, request)
+
+    async def _accept(self) -> None:
+        while True:
+            try:
+                connection, address = await self.loop.sock_accept(self._socket)
+            except OSError:
+                # No file is free: asking again at once would keep a core busy.
+                await asyncio.sleep(PAUSE_SECONDS)
+            else:
+                self._http.handle_stream(IOStream(connection), address)
+
+    async def _finish(self, grace_seconds: float) -> None:
+        self._accepting.cancel()
+        self._socket.close()
+        self.stopping = True
+        end = time.monotonic() + grace_seconds
+        while self.under_way and time.monotonic() < end:
+            await asyncio.sleep(PAUSE_SECONDS / 10)
+
+
+class _Connections(HTTPServer):
+    """Tornado's server, with a bound on connections: half of the files of this process."""
+
+    def initialize(self, server: RestServer) -> None:  # type: ignore[override]
+        self._server = server
+        self._open = 0
+        self._most = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2
+        super().initialize(
+            self,
+            max_header_size=_UNREAD_HEAD_BYTES,
+            max_body_size=2**62,  # `Body` refuses sooner, and with a reply.
+            idle_connection_timeout=IDLE_SECONDS,
+            body_timeout=BODY_SECONDS,
+        )
+
+    def start_request(
+        self, server_conn: object, request_conn: httputil.HTTPConnection
+    ) -> httputil.HTTPMessageDelegate:
+        assert isinstance(request_conn, HTTP1Connection)  # noqa: S101 - there is no other
+        return _Exchange(self._server, request_conn)
+
+    def handle_stream(self, stream: IOStream, address: Any) -> None:
+        if self._open >= self._most:
+            stream.close()
+            return
+        self._open += 1
+        super().handle_stream(stream, address)
+
+    def on_close(self, server_conn: object) -> None:
+        self._open -= 1
+        super().on_close(server_conn)
+
+
+class _Exchange(httputil.HTTPMessageDelegate):
+    """One request and its reply; all methods run in the loop's thread."""
+
+    _request: Request
+
+    def __init__(self, server: RestServer, connection: HTTP1Connection) -> None:
+        self._server = server
+        self._connection = connection
+        self._gone = threading.Event()
+        self._job: Future[Reply] | None = None
+        self._refused = False
+        self._discarded = 0
+
+    def headers_received(
+        self,
+        start_line: httputil.RequestStartLine | httputil.ResponseStartLine,
+        headers: httputil.HTTPHeaders,
+    ) -> None:
+        """Refuses a request at once where its head suffices."""
+        method, path, _ = map(str, start_line)
+        gzip = "gzip" in headers.get("Content-Encoding", "")
+        body = Body(self._server.budget, self._server.body_bytes, gzip=gzip)
+        deadline = Deadline.after(self._server.timeout_ms, self._gone.is_set)
+        self._request = Request(method, _AUTHORITY.sub("", path), headers, body, deadline)
+        self._server.under_way.add(self)
+        self._connection.set_close_callback(self.on_connection_close)
+        try:
+            _require_short_head(path, headers)
+            if self._server.stopping:
+                raise HttpError(503, "The server is stopping.")
+            body.expect(_length(headers))
+            self._server.api.check_head(self._request)
+        except HttpError as error:
+            self._refuse(error)
+
+    def data_received(self, chunk: bytes) -> None:
+        """Keeps a piece of the body, or passes over it."""
+        if self._refused:
+            self._discarded += len(chunk)
+            if self._discarded > BUDGET_BODIES * self._server.body_bytes:
+                self._connection.finish()
+            return
+        try:
+            self._request.body.add(chunk)
+        except HttpError as error:
+            self._request.body.release()
+            self._refuse(error)
+
+    def finish(self) -> None:
+        """Has the request answered, now that its body is complete."""
+        if self._refused:
+            self._complete(close=True)
+            return
+        self._job = self._server.submit(self._request)
+        self._job.add_done_callback(
+            lambda job: self._server.loop.call_soon_threadsafe(self._answer, job)
+        )
+
+    def on_connection_close(self) -> None:
+        """Notes that the client is gone; a request that still waits does not begin."""
+        self._gone.set()
+        if self._job is None:
+            self._request.body.release()
+        else:
+            self._job.cancel()
+        self._server.under_way.discard(self)
+
+    def _answer(self, job: Future[Reply]) -> None:
+        self._request.body.release()
+        if not self._gone.is_set():
+            close = self._server.stopping
+            self._write(job.result(), close=close)
+            self._complete(close=close)
+
+    def _refuse(self, error: HttpError) -> None:
+        """Replies at once, and closes the connection after what is still on its way.
+
+        Closing before it would take the reply back from the client (RFC 9112, 9.6).
+        """
+        self._refused = True
+        self._write(failure(error), close=True)
+        if "Expect" in self._request.headers:
+            self._connection.finish()
+
+    def _write(self, reply: Reply, *, close: bool) -> None:
+        headers = httputil.HTTPHeaders(dict(reply.headers))
+        headers["Content-Type"] = reply.content_type
+        headers["Date"] = httputil.format_timestamp(time.time())
+        headers["Content-Length"] = str(len(reply.body))
+        if close:
+            headers["Connection"] = "close"
+        line = httputil.ResponseStartLine("HTTP/1.1", reply.status, responses.get(reply.status, ""))
+        body = None if self._request.method == "HEAD" else reply.body
+        self._written = self._connection.write_headers(line, headers, body)
+        self._written.add_done_callback(lambda _: self._server.under_way.discard(self))
+        # A client that does not read would hold the reply for good.
+        limit = self._server.loop.call_later(REPLY_SECONDS, self._connection.stream.close)
+        self._written.add_done_callback(lambda _: limit.cancel())
+
+    def _complete(self, *, close: bool) -> None:
+        self._connection.finish()
+        if close:
+            self._written.add_done_callback(lambda _: self._connection.close())
+
+
+def _require_short_head(path: str, headers: httputil.HTTPHeaders) -> None:
+    size = len(path) + sum(len(name) + len(value) + 4 for name, value in headers.get_all())
+    if size > MAX_HEAD_BYTES:
+        text = f"Expected a request head of at most {MAX_HEAD_BYTES} bytes. Received: {size} bytes."
+        raise HttpError(431, text)
+
+
+def _length(headers: httputil.HTTPHeaders) -> int:
+    """The length that a head tells; Tornado refuses one that is no number."""
+    text = headers.get("Content-Length", "")
+    return int(text) if text.isdecimal() and len(text) < 20 else 0
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    both = family == socket.AF_INET6 and socket.has_dualstack_ipv6()
+    listening = socket.create_server(
+        (host, port), family=family, backlog=BACKLOG, dualstack_ipv6=both
+    )
+    listening.setblocking(False)
+    return listening

@@ -1,0 +1,122 @@
+"""Arrays, results and states to the JSON of replies."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+
+from serving.local.errors import Code, invalid_argument
+from serving.local.inference.signature import type_name
+from serving.wire import messages_pb2 as pb
+from serving.wire.methods import BYTES_SUFFIX, SIGNATURE_FIELD
+from serving.wire.tensors import Array, data_type
+
+_WITHOUT_JSON = {pb.DT_HALF, pb.DT_BFLOAT16, pb.DT_UINT16, pb.DT_COMPLEX64, pb.DT_COMPLEX128}
+
+
+def predictions(outputs: Mapping[str, Array], *, row_form: bool) -> bytes:
+    """The reply to a prediction.
+
+    Args:
+        outputs: arrays by output name.
+        row_form: one entry per row under `predictions`, else one per output under `outputs`.
+
+    Raises:
+        StatusError: row form of outputs without a common first dimension (recorded case 051), or
+            a type that JSON cannot carry.
+    """
+    if not outputs:
+        raise invalid_argument("Cannot convert empty tensor map to JSON")
+    if row_form:
+        _require_common_rows(outputs)
+    values = {name: _values(name, array) for name, array in outputs.items()}
+    key = "predictions" if row_form else "outputs"
+    if len(values) == 1:
+        return _dumped({key: next(iter(values.values()))})
+    if not row_form:
+        return _dumped({key: values})
+    rows = zip(*values.values(), strict=True)
+    return _dumped({key: [dict(zip(values, row, strict=True)) for row in rows]})
+
+
+def results(result: pb.ClassificationResult | pb.RegressionResult) -> bytes:
+    """The reply to a classification or a regression: pairs of label and score, or values."""
+    if isinstance(result, pb.RegressionResult):
+        return _dumped({"results": [_short(entry.value) for entry in result.regressions]})
+    return _dumped({
+        "results": [
+            [[_text(scored.label), _short(scored.score)] for scored in entry.classes]
+            for entry in result.classifications
+        ]
+    })  # fmt: skip
+
+
+def error(message: str) -> bytes:
+    """The body of every error; in ASCII, since it may quote what is no text."""
+    return json.dumps({"error": message}).encode()
+
+
+def status(versions: Sequence[pb.ModelVersionStatus]) -> bytes:
+    """States of versions (recorded case 250)."""
+    reply = _fields(pb.GetModelStatusResponse(model_version_status=versions))
+    for entry, version in zip(reply["model_version_status"], versions, strict=True):
+        entry["status"]["error_code"] = Code(version.status.error_code).name
+    return _dumped(reply)
+
+
+def metadata(model: str, version: int, signatures: Mapping[str, pb.SignatureDef]) -> bytes:
+    """A version's signatures (recorded case 265)."""
+    spec = pb.ModelSpec(name=model)
+    spec.version.value = version
+    fields = _fields(pb.SignatureDefMap(signature_def=signatures))
+    return _dumped({"model_spec": _fields(spec), "metadata": {SIGNATURE_FIELD: fields}})
+
+
+def _fields(message: Message) -> dict[str, Any]:
+    return MessageToDict(
+        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )
+
+
+def _dumped(value: Any) -> bytes:
+    """JSON; bytes that are not UTF-8 pass through strings (recorded case 026)."""
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogateescape")
+
+
+def _require_common_rows(outputs: Mapping[str, Array]) -> None:
+    rows = {name: array.shape[:1] for name, array in outputs.items()}
+    if () in rows.values() or len(set(rows.values())) > 1:
+        raise invalid_argument(f"Tensors have no common batch size: {rows}")
+
+
+def _values(name: str, array: Array) -> Any:
+    """An array as nested lists; a tensor without dimensions as one value."""
+    dtype = data_type(array)
+    if dtype in _WITHOUT_JSON and array.size:
+        text = f"Failed to write JSON value for tensor type: {type_name(dtype)}"
+        raise invalid_argument(f"{text}, output {name}")
+    if dtype == pb.DT_STRING:
+        write = _base64 if name.endswith(BYTES_SUFFIX) else _text
+        return np.asarray(np.frompyfunc(write, 1, 1)(array), np.object_).tolist()
+    if dtype == pb.DT_FLOAT:
+        # Through the shortest text, so that 0.991 is not printed as 0.9909999966621399.
+        return array.astype("U").astype(np.float64).tolist()
+    return array.tolist()
+
+
+def _short(value: float) -> float:
+    return float(str(np.float32(value)))
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "surrogateescape")
+
+
+def _base64(value: bytes) -> dict[str, str]:
+    return {"b64": b64encode(value).decode()}

@@ -1,0 +1,153 @@
+"""JSON values to arrays of a signature's types; an error names the input, the place and the type.
+
+Integers of fewer than 32 bits are not checked against their type, they wrap around (recorded case
+046).
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from base64 import b64decode
+from typing import Any
+
+import numpy as np
+
+from serving.local.errors import Code, StatusError, invalid_argument
+from serving.local.inference.signature import require_rank, type_name
+from serving.local.rest.json_text import Constant
+from serving.wire import messages_pb2 as pb
+from serving.wire.tensors import Array, empty
+
+_INTEGERS: dict[int, Any] = {
+    pb.DT_INT8: np.int32, pb.DT_INT16: np.int32, pb.DT_UINT8: np.int32, pb.DT_INT32: np.int32,
+    pb.DT_INT64: np.int64, pb.DT_UINT32: np.uint32, pb.DT_UINT64: np.uint64,
+}  # fmt: skip
+"""What integers are read as; numpy refuses those beyond it."""
+_KINDS: dict[int, set[type]] = {
+    **{dtype: {int} for dtype in _INTEGERS},
+    pb.DT_FLOAT: {int, float, Constant}, pb.DT_DOUBLE: {int, float, Constant},
+    pb.DT_BOOL: {bool}, pb.DT_STRING: {str, dict},
+}  # fmt: skip
+
+
+def tensor(value: Any, name: str, dtype: int) -> Array:
+    """Converts nested lists.
+
+    Args:
+        value: a JSON value.
+        name: the input's, for errors.
+        dtype: the `DataType` that the signature asks for.
+
+    Raises:
+        StatusError: the lists are ragged or nested too deeply, a value is not of the type, or
+            JSON has no form for the type (UNIMPLEMENTED).
+    """
+    flat, shape = _flatten(value, name)
+    array = empty(() if flat else shape, dtype)
+    if array is not None and not flat:
+        return array
+    if array is None or dtype not in _KINDS:
+        text = f"Input {name}: conversion of a JSON value to type: {type_name(dtype)}"
+        raise StatusError(Code.UNIMPLEMENTED, text)
+    try:
+        with np.errstate(over="ignore"):
+            return _convert(flat, dtype).astype(array.dtype, copy=False).reshape(shape)
+    except (ValueError, OverflowError) as error:
+        place = _first_misfit(flat, dtype)
+        text = f"expected {type_name(dtype)}, received {describe(flat[place])} ({error})."
+        raise _misfit(name, place, shape, text) from None
+
+
+def _flatten(value: Any, name: str) -> tuple[list[Any], list[int]]:
+    """All values in a row, and the shape that they had."""
+    flat, shape = [value], list[int]()
+    while flat and type(flat[0]) is list:
+        size = len(flat[0])
+        if set(map(type, flat)) != {list} or set(map(len, flat)) != {size}:
+            fits = [type(item) is list and len(item) == size for item in flat]
+            odd = fits.index(False)
+            text = f"expected a list of {size} as in the first, received {describe(flat[odd])}."
+            raise _misfit(name, odd, shape, text)
+        shape.append(size)
+        require_rank(len(shape), name)
+        flat = list(itertools.chain.from_iterable(flat))
+    return flat, shape
+
+
+def _misfit(name: str, number: int, shape: list[int], text: str) -> StatusError:
+    place = ",".join(map(str, np.unravel_index(number, shape)))
+    return invalid_argument(f"Input {name}{f' at [{place}]' if shape else ''}: {text}")
+
+
+def _first_misfit(flat: list[Any], dtype: int) -> int:
+    """The number of the first value that cannot be converted; one of them cannot."""
+    start, end = 0, len(flat)
+    while end - start > 1:
+        middle = (start + end) // 2
+        try:
+            _convert(flat[start:middle], dtype)
+            start = middle
+        except (ValueError, OverflowError):
+            end = middle
+    return start
+
+
+def _convert(flat: list[Any], dtype: int) -> Array:
+    """An array of one dimension; `ValueError` or `OverflowError` where a value does not fit."""
+    if not set(map(type, flat)) <= _KINDS[dtype]:
+        raise ValueError("another JSON type")
+    if dtype == pb.DT_STRING:
+        return np.array([string_bytes(item) for item in flat], np.object_)
+    if dtype in (pb.DT_FLOAT, pb.DT_DOUBLE):
+        return _floats(flat)
+    return np.array(flat, _INTEGERS.get(dtype, np.bool_))
+
+
+def _floats(flat: list[Any]) -> Array:
+    array = np.array(flat, np.float64)
+    # Words for infinity are constants, other infinities were digits.
+    if np.isinf(array).any() and any(type(v) is float and abs(v) == math.inf for v in flat):
+        raise ValueError("a number too big to be stored in double")
+    return array
+
+
+def describe(value: Any) -> str:
+    """A JSON value in short, for errors."""
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    if isinstance(value, dict):
+        return "an object"
+    return json.dumps(value[:40] if isinstance(value, str) else value)[:80]
+
+
+def string_bytes(item: str | dict[str, Any]) -> bytes:
+    """The bytes of a string or of a `b64` object; `ValueError` where it has none."""
+    if isinstance(item, str):
+        return item.encode("utf-8", "surrogateescape")
+    if not is_base64(item):
+        raise ValueError('expected {"b64": "..."}')
+    try:
+        return _unbase64(item["b64"])
+    except ValueError:
+        pass  # `base64` of the command line breaks lines.
+    try:
+        return _unbase64("".join(item["b64"].split()))
+    except ValueError as error:
+        raise ValueError(f"Unable to base64 decode: {error}") from None
+
+
+def _unbase64(text: str) -> bytes:
+    """Reads the standard alphabet; padding may be missing."""
+    return b64decode(text + "=" * (-len(text) % 4), validate=True)
+
+
+def is_base64(value: Any) -> bool:
+    """Whether a value is `{"b64": "..."}` and nothing more (recorded case 036)."""
+    return type(value) is dict and value.keys() == {"b64"} and isinstance(value["b64"], str)
+
+
+def is_named(value: Any) -> bool:
+    """Whether a value is an object of named inputs."""
+    return type(value) is dict and not is_base64(value)

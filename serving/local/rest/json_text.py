@@ -1,0 +1,98 @@
+"""JSON text to values, by the standard library's parser, within a bound of memory.
+
+`NaN`, `Infinity` and `-Infinity` are numbers, of a name that comes twice the first counts, bytes
+that are not UTF-8 are kept, and text behind the document is passed over, as TensorFlow Serving
+2.20.0 does.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from serving.local.errors import invalid_argument
+from serving.local.rest.request import HttpError
+
+MAX_VALUES_BYTES = 320 * 2**20
+"""Memory that one document may take; sixteen pictures as floats take 220 MB."""
+
+_SMALL_BYTES = 2**20
+"""Text that is parsed without counting: it takes 40 MB at most."""
+
+_COSTS = {b"{": 240, b"[": 96, b",": 40, b":": 130, b'"': 32}
+"""Bytes of memory for each of these in a text (CPython 3.11 to 3.13, 64 bits)."""
+
+# The parser holds Python's lock, so more at once would save no time and only take memory.
+_SMALL_ONES = threading.BoundedSemaphore(4)
+_LARGE_ONES = threading.BoundedSemaphore(1)
+
+
+class Constant(float):
+    """`NaN` or an infinity that was written as a word, not as a number that is too big."""
+
+
+@contextmanager
+def parsed(text: bytearray, before: Callable[[], None] = lambda: None) -> Iterator[Any]:
+    """Parses a document; its values may be used inside the block.
+
+    Args:
+        text: JSON; it is emptied.
+        before: called once it is the document's turn; may raise, and nothing is parsed then.
+
+    Raises:
+        StatusError: `JSON Parse error: ...`, with the offset.
+        HttpError: 413, it would take more than `MAX_VALUES_BYTES`.
+    """
+    large = len(text) > _SMALL_BYTES
+    if large and _cost(text) > MAX_VALUES_BYTES:
+        expected = f"values that take at most {MAX_VALUES_BYTES} bytes of memory"
+        raise HttpError(413, f"Expected a JSON document with {expected}. Received: more values.")
+    with _one_large() if large else _SMALL_ONES:
+        before()
+        yield _parse(text)
+
+
+@contextmanager
+def _one_large() -> Iterator[None]:
+    """Waits for a turn, and has no search for cycles, which JSON has none of.
+
+    Millions of new lists set off dozens of searches, each through all of them.
+    """
+    with _LARGE_ONES:
+        gc.disable()
+        try:
+            yield
+        finally:
+            gc.enable()
+
+
+def _cost(text: bytearray) -> int:
+    # One letter beyond the 16-bit plane makes all letters of a string four bytes wide. The text is
+    # such a string, and its longest value may be another one of nearly that length.
+    letters = 2 * len(text) * (1 if text.isascii() else 4)
+    return letters + sum(cost * text.count(mark) for mark, cost in _COSTS.items())
+
+
+def _parse(text: bytearray) -> Any:
+    decoded = text.decode("utf-8", "surrogateescape").removeprefix("\ufeff").lstrip(" \t\r\n")
+    text.clear()
+    try:
+        return _DECODER.raw_decode(decoded)[0]
+    except json.JSONDecodeError as error:
+        reason = f"{error.msg} at offset: {error.pos}"
+    except RecursionError:
+        reason = "The document is nested too deeply."
+    except ValueError as error:
+        reason = str(error)
+    raise invalid_argument(f"JSON Parse error: {reason}")
+
+
+def _first_counts(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    return dict(reversed(members))
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_first_counts, parse_constant=Constant)

@@ -1,0 +1,184 @@
+"""The REST skin: paths and bodies to the data plane, answers and errors to JSON.
+
+Paths match as a whole, query included and percent signs as sent; the fixed parts in any case, the
+verb as written (recorded cases 231 to 264). Only then a model's name and a label are decoded.
+Nothing here knows of sockets.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import re
+from collections.abc import Mapping
+from urllib.parse import unquote
+
+from serving.local.errors import Code, StatusError, invalid_argument
+from serving.local.inference.classify_regress import Task
+from serving.local.inference.dataplane import DataPlane, Served
+from serving.local.lifecycle.storage import INT64
+from serving.local.lifecycle.versions import Choice
+from serving.local.metrics import CONTENT_TYPE, Metrics
+from serving.local.rest import json_replies
+from serving.local.rest.json_bodies import read_examples, read_predict
+from serving.local.rest.request import HttpError, Request
+from serving.local.settings import Settings
+
+log = logging.getLogger(__name__)
+
+PREFLIGHT = "text/html; charset=ISO-8859-1"
+CORS_HEADERS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "POST, GET",
+    "Access-Control-Allow-Headers": "Content-Type",
+}
+METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS")
+
+_CHOICE = r"(?:/versions/(?P<version>[0-9]+)|/labels/(?P<label>[^/:]+))?"
+_PATH = re.compile(
+    rf"/v1/models/(?P<model>[^/:]+){_CHOICE}"
+    r"(?::(?P<verb>(?-i:predict|classify|regress))|(?P<metadata>/metadata))?",
+    re.IGNORECASE,
+)
+_ORIGIN = re.compile(r"https?://")
+_FOREIGN_SITES = ("cross-site", "same-site")
+_OWN_HOST = re.compile(r"https?://(localhost|[0-9.]+|\[[0-9a-f:.]+\])(:[0-9]+)?", re.IGNORECASE)
+"""An origin that no other machine's name can stand for."""
+
+_HTTP_STATUS = {
+    Code.OK: 200, Code.CANCELLED: 499, Code.INVALID_ARGUMENT: 400, Code.FAILED_PRECONDITION: 400,
+    Code.OUT_OF_RANGE: 400, Code.UNAUTHENTICATED: 401, Code.PERMISSION_DENIED: 403,
+    Code.NOT_FOUND: 404, Code.ALREADY_EXISTS: 409, Code.ABORTED: 409,
+    Code.RESOURCE_EXHAUSTED: 429, Code.UNIMPLEMENTED: 501, Code.UNAVAILABLE: 503,
+    Code.DEADLINE_EXCEEDED: 504,
+}  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Reply:
+    """An HTTP reply, headers of the connection aside."""
+
+    status: int
+    body: bytes
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+class RestApi:
+    """Answers requests below `/v1/`, and for the metrics."""
+
+    def __init__(
+        self, plane: DataPlane, metrics: Metrics, settings: Settings, metrics_path: str
+    ) -> None:
+        """Binds the API to what it asks; an empty `metrics_path` leaves the metrics out."""
+        self._plane = plane
+        self._metrics = metrics
+        self._cors = settings.rest_api_enable_cors_support
+        self._metrics_path = metrics_path
+
+    def check_head(self, request: Request) -> None:
+        """Refuses a request before its body arrives, with `HttpError` 501, 404 or 403."""
+        if request.method not in METHODS:
+            raise HttpError(501, "Not Implemented")
+        if request.path[:4].lower() != "/v1/" and not self._is_metrics(request.path):
+            raise HttpError(404, "Not Found")
+        if not self._cors and _is_foreign(request):
+            origin = request.headers.get("Origin", "another site")
+            raise HttpError(
+                403,
+                "Expected no request from a web page of another origin or under a host's name. "
+                f"Received: one from {origin}. --rest_api_enable_cors_support lets pages ask.",
+            )
+
+    def handle(self, request: Request) -> Reply:
+        """Answers a request whose body is complete; never raises."""
+        try:
+            if self._is_metrics(request.path):
+                return self._page(request.path)
+            reply = self._dispatch(request)
+        except Exception as error:
+            reply = failure(error)
+        return dataclasses.replace(reply, headers=CORS_HEADERS) if self._cors else reply
+
+    def _is_metrics(self, path: str) -> bool:
+        return bool(self._metrics_path) and path.partition("?")[0] == self._metrics_path
+
+    def _page(self, path: str) -> Reply:
+        """The metrics, for any method, but not with a query (recorded cases 720 to 729)."""
+        if path == self._metrics_path:
+            return Reply(200, self._metrics.page(), CONTENT_TYPE)
+        text = f"Unexpected path: {path}. Should be {self._metrics_path}"
+        return Reply(400, text.encode("latin-1", "replace"), CONTENT_TYPE)
+
+    def _dispatch(self, request: Request) -> Reply:
+        if request.method == "OPTIONS":
+            known = _ORIGIN.match(request.headers.get("Origin", ""))
+            return Reply(200 if known else 400, b"", PREFLIGHT)
+        match = _PATH.fullmatch(request.path)
+        if match is None or request.method != ("POST" if match["verb"] else "GET"):
+            raise invalid_argument(f"Malformed request: {request.method} {request.path}")
+        choice, verb = _choice(match), match["verb"] or ""
+        with self._metrics.request(choice.model, verb, "REST"):
+            if not verb and not match["metadata"]:
+                states = self._plane.status(choice.model, choice.version)
+                return Reply(200, json_replies.status(states))
+            request.deadline.require()
+            with self._plane.lease(choice) as served:
+                return Reply(200, _answer(served, verb, request))
+
+
+def _answer(served: Served, verb: str, request: Request) -> bytes:
+    if not verb:
+        return json_replies.metadata(served.model, served.version, served.signatures)
+    if verb == "predict":
+        name, inputs, row_form = read_predict(request, served.signatures)
+        outputs = served.predict(name, inputs, deadline=request.deadline)
+        return json_replies.predictions(outputs, row_form=row_form)
+    name, examples = read_examples(request)
+    (result,) = served.infer([Task(f"tensorflow/serving/{verb}", name)], examples, request.deadline)
+    return json_replies.results(result)
+
+
+def failure(error: Exception) -> Reply:
+    """The reply to a request that failed: the one place where errors become statuses."""
+    match error:
+        case HttpError(status=404 | 501):
+            return Reply(error.status, f"<h1>{error.message}</h1>\n".encode(), "text/html")
+        case HttpError():
+            headers = {"Retry-After": "1"} if error.status == 503 else {}
+            return Reply(error.status, json_replies.error(error.message), headers=headers)
+        case StatusError():
+            return Reply(_HTTP_STATUS.get(error.code, 500), json_replies.error(error.message))
+        case UnicodeEncodeError():
+            text = "A string holds half of a surrogate pair, or bytes that are not UTF-8."
+            return Reply(400, json_replies.error(text))
+    log.error("A REST request failed", exc_info=error)
+    return Reply(500, json_replies.error(StatusError.of(error).message))
+
+
+def _is_foreign(request: Request) -> bool:
+    """Whether a web page of another origin asks.
+
+    A page's POST always has an `Origin`, in mode `no-cors` too (Fetch, 3.2); programs send none.
+    That origin is the host's only where the host is an address: a name may be another site's that
+    was made to lead here (DNS rebinding).
+    """
+    if request.method == "OPTIONS":
+        return False
+    if (origin := request.headers.get("Origin")) is not None:
+        own = origin.partition("://")[2] == request.headers.get("Host")
+        return not (own and _OWN_HOST.fullmatch(origin))
+    site = request.headers.get("Sec-Fetch-Site", "")
+    return request.method != "GET" and site in _FOREIGN_SITES
+
+
+def _choice(match: re.Match[str]) -> Choice:
+    version, label = match["version"], match["label"]
+    if version is not None and (len(version) > 4000 or int(version) not in INT64):
+        raise invalid_argument(f"Expected a version of at most 64 bits. Received: {version[:40]}")
+    number = None if version is None else int(version)
+    return Choice(_decoded(match["model"]), number, None if label is None else _decoded(label))
+
+
+def _decoded(part: str) -> str:
+    return unquote(part, errors="surrogateescape")

@@ -1,0 +1,108 @@
+"""Requests to one batch of rows, and the rows of the answer back to the requests."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+
+import numpy as np
+
+from serving.local.deadline import NO_DEADLINE, Deadline
+from serving.local.errors import Code, StatusError, failed_precondition, invalid_argument
+from serving.wire.tensors import Array
+
+
+@dataclasses.dataclass
+class Task:
+    """One request in a batch.
+
+    Attributes:
+        feeds: arrays by tensor name.
+        deadline: for the wait and the run.
+        since: monotonic seconds at which it arrived.
+        answer: its rows of each output.
+        rows: the first dimension of all its arrays.
+    """
+
+    feeds: Mapping[str, Array]
+    deadline: Deadline = NO_DEADLINE
+    since: float = dataclasses.field(default_factory=time.monotonic)
+    answer: Future[list[Array]] = dataclasses.field(default_factory=Future)
+    rows: int = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        """Counts the rows; raises `StatusError` where the inputs share no first dimension."""
+        counts = {array.shape[:1] for array in self.feeds.values()}
+        if len(counts) != 1 or () in counts:
+            raise invalid_argument("Batching needs input tensors of equal 0th-dimension size")
+        ((self.rows,),) = counts
+
+    def fail(self, error: Exception) -> None:
+        """Answers with an error, in a copy: each thread adds its traceback."""
+        self.answer.set_exception(StatusError.of(error))
+
+    def is_wanted(self) -> bool:
+        """Whether its time is not over and its client still waits; else it fails."""
+        try:
+            self.deadline.require()
+        except StatusError as error:
+            if error.code is Code.DEADLINE_EXCEEDED:
+                text = "Run() timeout exceeded while waiting in batching queue"
+                error = StatusError(Code.RESOURCE_EXHAUSTED, text)
+            self.fail(error)
+            return False
+        return True
+
+
+def join(batch: Sequence[Task], extra: int, *, pad: bool) -> dict[str, Array]:
+    """Puts the rows of all tasks after each other.
+
+    Args:
+        batch: tasks with the same inputs.
+        extra: rows to add, copies of the first row of the last task that has any.
+        pad: make rows of different shapes equal by repeating each task's first value; else they
+            are refused.
+
+    Raises:
+        StatusError: the shapes differ and `pad` is off, or there is no value to repeat; either
+            fails all of the batch, as in the original (765).
+    """
+    return {
+        name: _join(name, [t.feeds[name] for t in batch], extra, pad) for name in batch[0].feeds
+    }
+
+
+def _join(name: str, arrays: list[Array], extra: int, pad: bool) -> Array:
+    shapes = {array.shape[1:] for array in arrays}
+    if len(shapes) > 1:
+        if not pad or len({array.ndim for array in arrays}) > 1:
+            text = f"Tensors with name '{name}' from different tasks have different shapes"
+            raise failed_precondition(f"{text}, which are not or cannot be padded: {shapes}")
+        widest = tuple(np.max(list(shapes), axis=0))
+        arrays = [_padded(array, widest) for array in arrays]
+    if len(arrays) == 1 and not extra:
+        return arrays[0]
+    row = next((array[:1] for array in reversed(arrays) if len(array)), arrays[-1])
+    return np.concatenate([*arrays, *[row] * extra])
+
+
+def _padded(array: Array, shape: tuple[int, ...]) -> Array:
+    if not array.size:
+        raise invalid_argument("Got empty tensor in batch of non-empty tensors.")
+    wide = np.full((array.shape[0], *shape), array.flat[0], array.dtype)
+    wide[tuple(slice(size) for size in array.shape)] = array
+    return wide
+
+
+def split(batch: Sequence[Task], outputs: Sequence[Array], count: int) -> None:
+    """Answers each task with its rows; raises `StatusError` where an output lacks some."""
+    for output in outputs:
+        if np.shape(output)[:1] != (count,):
+            text = f"A batched output has shape {list(np.shape(output))} in place of {count} rows"
+            raise failed_precondition(text)
+    start = 0
+    for task in batch:
+        task.answer.set_result([output[start : start + task.rows] for output in outputs])
+        start += task.rows

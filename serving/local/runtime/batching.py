@@ -1,0 +1,130 @@
+"""Puts requests that arrive together into one run of the graph (`--enable_batching`).
+
+The rules are those of the original's `SharedBatchScheduler`: a batch is run once it is full, once
+the next request does not fit into it, or once its first request has waited long enough.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+
+from serving.local.deadline import NO_DEADLINE, Deadline
+from serving.local.errors import Code, StatusError, invalid_argument
+from serving.local.metrics import Metrics
+from serving.local.runtime.batches import Task, join, split
+from serving.local.runtime.batching_options import BatchingOptions
+from serving.local.runtime.saved_model import Servable
+from serving.wire import messages_pb2 as pb
+from serving.wire.tensors import Array
+
+log = logging.getLogger(__name__)
+
+
+class BatchedServable:
+    """A servable whose runs wait for others to join them."""
+
+    def __init__(self, servable: Servable, options: BatchingOptions, metrics: Metrics) -> None:
+        """Wraps a servable; raises `StatusError` where the options contradict themselves."""
+        options.require_sizes()
+        self.signatures: Mapping[str, pb.SignatureDef] = servable.signatures
+        self._servable = servable
+        self._options = options
+        self._metrics = metrics
+        self._queues: dict[tuple[str, ...], _Queue] = {}
+        self._work = threading.Condition()
+        self._closed = False
+        for number in range(options.num_batch_threads):
+            threading.Thread(target=self._serve, name=f"batch {number}", daemon=True).start()
+
+    def run(
+        self, feeds: Mapping[str, Array], fetches: Sequence[str], deadline: Deadline = NO_DEADLINE
+    ) -> list[Array]:
+        """Runs the graph as part of a batch; see `SavedModel.run`."""
+        task = Task(feeds, deadline)
+        signature = (*sorted(feeds), "->", *fetches)
+        with self._work:
+            queue = self._queues.setdefault(signature, _Queue(fetches, self._options))
+            queue.add(task)
+            self._work.notify()
+        # The time is looked at when the batch is due, and then holds for its run.
+        return task.answer.result()
+
+    def close(self) -> None:
+        """Ends the threads and frees the model."""
+        with self._work:
+            self._closed = True
+            self._work.notify_all()
+        self._servable.close()
+
+    def _serve(self) -> None:
+        while (due := self._next()) is not None:
+            queue, batch = due
+            waiting = [task for task in batch if task.is_wanted()]
+            try:
+                if waiting:
+                    self._run(queue.fetches, waiting)
+            except Exception as error:
+                # A thread that ended here would leave all later requests waiting.
+                if not isinstance(error, StatusError):
+                    log.exception("A batch failed")
+                for task in waiting:
+                    task.fail(error)
+
+    def _next(self) -> tuple[_Queue, list[Task]] | None:
+        """Waits for a batch that is due."""
+        with self._work:
+            while not self._closed:
+                now = time.monotonic()
+                waits = [(queue.due_at(), queue) for queue in self._queues.values() if queue]
+                earliest, queue = min(waits, key=lambda wait: wait[0], default=(now + 60, None))
+                if queue is not None and earliest <= now:
+                    return queue, queue.popleft()
+                self._work.wait(earliest - now)
+        return None
+
+    def _run(self, fetches: Sequence[str], batch: Sequence[Task]) -> None:
+        size = sum(task.rows for task in batch)
+        padded = self._options.padded(size)
+        feeds = join(batch, padded - size, pad=self._options.pad_variable_length_inputs)
+        now = time.monotonic()
+        last = max(task.deadline.end for task in batch)
+        outputs = self._servable.run(feeds, fetches, Deadline(last))
+        self._metrics.batch([now - task.since for task in batch])
+        split(batch, outputs, padded)
+
+
+class _Queue(deque[list[Task]]):
+    """Batches of one signature, oldest first; requests join the last."""
+
+    def __init__(self, fetches: Sequence[str], options: BatchingOptions) -> None:
+        super().__init__()
+        self.fetches = fetches
+        self._options = options
+
+    def add(self, task: Task) -> None:
+        limit, most = self._options.max_batch_size, self._options.max_enqueued_batches
+        if task.rows > limit:
+            text = f"Task size {task.rows} is larger than maximum input batch size {limit}"
+            raise invalid_argument(text)
+        if self and _size(self[-1]) + task.rows <= limit:
+            self[-1].append(task)
+            return
+        if len(self) >= most:
+            text = f"The batch scheduling queue is full: {most} batches (max_enqueued_batches)"
+            raise StatusError(Code.UNAVAILABLE, text)
+        self.append([task])
+
+    def due_at(self) -> float:
+        """When the oldest batch is to run, in monotonic seconds."""
+        oldest = self[0]
+        if len(self) > 1 or _size(oldest) >= self._options.max_batch_size:
+            return 0.0
+        return oldest[0].since + self._options.batch_timeout_micros / 1e6
+
+
+def _size(batch: Sequence[Task]) -> int:
+    return sum(task.rows for task in batch)

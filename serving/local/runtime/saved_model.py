@@ -1,0 +1,237 @@
+"""One loaded SavedModel: read from disk, restored, and run.
+
+What the original's `loader.cc` does after its graph is there is done here by the session's runs.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
+from tensorflow.python.framework import errors
+
+from serving.local.deadline import NO_DEADLINE, Deadline
+from serving.local.errors import Code, StatusError, failed_precondition, not_found
+from serving.local.runtime import memory
+from serving.local.runtime.session import Session, start_threads
+from serving.local.threads import DEFAULT_PARALLELISM, Parallelism
+from serving.wire import messages_pb2 as pb
+from serving.wire.tensors import MAX_RANK, Array
+from serving.wire.truncation import is_truncated
+
+SERVE = "serve"
+VARIABLE_OPS = frozenset({"VarHandleOp", "VariableV2", "Variable", "VarHandlesOp"})
+
+# The signature that names what to run once the variables are there; older versions name it, and
+# their files, in collections.
+_INIT_OP = "__saved_model_init_op"
+_INIT_COLLECTIONS = ("saved_model_main_op", "legacy_init_op")
+_ASSETS_COLLECTION = "saved_model_assets"
+_NO_ARRAY = "Could not allocate ndarray"
+_TOO_MANY_DIMENSIONS = (
+    f"An output has more than {MAX_RANK} dimensions, or no room: this server cannot take it over."
+)
+
+
+def start_runtime(parallelism: Parallelism = DEFAULT_PARALLELISM) -> None:
+    """Starts TensorFlow."""
+    memory.share_arenas()
+    start_threads(parallelism)
+    # What is imported by now stays; later collections need not look at it.
+    gc.freeze()
+
+
+class Servable(Protocol):
+    """A version in memory. Safe to run from many threads at once."""
+
+    signatures: Mapping[str, pb.SignatureDef]
+
+    def run(
+        self, feeds: Mapping[str, Array], fetches: Sequence[str], deadline: Deadline = NO_DEADLINE
+    ) -> list[Array]:
+        """Runs the graph once; see `SavedModel.run`."""
+
+    def close(self) -> None:
+        """Frees what the version holds. No run may be under way or follow."""
+
+
+class SavedModel:
+    """A SavedModel of TensorFlow."""
+
+    def __init__(
+        self,
+        path: Path,
+        parallelism: Parallelism = DEFAULT_PARALLELISM,
+        *,
+        bfloat16: bool = False,
+    ) -> None:
+        """Loads a directory; raises `StatusError` where it is no SavedModel, or not a whole one."""
+        meta_graph = read_complete(path)
+        try:
+            self._session = Session(meta_graph.graph_def, parallelism, bfloat16=bfloat16)
+        except Exception as error:
+            raise _status_error(error) from error
+        try:
+            _restore(self._session, meta_graph, path)
+        except Exception as error:
+            self._session.close()
+            raise _status_error(error) from error
+        self.signatures: Mapping[str, pb.SignatureDef] = signatures_of(meta_graph)
+
+    def run(
+        self, feeds: Mapping[str, Array], fetches: Sequence[str], deadline: Deadline = NO_DEADLINE
+    ) -> list[Array]:
+        """Runs the graph once; a run that has begun goes on, cancelled or not.
+
+        TensorFlow keeps a compiled graph, tens of megabytes, for each set of fetches: the fewer
+        sets are asked for, the better.
+
+        Args:
+            feeds: values by tensor name (`serving_default_x:0`).
+            fetches: tensor names, in the order wanted.
+            deadline: when the run is given up; whether the client has gone is asked by the
+                wrappers of this class before a run.
+
+        Raises:
+            StatusError: whatever the graph reports, with TensorFlow's text.
+        """
+        try:
+            values = self._session.run(feeds, fetches, timeout_ms=deadline.milliseconds_left())
+        except Exception as error:
+            raise _status_error(error) from error
+        return [_as_array(value) for value in values]
+
+    def close(self) -> None:
+        """Frees variables and graph, and hands their memory back to the system."""
+        self._session.close()
+        del self._session
+        memory.return_freed()
+
+
+def _restore(session: Session, meta_graph: Any, path: Path) -> None:
+    """Fills the variables, then runs what the model wants run before all else, such as tables."""
+    assets = {name: _text(path / "assets" / file) for name, file in _assets(meta_graph)}
+    if (path / "variables" / "variables.index").is_file():
+        saver = meta_graph.saver_def
+        files = {saver.filename_tensor_name: _text(path / "variables" / "variables")}
+        session.run(files | assets, targets=[saver.restore_op_name])
+    init_op = _init_op(meta_graph, path)
+    if init_op:
+        session.run(assets, targets=[init_op])
+
+
+def _text(path: Path) -> Array:
+    return np.array(os.fsencode(path), np.object_)
+
+
+def _assets(meta_graph: Any) -> Iterator[tuple[str, str]]:
+    """Tensors that want the path of a file, and its name."""
+    files = list(meta_graph.asset_file_def)
+    if not files and _ASSETS_COLLECTION in meta_graph.collection_def:
+        packed = meta_graph.collection_def[_ASSETS_COLLECTION].any_list.value
+        files = [meta_graph_pb2.AssetFileDef.FromString(each.value) for each in packed]
+    for file in files:
+        yield file.tensor_info.name, file.filename
+
+
+def _init_op(meta_graph: Any, path: Path) -> str:
+    """The name of what to run, or nothing. Texts are those of `loader_util.cc`."""
+    if _INIT_OP in meta_graph.signature_def:
+        outputs = meta_graph.signature_def[_INIT_OP].outputs
+        if _INIT_OP not in outputs:
+            raise failed_precondition(f"Could not find output {_INIT_OP}")
+        return str(outputs[_INIT_OP].name.partition(":")[0])
+    for collection in _INIT_COLLECTIONS:
+        if collection in meta_graph.collection_def:
+            names = meta_graph.collection_def[collection].node_list.value
+            if len(names) != 1:
+                raise failed_precondition(f"Expected exactly one main op in : {path}")
+            return str(names[0].partition(":")[0])
+    return ""
+
+
+def signatures_of(meta_graph: Any) -> dict[str, pb.SignatureDef]:
+    """Translates TensorFlow's messages into ours; the bytes are the same."""
+    return {
+        name: pb.SignatureDef.FromString(signature.SerializeToString())
+        for name, signature in meta_graph.signature_def.items()
+    }
+
+
+def _as_array(value: Any) -> Array:
+    array = np.asarray(value)
+    if array.dtype.kind != "S":
+        return array
+    return array.astype(np.object_)
+
+
+def read_complete(path: Path) -> Any:
+    """Reads the graph of a directory, and refuses one that lacks a part of its model.
+
+    The original loads a model whose `variables/` is missing and lets it replace a good one
+    (recorded case 617_novars). A half-copied version would do the same, so here it is refused.
+    """
+    if not path.is_dir():
+        raise failed_precondition(f"{path}; Not a directory")
+    require_own_files(path)
+    file = path / "saved_model.pb"
+    if not file.is_file():
+        raise not_found(f"No SavedModel at {path}: it should have a file `saved_model.pb`.")
+    meta_graph = read_graph(file)
+    if _has_variables(meta_graph) and not (path / "variables" / "variables.index").is_file():
+        raise not_found(f"Variables of the model are missing: {path}/variables/variables.index")
+    return meta_graph
+
+
+def require_own_files(version: Path) -> None:
+    """Refuses a version whose links lead out of its folder, which itself may be a link.
+
+    `StatusError` names the first file that is elsewhere, or neither a file nor a folder.
+    """
+    folder = version.resolve()
+    for path in sorted(folder.rglob("*")):
+        target = Path(os.path.realpath(path))  # `resolve` would raise for a circle of links.
+        if not target.is_relative_to(folder):
+            raise failed_precondition(f"{path} is a link to {target}, outside the version.")
+        if not (path.is_file() or path.is_dir()):
+            raise failed_precondition(f"{path} is neither a file nor a folder.")
+
+
+def read_graph(file: Path) -> Any:
+    """The graph to serve, with its signatures; `StatusError` where the file has none."""
+    saved_model = saved_model_pb2.SavedModel()
+    data = file.read_bytes()
+    try:
+        saved_model.ParseFromString(data)
+    except Exception as error:
+        if is_truncated(data):
+            raise StatusError(Code.OUT_OF_RANGE, "Read less bytes than requested") from error
+        raise StatusError(Code.DATA_LOSS, f"Can't parse {file} as binary proto") from error
+    for meta_graph in saved_model.meta_graphs:
+        if set(meta_graph.meta_info_def.tags) == {SERVE}:
+            return meta_graph
+    raise not_found(
+        f"Could not find meta graph def matching supplied tags: {{ {SERVE} }}. To inspect "
+        "available tag-sets in the SavedModel, please use the SavedModel CLI: `saved_model_cli`"
+    )
+
+
+def _has_variables(meta_graph: Any) -> bool:
+    graph = meta_graph.graph_def
+    functions = (node for function in graph.library.function for node in function.node_def)
+    return any(node.op in VARIABLE_OPS for nodes in (graph.node, functions) for node in nodes)
+
+
+def _status_error(error: Exception) -> StatusError:
+    if isinstance(error, errors.OpError):
+        if error.message == _NO_ARRAY:
+            return StatusError(Code.UNIMPLEMENTED, _TOO_MANY_DIMENSIONS)
+        return StatusError(Code(error.error_code), error.message)
+    if isinstance(error, (TypeError, ValueError)):
+        return StatusError(Code.INVALID_ARGUMENT, str(error))
+    return StatusError.of(error)

@@ -1,0 +1,153 @@
+"""A graph of TensorFlow that can be run: a session by the C interface, the only code that calls it.
+
+What Python's TensorFlow would build on top of it, an object for each operation, a second copy of
+each function, and the 1,600 modules for that, a server never uses. This is the path that TensorFlow
+Serving takes too, so values, shapes and error texts are those of the original; Python's own shape
+checks, which it does not have, are not in the way (recorded cases 056, 113, 115). The wrappers are
+private to TensorFlow; `docs/decisions/0001-tensorflow-c-interface.md` says what they save.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+from google.protobuf.message import Message
+from tensorflow.core.framework import graph_pb2
+from tensorflow.core.protobuf import config_pb2, rewriter_config_pb2
+from tensorflow.python.client import pywrap_tf_session as c_api
+from tensorflow.python.framework import errors
+
+from serving.local.threads import DEFAULT_PARALLELISM, Parallelism
+from serving.wire.tensors import Array
+
+
+class Session:
+    """Runs a graph; safe to use from many threads at once. Raises TensorFlow's own errors."""
+
+    def __init__(
+        self,
+        graph: graph_pb2.GraphDef,
+        parallelism: Parallelism = DEFAULT_PARALLELISM,
+        *,
+        bfloat16: bool = False,
+    ) -> None:
+        """Takes over a graph; raises `OpError` where its operations do not fit each other.
+
+        The threads are the process's: the settings of its first session count. With `bfloat16` it
+        computes so what bears it; inputs and outputs stay as they are.
+        """
+        self._graph = c_api.PyGraph()
+        _import(graph, self._graph)
+        self._operations = dict(_operations_of(self._graph))
+        self._session = _start(self._graph, _config(parallelism, bfloat16))
+
+    def run(
+        self,
+        feeds: Mapping[str, Array],
+        fetches: Sequence[str] = (),
+        targets: Sequence[str] = (),
+        timeout_ms: int = 0,
+    ) -> list[Any]:
+        """Runs the part of the graph that is asked for.
+
+        Args:
+            feeds: values by tensor name (`serving_default_x:0`).
+            fetches: names of the tensors wanted, in that order.
+            targets: names of operations to run for what they do.
+            timeout_ms: milliseconds after which the run is given up; 0 waits for ever.
+
+        Raises:
+            OpError: whatever the graph reports, or that it has no such tensor or target.
+        """
+        fed = {self._output(name): value for name, value in feeds.items()}
+        fetched = [self._output(name) for name in fetches]
+        done = [self._operation(name) for name in targets]
+        options = config_pb2.RunOptions(timeout_in_ms=timeout_ms)
+        with _buffer(options) as buffer:
+            values: list[Any] = c_api.TF_SessionRun_wrapper(
+                self._session, buffer, fed, fetched, done, None
+            )
+        return values
+
+    def close(self) -> None:
+        """Frees the graph and what it holds."""
+        try:
+            c_api.TF_CloseSession(self._session)
+        finally:
+            c_api.TF_DeleteSession(self._session)
+        del self._session, self._operations, self._graph
+
+    def _output(self, tensor: str) -> Any:
+        name, _, index = tensor.partition(":")
+        output = c_api.TF_Output()
+        output.oper = self._operation(name)
+        output.index = int(index) if index.isdecimal() else 0
+        return output
+
+    def _operation(self, name: str) -> Any:
+        if name not in self._operations:
+            raise errors.NotFoundError(None, None, f"Operation {name} is not found in the graph")
+        return self._operations[name]
+
+
+def start_threads(parallelism: Parallelism) -> None:
+    """Starts TensorFlow's threads, and has it print now what it prints on its first run."""
+    graph = graph_pb2.GraphDef()
+    graph.node.add(name="nothing", op="NoOp")
+    session = Session(graph, parallelism)
+    session.run({}, targets=["nothing"])
+    session.close()
+
+
+def _config(parallelism: Parallelism, bfloat16: bool) -> config_pb2.ConfigProto:
+    config = config_pb2.ConfigProto(
+        intra_op_parallelism_threads=parallelism.intra_op,
+        inter_op_parallelism_threads=parallelism.inter_op,
+    )
+    # Else it keeps a copy of each signature's graph, weights and all, for who asks to see it.
+    config.experimental.disable_output_partition_graphs = True
+    if bfloat16:
+        # As TensorFlow Serving does it. Without oneDNN (TF_ENABLE_ONEDNN_OPTS=0) nothing changes.
+        rewrites = config.graph_options.rewrite_options
+        rewrites.auto_mixed_precision_onednn_bfloat16 = rewriter_config_pb2.RewriterConfig.ON
+    return config
+
+
+def _import(definition: graph_pb2.GraphDef, graph: Any) -> None:
+    options = c_api.TF_NewImportGraphDefOptions()
+    with _freed(options, c_api.TF_DeleteImportGraphDefOptions), _buffer(definition) as buffer:
+        # A graph that was cut out of another may name operations that stayed there.
+        c_api.TF_ImportGraphDefOptionsSetValidateColocationConstraints(options, False)
+        results = c_api.TF_GraphImportGraphDefWithResults(graph, buffer, options)
+        c_api.TF_DeleteImportGraphDefResults(results)
+
+
+def _operations_of(graph: Any) -> Iterator[tuple[str, Any]]:
+    position = 0
+    while True:
+        operation, position = c_api.TF_GraphNextOperation(graph, position)
+        if operation is None:
+            return
+        yield c_api.TF_OperationName(operation), operation
+
+
+def _start(graph: Any, config: config_pb2.ConfigProto) -> Any:
+    options = c_api.TF_NewSessionOptions(target="", config=config)
+    with _freed(options, c_api.TF_DeleteSessionOptions):
+        return c_api.TF_NewSessionRef(graph, options)
+
+
+def _buffer(message: Message) -> AbstractContextManager[Any]:
+    buffer = c_api.TF_NewBufferFromString(message.SerializeToString())
+    return _freed(buffer, c_api.TF_DeleteBuffer)
+
+
+@contextmanager
+def _freed(made: Any, free: Callable[[Any], None]) -> Iterator[Any]:
+    """Frees inside the C library what it made, which Python would not."""
+    try:
+        yield made
+    finally:
+        free(made)
