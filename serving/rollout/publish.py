@@ -4,66 +4,104 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from serving.rollout.disk import digest_of
+from serving.rollout.checks.preconditions import signed
+from serving.rollout.checks.validation import check_files
 from serving.rollout.errors import Refused
-from serving.rollout.server import AWAY
-from serving.rollout.site import Site
+from serving.rollout.remote.server import AWAY
+from serving.rollout.state.deployment import Deployment
+from serving.rollout.state.disk import digest_of, require_regular
 from serving.rollout.steps import Command, Step
-from serving.rollout.trial import check_files
+from serving.traffic import VERSIONS
 
 
-def publish(site: Site, title: str, source: Path) -> Command:
+def publish(
+    deployment: Deployment, title: str, source: Path, sign_key: Path | None = None
+) -> Command:
     """Checks a version, copies it beside the others and gives it the next number.
 
+    Args:
+        deployment: where to.
+        title: the command, for the history.
+        source: the folder of the SavedModel.
+        sign_key: signs the copy; without it, the source must be signed where there is a key to
+            verify with.
+
     Raises:
-        Refused: there is no SavedModel.
+        Refused: there is no SavedModel, or it has links in it.
     """
     if not (source / "saved_model.pb").is_file():
         raise Refused(f"Expected the folder of a SavedModel. Received: {source}.")
+    require_regular(source)
     digest = digest_of(source)
     return Command(
         title,
         [
-            Step("check its files", lambda: str(check_files(site, source, title))),
-            Step("servers load what they are told to", lambda: _pin(site)),
-            Step("copy", lambda: _copy(site, source, digest)),
-            Step("next version", lambda: _adopt(site, digest, title)),
+            *([] if sign_key else _signature(deployment, source)),
+            Step("check its files", lambda: str(check_files(deployment, source, title))),
+            Step("servers load what they are told to", lambda: _pin(deployment)),
+            Step("copy", lambda: _copy(deployment, source, digest, sign_key)),
+            Step("next version", lambda: _adopt(deployment, digest, title)),
         ],
-        lambda: site.store.discard(digest),
+        lambda: deployment.store.discard(digest),
     )
 
 
-def _pin(site: Site) -> str:
+def _signature(deployment: Deployment, source: Path) -> list[Step]:
+    verifier = deployment.verifier
+    return [Step("signature", lambda: signed(verifier, source))] if verifier else []
+
+
+def _pin(deployment: Deployment) -> str:
     """Names the versions to load: a policy of all or the latest would load the new one at once."""
-    if site.config.pinned:
+    if deployment.config.pinned:
         return "as before"
-    layout = site.layout()
+    layout = deployment.layout()
     try:
-        site.apply(layout)
+        deployment.apply(layout)
     except AWAY:
         return "from its next start"
     return f"versions {', '.join(map(str, sorted(layout.versions)))}"
 
 
-def _copy(site: Site, source: Path, digest: str) -> str:
-    present = site.store.holding(digest)
+def _copy(deployment: Deployment, source: Path, digest: str, sign_key: Path | None) -> str:
+    present = deployment.store.holding(digest)
     if present is not None:
         return f"the same files are version {present}"
-    return site.store.draft(source, digest).name
+    draft = deployment.store.draft(source, digest)
+    if sign_key is None:
+        return draft.name
+    deployment.store.sign(draft, sign_key)
+    return f"{draft.name}, signed"
 
 
-def _adopt(site: Site, digest: str, title: str) -> str:
-    present = site.store.holding(digest)
+def _adopt(deployment: Deployment, digest: str, title: str) -> str:
+    present = deployment.store.holding(digest)
     if present is None:
-        _require_checked(site, digest)
-        present = max([0, *site.store.versions(), site.history.highest_version()]) + 1
-        site.store.adopt(site.store.draft_of(digest), present)
-    site.history.note(title, "published", published=present, digest=digest)
-    return f"{present}, in {site.store.path(present)}"
+        _require_checked(deployment, digest)
+        _require_signed(deployment, deployment.store.draft_of(digest))
+        present = _next_number(deployment)
+        deployment.store.adopt(deployment.store.draft_of(digest), present)
+    else:
+        _require_signed(deployment, deployment.store.path(present))
+    deployment.history.note(title, "published", published=present, digest=digest)
+    return f"{present}, in {deployment.store.path(present)}"
 
 
-def _require_checked(site: Site, digest: str) -> None:
-    """Whoever still writes to the source, between the check and the copy, is found out here."""
-    copied = digest_of(site.store.draft_of(digest))
-    if copied != digest or site.history.check_of(copied) is None:
+def _next_number(deployment: Deployment) -> int:
+    highest = max([0, *deployment.store.versions(), deployment.history.highest_version()])
+    if highest + 1 not in VERSIONS:
+        raise Refused(f"No number is left above {highest}, which a folder or the history has.")
+    return highest + 1
+
+
+def _require_checked(deployment: Deployment, digest: str) -> None:
+    """A source that is still written to, between the check and the copy, is refused here."""
+    copied = digest_of(deployment.store.draft_of(digest))
+    if copied != digest or copied not in deployment.checks:
         raise Refused("Its files changed while they were published; call again once they do not.")
+
+
+def _require_signed(deployment: Deployment, folder: Path) -> None:
+    """Also of what was signed here: the site's other key may be another one's."""
+    if deployment.verifier is not None:
+        signed(deployment.verifier, folder)

@@ -1,28 +1,38 @@
-"""What is on disk, what the server has, who gets what, and how it fares: one table."""
+"""One table: versions on disk and on the servers, their labels, traffic and figures."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from serving.client import ServingError
-from serving.rollout import figures
-from serving.rollout.config import Layout
-from serving.rollout.disk import accuracy_of
+from serving.rollout.checks.preconditions import signed
+from serving.rollout.differences import States, differences, silent
 from serving.rollout.errors import Refused
-from serving.rollout.figures import Figures, Look
-from serving.rollout.site import Site
-from serving.traffic import Traffic
+from serving.rollout.guard import Guard
+from serving.rollout.remote.figures import Figures, Look, Source
+from serving.rollout.state.config import Layout
+from serving.rollout.state.deployment import Deployment
+from serving.rollout.state.disk import accuracy_of
+from serving.traffic import BY_CLIENT, Traffic
 
 _HEADS = (
-    "version", "on disk", "state", "labels", "traffic",
-    "requests", "errors", "p50 ms", "p95 ms", "accuracy",
+    "labels", "traffic", "requests", "errors", "p50 ms", "p95 ms", "accuracy",
 )  # fmt: skip
+_MOST_COLUMNS = 8
 
 
 @dataclass(frozen=True)
 class Row:
-    """One version; None stands for what cannot be told."""
+    """One version; None stands for what cannot be told.
+
+    Attributes:
+        state: on all servers; where they differ, how many have the commonest.
+        states: state by the URL of a server, where there are several.
+    """
 
     version: int
     on_disk: bool
@@ -32,6 +42,7 @@ class Row:
     shadow: bool
     figures: Figures | None
     accuracy: float | None
+    states: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -42,12 +53,18 @@ class Status:
         rows: newest version first.
         notes: what does not fit together, and what to do about it.
         seconds: for how long the figures were counted, or None without any.
+        sharing: how a trial's share is counted out, or None without one.
+        servers: the URLs of the servers.
+        judged: what the figures prove of the canary, by the usual limits of `watch`.
     """
 
     model: str
     rows: list[Row]
     notes: list[str]
     seconds: float | None
+    sharing: str | None = None
+    servers: Sequence[str] = ()
+    judged: Sequence[str] = ()
 
     def to_json(self) -> dict[str, Any]:
         """For machines."""
@@ -55,37 +72,50 @@ class Status:
 
     def table(self) -> str:
         """For people."""
-        lines = [_HEADS, *[_cells(row) for row in self.rows]]
-        widths = [max(len(line[i]) for line in lines) for i in range(len(_HEADS))]
+        columns = self.servers if 1 < len(self.servers) <= _MOST_COLUMNS else ()
+        states = [url.rpartition("/")[2] for url in columns] or ["state"]
+        heads = ("version", "on disk", *states, *_HEADS)
+        lines = [heads, *[_cells(row, columns) for row in self.rows]]
+        widths = [max(len(line[i]) for line in lines) for i in range(len(heads))]
         text = ["  ".join(c.ljust(w) for c, w in zip(x, widths, strict=True)) for x in lines]
         since = f", requests of the last {self.seconds:.0f} s" if self.seconds else ""
-        return "\n".join([f"{self.model}{since}", *(x.rstrip() for x in text), *self.notes])
+        sharing = [self.sharing] if self.sharing else []
+        return "\n".join(
+            [
+                f"{self.model}{since}",
+                *(x.rstrip() for x in text),
+                *sharing,
+                *self.judged,
+                *self.notes,
+            ]
+        )
 
 
-def status(site: Site, webapp: str, seconds: int) -> Status:
-    """Looks at disk, server and front end.
+def status(deployment: Deployment, source: Source | None, seconds: int) -> Status:
+    """Looks at disk, servers and front ends.
 
     Args:
-        site: what to look at.
-        webapp: the front end's URL; empty for none.
-        seconds: of how long to tell its figures, at most 300.
+        deployment: what to look at.
+        source: where figures come from, or None.
+        seconds: of how long to tell them, at most 300.
 
     Raises:
         Refused: the configuration or the folder of the versions cannot be read.
     """
     notes: list[str] = []
-    window, counted = _figures(webapp, seconds, notes)
-    states = _states(site, notes)
-    layout, share = site.layout(), _traffic(site, notes)
-    on_disk = site.store.versions()
-    numbers = {*on_disk, *(states or {}), *layout.versions}
+    window, counted = _figures(source, seconds, notes)
+    states, servers = _states(deployment, notes)
+    layout, share = deployment.layout(), _traffic(deployment, notes)
+    on_disk = deployment.store.versions()
+    numbers = {*on_disk, *(n for of_one in states.values() for n in of_one), *layout.versions}
 
     def row(number: int) -> Row:
         path = on_disk.get(number)
         return Row(
             version=number,
             on_disk=path is not None,
-            state=states.get(number, "not loaded") if states is not None else None,
+            state=_state(number, states, servers),
+            states=_by_server(number, states, servers) if len(servers) > 1 else {},
             labels=layout.labels_of(number),
             percent=_percent(number, layout, share) if share is not None else None,
             shadow=share is not None and share.shadow and number == share.canary,
@@ -94,12 +124,22 @@ def status(site: Site, webapp: str, seconds: int) -> Status:
         )
 
     rows = [row(number) for number in sorted(numbers, reverse=True)]
-    if states is not None:
-        notes += _differences(site, layout, states)
-    cut_off = site.history.unfinished()
+    if states:
+        notes += differences(deployment, layout, states, on_disk, servers)
+    notes += _untrusted(deployment, layout, on_disk)
+    cut_off = deployment.history.unfinished()
     if cut_off is not None:
         notes.append(f"`{cut_off}` is under way, or was cut off: the same call again finishes it.")
-    return Status(site.config.model, rows, notes, counted)
+    judged = _judged(share, layout, window)
+    return Status(deployment.config.model, rows, notes, counted, _sharing(share), servers, judged)
+
+
+def _judged(share: Traffic | None, layout: Layout, counted: Look | None) -> list[str]:
+    """What `watch` would say of the canary."""
+    if share is None or share.canary is None or counted is None:
+        return []
+    claims = Guard().claims(counted, share.canary, layout.stable)
+    return [f"Version {share.canary}: {claim}." for claim in claims]
 
 
 def _percent(version: int, layout: Layout, share: Traffic) -> float:
@@ -108,70 +148,87 @@ def _percent(version: int, layout: Layout, share: Traffic) -> float:
     return tries * (version == share.canary) + (100.0 - tries) * (version == layout.stable)
 
 
-def _figures(webapp: str, seconds: int, notes: list[str]) -> tuple[Look | None, float | None]:
-    if not webapp:
+def _sharing(share: Traffic | None) -> str | None:
+    if share is None or share.canary is None or not share.percent:
+        return None
+    counted = f"Version {share.canary} is given {share.percent:g} % by {share.by}"
+    if share.by == BY_CLIENT:
+        counted += "; callers without a cookie from one address all go to one side (--by request)"
+    return f"{counted}."
+
+
+def _figures(
+    source: Source | None, seconds: int, notes: list[str]
+) -> tuple[Look | None, float | None]:
+    if source is None:
         return None, None
     try:
-        return figures.look_back(webapp, seconds)
+        found = source.look_back(seconds)
+        notes += source.silent
+        return found
     except Refused as error:
         notes.append(str(error))
         return None, None
 
 
-def _states(site: Site, notes: list[str]) -> dict[int, str] | None:
+def _states(deployment: Deployment, notes: list[str]) -> tuple[States, list[str]]:
+    """The states on the servers that answer, and the URLs of all."""
     try:
-        return {number: status.state for number, status in site.server.states().items()}
+        found = deployment.server.states()
     except ServingError as error:
-        notes.append(_silent(site, error))
+        notes.append(silent(deployment.server.url, error))
+        return {}, []
+    notes += [silent(url, x) for url, x in found.items() if isinstance(x, ServingError)]
+    states = {
+        url: {number: status.state for number, status in of_one.items()}
+        for url, of_one in found.items()
+        if not isinstance(of_one, ServingError)
+    }
+    return states, list(found)
+
+
+def _by_server(number: int, states: States, servers: Sequence[str]) -> dict[str, str | None]:
+    return {
+        url: states[url].get(number, "not loaded") if url in states else None for url in servers
+    }
+
+
+def _state(number: int, states: States, servers: Sequence[str]) -> str | None:
+    counts = Counter(of_one.get(number, "not loaded") for of_one in states.values())
+    if not counts:
         return None
+    ((commonest, count),) = counts.most_common(1)
+    return commonest if count == len(servers) else f"{commonest} on {count} of {len(servers)}"
 
 
-def _traffic(site: Site, notes: list[str]) -> Traffic | None:
+def _traffic(deployment: Deployment, notes: list[str]) -> Traffic | None:
     try:
-        return site.traffic()
+        return deployment.traffic()
     except Refused as error:
         notes.append(str(error))
         return None
 
 
-def _differences(site: Site, layout: Layout, states: dict[int, str]) -> list[str]:
-    """Where the server does not have what the file says, be it for a moment only."""
+def _untrusted(deployment: Deployment, layout: Layout, on_disk: Mapping[int, Path]) -> list[str]:
+    """The versions that are to be loaded, and would be refused at the next start."""
+    if deployment.verifier is None:
+        return []
     found = []
-    for number in sorted(layout.versions):
-        if states.get(number) != "AVAILABLE":
-            state = states.get(number, "not loaded")
-            found.append(f"Version {number} is to be loaded, and its state is {state}.")
-    loaded = {number for number, state in states.items() if state == "AVAILABLE"}
-    found += [
-        f"Version {number} is loaded, and the configuration does not ask for it."
-        for number in sorted(loaded - layout.versions)
-    ]
-    return found + _astray(site, layout)
+    for number in sorted(layout.versions & on_disk.keys()):
+        try:
+            signed(deployment.verifier, on_disk[number])
+        except Refused as error:
+            found.append(f"{error} No server that verifies would load version {number}.")
+    return found
 
 
-def _astray(site: Site, layout: Layout) -> list[str]:
-    """The labels that lead elsewhere on the server."""
-    try:
-        answers = {label: site.server.version_of(label) for label in layout.labels}
-    except ServingError as error:
-        return [_silent(site, error)]
-    return [
-        f"{label} is version {number} in the file, {answers[label]} on the server."
-        for label, number in sorted(layout.labels.items())
-        if answers[label] != number
-    ]
-
-
-def _silent(site: Site, error: ServingError) -> str:
-    return f"The model server at {site.server.url} cannot be asked: {error}"
-
-
-def _cells(row: Row) -> tuple[str, ...]:
+def _cells(row: Row, columns: Sequence[str]) -> tuple[str, ...]:
     counts = row.figures
+    states = [row.states.get(url) for url in columns] or [row.state]
     return (
         str(row.version),
         "yes" if row.on_disk else "no",
-        row.state or "?",
+        *(state or "?" for state in states),
         ", ".join(row.labels) or "-",
         _share(row),
         str(counts.requests) if counts else "?",

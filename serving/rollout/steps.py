@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from serving.client import ServingError
 from serving.rollout.errors import Refused
-from serving.rollout.history import History
+from serving.rollout.state.history import History
 
 Say = Callable[[str], None]
 
@@ -18,7 +18,7 @@ class Step:
 
     Attributes:
         name: what it does, in a few words.
-        do: does it, or finds it done; returns a few words about what came of it, or None. It looks
+        do: does it, or finds it done; returns a few words about its result, or None. It looks
             at disk and server anew, since whatever ran before may have been cut off anywhere.
     """
 

@@ -1,7 +1,8 @@
 """Loads a version in a process of its own and tries it: what fails here cannot hurt the server.
 
-`python -m serving.rollout.check FOLDER` prints one JSON object, and is started by `trial`. It is
-the only part of the rollouts that imports TensorFlow, and loads as the local model server does.
+`python -m serving.rollout.checks.check FOLDER` prints one JSON object, and is started by
+`validation`. It is the only part of the rollouts that imports TensorFlow, and loads as the local
+model server does.
 """
 
 from __future__ import annotations
@@ -10,39 +11,55 @@ import argparse
 import json
 import resource
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from serving.local import allocator, quiet
 from serving.local.errors import StatusError
-from serving.rollout.disk import size_of
+from serving.local.runtime import allocator, environment
+from serving.rollout.checks.golden_set import BYTES_SIGNATURE, PHOTO, Golden, judge
+from serving.rollout.checks.guards import require_guards
+from serving.rollout.checks.operations import require_allowed
 from serving.rollout.errors import Refused
-from serving.rollout.golden import BYTES_SIGNATURE, PHOTO, Golden, judge
+from serving.rollout.state.disk import size_of
 from serving.wire import messages_pb2 as pb
+
+if TYPE_CHECKING:
+    from serving.local.runtime.saved_model import Servable
+    from serving.wire.tensors import Array
 
 _OWN = "__saved_model"
 
 
 def main(arguments: list[str]) -> None:
-    """Checks a version and prints what came of it."""
+    """Checks a version and prints the result."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--like", type=Path, help="a version whose signatures it must have")
     parser.add_argument("--golden", type=Path, help="photos that it must answer rightly")
+    parser.add_argument("--allow-op", action="append", default=[], help="an operation to trust")
     options = parser.parse_args(arguments)
-    quiet.prepare_environment()
-    quiet.leave_out_python_api()
+    environment.prepare_environment()
+    environment.leave_out_python_api()
     try:
-        found = check(options.folder, options.like, options.golden)
+        found = check(options.folder, options.like, options.golden, options.allow_op)
     except (Refused, StatusError) as error:
         found = {"error": str(getattr(error, "message", error))}
     sys.stdout.write(json.dumps(found) + "\n")
 
 
-def check(folder: Path, like: Path | None, golden: Path | None) -> dict[str, Any]:
-    """Loads a version, replays its warm-up requests, compares signatures, asks the golden photos.
+def check(
+    folder: Path, like: Path | None, golden: Path | None, allowed: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Loads a version, replays its warm-up requests, compares signatures, sends wrong tensors.
+
+    Args:
+        folder: the version.
+        like: a version whose signatures it must have.
+        golden: photos that it must answer rightly.
+        allowed: operations to trust beyond the list of harmless ones.
 
     Returns:
         `growth_bytes` (by how much this process grew at most, or the size of the files where that
@@ -52,23 +69,32 @@ def check(folder: Path, like: Path | None, golden: Path | None) -> dict[str, Any
         Refused: it loads, but must not serve.
         StatusError: it cannot be loaded, or a warm-up request fails.
     """
-    with quiet.native_stderr_silenced():
-        from serving.local.loader import SavedModelLoader
-        from serving.local.predict import predict
-        from serving.local.servable import start_runtime
+    with environment.native_stderr_silenced():
+        from serving.local.inference.loader import SavedModelLoader
+        from serving.local.inference.predict import predict
+        from serving.local.runtime.saved_model import read_complete, start_runtime
 
+        require_allowed(read_complete(folder), allowed)
         start_runtime()
         before = _begin_peak()
         servable = SavedModelLoader()(folder)
         growth = max(_peak_bytes() - before, size_of(folder))
     if like is not None:
         require_same_contract(servable.signatures, _signatures_of(like))
+    require_guards(servable.signatures, partial(_run, servable))
     said = "no golden photos"
     if golden is not None and BYTES_SIGNATURE in servable.signatures:
         said = judge(
             Golden(golden), lambda photos: predict(servable, BYTES_SIGNATURE, {PHOTO: photos})
         )
     return {"growth_bytes": growth, "golden": said}
+
+
+def _run(servable: Servable, name: str, inputs: Mapping[str, Array]) -> None:
+    """Runs a signature's graph as it is: the local server would compare the shapes first."""
+    signature = servable.signatures[name]
+    feeds = {signature.inputs[alias].name: value for alias, value in inputs.items()}
+    servable.run(feeds, [output.name for output in signature.outputs.values()])
 
 
 def require_same_contract(
@@ -104,7 +130,7 @@ def _contract(signature: pb.SignatureDef) -> dict[str, str]:
 
 def _signatures_of(folder: Path) -> dict[str, pb.SignatureDef]:
     """The signatures as the file tells them; the version need not be loaded for that."""
-    from serving.local.servable import read_graph, signatures_of
+    from serving.local.runtime.saved_model import read_graph, signatures_of
 
     return signatures_of(read_graph(folder / "saved_model.pb"))
 

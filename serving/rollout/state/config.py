@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from pathlib import Path
 
 from google.protobuf import text_format
 
-from serving.local.config import read_text_proto
+from serving import files
 from serving.local.errors import StatusError
-from serving.local.storage import wanted_versions
+from serving.local.lifecycle.model_config import read_text_proto
+from serving.local.lifecycle.storage import wanted_versions
 from serving.rollout.errors import Refused
-from serving.rollout.files import write_atomically
+from serving.rollout.state.files import write_atomically
 from serving.wire import messages_pb2 as pb
 
 STABLE, CANARY, PREVIOUS = "stable", "canary", "previous"
@@ -32,7 +34,7 @@ class Layout:
 
     @property
     def stable(self) -> int | None:
-        """The version that answers whoever asks for no other."""
+        """The version that answers requests which name no other."""
         return self.labels.get(STABLE)
 
     def with_version(self, version: int) -> Layout:
@@ -114,6 +116,5 @@ class ConfigFile:
         return next(e for e in message.model_config_list.config if e.name == self.model)
 
     def _comments(self) -> str:
-        lines = self.file.read_text(encoding="utf-8").splitlines(keepends=True)
-        first = next(i for i, line in enumerate(lines) if not line.startswith(("#", "\n")))
-        return "".join(lines[:first])
+        lines = files.read_text(self.file).splitlines(keepends=True)
+        return "".join(takewhile(lambda line: line.startswith(("#", "\n")), lines))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from serving import files
 from serving.rollout.errors import Refused
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 BYTES_SIGNATURE = "serve_bytes"
 PHOTO = "image_bytes"
 
+# As much as the front end takes.
+_MOST_BYTES = 20_000_000
 _SUFFIXES = (".jpg", ".jpeg", ".png")
 
 Ask = Callable[["Array"], Mapping[str, "Array"]]
@@ -44,13 +47,13 @@ def judge(golden: Golden, ask: Ask) -> str:
         A few words.
 
     Raises:
-        Refused: names the photos that are answered wrongly.
+        Refused: names the photos that are answered wrongly, or one that cannot be read.
     """
     import numpy as np
 
     wrong = []
     for photo in golden.photos:
-        outputs = ask(np.array([photo.read_bytes()], np.object_))
+        outputs = ask(np.array([_read(photo)], np.object_))
         name = outputs["classes"][0, 0].decode()
         if name != photo.parent.name:
             wrong.append(f"{photo.parent.name}/{photo.name} as {name}")
@@ -60,3 +63,10 @@ def judge(golden: Golden, ask: Ask) -> str:
             f"{', '.join(wrong[:5])}{', ...' if len(wrong) > 5 else ''}."
         )
     return f"{len(golden.photos)} golden photos right"
+
+
+def _read(photo: Path) -> bytes:
+    try:
+        return files.read_bytes(photo, _MOST_BYTES)
+    except (OSError, files.UnfitFile) as error:
+        raise Refused(f"A golden photo cannot be read: {error}") from error

@@ -1,4 +1,4 @@
-"""Who did what when: an append-only file of JSON lines beside the configuration."""
+"""The history of commands: an append-only file of JSON lines beside the configuration."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from serving.rollout.files import append, read_lines
+from serving.rollout.state.files import append, read_lines
+from serving.traffic import VERSIONS
 
 
 class Check(NamedTuple):
@@ -28,26 +29,22 @@ class History:
 
     def note(self, command: str, event: str, **facts: Any) -> None:
         """Adds a line: what a command began, did, finished or could not do."""
-        who = {"time": now(), "user": user(), "model": self._model}
-        append(self._file, {**who, "command": command, "event": event, **facts})
+        origin = {"time": now(), "user": user(), "model": self._model}
+        append(self._file, {**origin, "command": command, "event": event, **facts})
 
     def lines(self) -> list[dict[str, Any]]:
         """All lines about this model, oldest first."""
         return [line for line in read_lines(self._file) if line.get("model") == self._model]
 
-    def check_of(self, digest: str) -> Check | None:
-        """The last good check of files with this digest."""
-        checks = [line for line in self.lines() if line.get("checked") == digest]
-        return Check(int(checks[-1]["growth_bytes"])) if checks else None
-
     def highest_version(self) -> int:
         """The highest number that was ever published, so that a deleted one is not used again."""
-        return max((int(line.get("published", 0)) for line in self.lines()), default=0)
+        numbers = [line.get("published") for line in self.lines()]
+        return max([0, *(n for n in numbers if type(n) is int and n in VERSIONS)])
 
     def unfinished(self) -> str | None:
         """The last command, where it neither finished nor failed: its process was killed."""
-        ends = [line for line in self.lines() if line["event"] in ("began", "done", "failed")]
-        return str(ends[-1]["command"]) if ends and ends[-1]["event"] == "began" else None
+        ends = [line for line in self.lines() if line.get("event") in ("began", "done", "failed")]
+        return str(ends[-1].get("command")) if ends and ends[-1]["event"] == "began" else None
 
 
 def now() -> str:
@@ -56,7 +53,7 @@ def now() -> str:
 
 
 def user() -> str:
-    """The name of whoever runs this; a process without one is told by its number."""
+    """The name of the user that runs this process, or its number where it has no name."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
 
 import requests
 from prometheus_client.parser import text_string_to_metric_families
@@ -21,6 +22,7 @@ SECONDS = "us_bills_model_seconds_bucket"
 SHADOWS = "us_bills_shadow_total"
 
 Counts = Mapping[tuple[str, str], float]
+M = TypeVar("M")
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,18 @@ class Look:
             _less(self.buckets, earlier.buckets),
             _less(self.shadows, earlier.shadows),
         )
+
+    def slower(self, version: int, seconds: float) -> tuple[int, int, float]:
+        """How many calls of a version took longer than some seconds, of how many.
+
+        The histogram knows some times only: it is judged by the next one above, the third value.
+        """
+        buckets = {float(bound): n for bound, n in _of(self.buckets, version).items()}
+        if not buckets:
+            return 0, 0, seconds
+        bound = min((each for each in buckets if each >= seconds), default=math.inf)
+        total = max(buckets.values())
+        return round(total - buckets[bound]), round(total), bound
 
     def of(self, version: int) -> Figures:
         """The figures of a version."""
@@ -76,6 +90,39 @@ class Figures:
     p95: float | None = None
     compared: int = 0
     different: int = 0
+
+
+class Moment(Protocol):
+    """A moment that figures are counted to or from."""
+
+    def since(self: M, earlier: M, /) -> Look:
+        """What was counted between two moments of one source.
+
+        Raises:
+            Refused: the source cannot be asked.
+        """
+
+
+class Source(Protocol):
+    """Where figures come from: the front ends, or what collects from them."""
+
+    @property
+    def silent(self) -> Sequence[str]:
+        """Why some of it could not be asked the last time, a sentence each."""
+
+    def look(self) -> Moment:
+        """This moment.
+
+        Raises:
+            Refused: nothing of it can be asked.
+        """
+
+    def look_back(self, seconds: int) -> tuple[Look, float]:
+        """What was counted in the last seconds, and for how long it was.
+
+        Raises:
+            Refused: nothing of it can be asked.
+        """
 
 
 def look(webapp: str) -> Look:

@@ -8,9 +8,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from serving.local.storage import version_paths
+from serving import files
+from serving.local.lifecycle.storage import version_paths
 from serving.rollout.errors import Refused
-from serving.rollout.files import sync
+from serving.rollout.state.files import sync, write_atomically
+from serving.signing.manifest import SIGNATURE
 
 _CHUNK = 2**20
 _CARD = Path("assets.extra") / "model_card.json"
@@ -57,14 +59,38 @@ class VersionStore:
         return self.folder / f".publish-{digest[:12]}"
 
     def draft(self, source: Path, digest: str) -> Path:
-        """Copies a version; what an earlier copy left is done anew."""
+        """Copies a version; what an earlier copy left is done anew.
+
+        Raises:
+            Refused: it has something else than files and folders.
+        """
         draft = self.draft_of(digest)
         shutil.rmtree(draft, ignore_errors=True)
-        shutil.copytree(source, draft)
+        shutil.copytree(source, draft, symlinks=True)
+        require_regular(draft)
         for path in [*draft.rglob("*"), draft]:
             path.chmod(0o755 if path.is_dir() else 0o644)
             sync(path)
         return draft
+
+    def sign(self, version: Path, key_file: Path) -> None:
+        """Signs a version, published or not, in place of an earlier signature.
+
+        Raises:
+            Refused: the key cannot be used, or the version has something else than files and
+                folders.
+        """
+        # Only now: a rollback signs nothing, and should not wait for this import.
+        from serving.signing.versions import seal
+
+        try:
+            signature = seal(version, key_file)
+        except files.UnfitFile as error:
+            raise Refused(str(error)) from error
+        except ValueError as error:
+            raise Refused(f"{key_file}: {error}") from error
+        # A draft within the version would be a file that nobody has signed.
+        write_atomically(version / SIGNATURE, signature, drafts=version.absolute().parent)
 
     def discard(self, digest: str) -> None:
         """Removes a draft that is not wanted any more."""
@@ -83,7 +109,7 @@ class VersionStore:
         sync(self.folder)
 
     def delete(self, version: int) -> None:
-        """Removes a version; first its number, so that nobody finds half of it."""
+        """Removes a version; first its number, so that no reader finds half of it."""
         grave = self.folder / f".retired-{version}"
         if version in self.versions():
             shutil.rmtree(grave, ignore_errors=True)
@@ -92,10 +118,23 @@ class VersionStore:
         shutil.rmtree(grave, ignore_errors=True)
 
 
+def require_regular(folder: Path) -> None:
+    """Makes sure that a version's folder holds files and folders only.
+
+    Raises:
+        Refused: names a link, which may lead anywhere, or a pipe or device, which may never end.
+    """
+    try:
+        files.regular_below(folder)
+    except files.UnfitFile as error:
+        raise Refused(str(error)) from error
+
+
 def digest_of(folder: Path) -> str:
-    """SHA-256 over names and contents of a version's files."""
+    """SHA-256 over names and contents of a version's files, its signature's left out."""
     total = hashlib.sha256()
-    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+    signature = folder / SIGNATURE
+    for file in sorted(p for p in folder.rglob("*") if p.is_file() and p != signature):
         total.update(f"{file.relative_to(folder)}\0{file.stat().st_size}\0".encode())
         with file.open("rb") as content:
             while piece := content.read(_CHUNK):
@@ -111,7 +150,7 @@ def size_of(folder: Path) -> int:
 def accuracy_of(folder: Path) -> float | None:
     """Share of right answers on the best photos that the version's card tells of, 0 to 1."""
     try:
-        measures: dict[str, Any] = json.loads((folder / _CARD).read_bytes())["measures"]
+        measures: dict[str, Any] = json.loads(files.read_bytes(folder / _CARD))["measures"]
         best = measures.get("other_source") or measures["held_out"]
         return float(best["top_1"]["share"])
     except (OSError, ValueError, KeyError, TypeError):

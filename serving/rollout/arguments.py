@@ -1,0 +1,188 @@
+"""The command line of `python -m serving rollout`: flags, commands and their help."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from serving.rollout.remote.fleet import PATIENCE_SECONDS
+from serving.traffic import BY_CLIENT, BY_REQUEST
+
+GOLDEN = "golden"
+VERIFY_KEY = "US_BILLS_VERIFY_KEY"
+
+
+def parser() -> argparse.ArgumentParser:
+    """Understands the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m serving rollout",
+        description="Try, promote and take back versions of a model, with no failed request.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--config", type=Path, default=Path("serving/config/models.config"), help="models.config")
+    add("--models-root", type=Path, default=Path("models"), help="what /models/ is on this machine")
+    add("--model", help="which model of the file, where it has several")
+    many = "several by commas or by the flag again, or dns:///name:port for all of a name"
+    for flag, text in (
+        ("server", "the model server, with TLS grpcs://..."),
+        ("webapp", "the front end, '' for none"),
+    ):
+        add(
+            f"--{flag}",
+            action="append",
+            default=argparse.SUPPRESS,
+            metavar="URL",
+            help=f"{text}; {many} (default: {usual(flag)})",
+        )
+    add("--prometheus", metavar="URL", help="ask this Prometheus for the figures of all front ends")
+    add(
+        "--patience",
+        type=float,
+        default=PATIENCE_SECONDS,
+        help="seconds to wait for one of several servers on which nobody listens",
+    )
+    add(
+        "--golden",
+        type=Path,
+        default=argparse.SUPPRESS,
+        help="photos that every version must answer rightly, as CLASS/NAME.jpg "
+        f"(default: the folder {GOLDEN} beside --config, if there is one)",
+    )
+    _add_tls(parser)
+    add_verify_key(parser)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_commands(commands)
+    return parser
+
+
+def _add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    def command(name: str, text: str) -> argparse.ArgumentParser:
+        return commands.add_parser(
+            name,
+            help=text,
+            description=text,
+            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        )
+
+    one = command("status", "show versions, labels, traffic and figures")
+    one.add_argument("--json", action="store_true", help="for machines")
+    one.add_argument("--seconds", type=int, default=300, help="of how long, at most 300")
+
+    one = command("publish", "check a SavedModel and make it the next version on disk")
+    one.add_argument("folder", type=Path, help="the SavedModel")
+    one.add_argument("--sign-key", type=Path, help="private key to sign the new version with")
+    _add_allowed(one)
+
+    one = command("canary", "load a version beside stable and give it a share of the clients")
+    one.add_argument("version", type=int)
+    one.add_argument("--percent", type=_percent, default=10.0, help="its share")
+    one.add_argument("--shadow", action="store_true", help="compare answers on copies of requests")
+    one.add_argument(
+        "--by",
+        choices=(BY_CLIENT, BY_REQUEST),
+        default=BY_CLIENT,
+        help="share out clients, or single requests",
+    )
+    _add_limits(one)
+
+    one = command("promote", "make a version stable; the one before stays loaded")
+    one.add_argument("version", type=int)
+    _add_limits(one)
+
+    command("rollback", "end the canary; without one, make the previous version stable again")
+
+    one = command("retire", "unload a version after its last request; its files stay")
+    one.add_argument("version", type=int)
+    one.add_argument("--delete", action="store_true", help="remove its files too")
+
+    one = command("watch", "roll the canary back once it surely passes a limit")
+    one.add_argument("--every", type=float, default=5.0, help="seconds between looks")
+    one.add_argument("--seconds", type=float, default=0.0, help="end after; 0: with the canary")
+    one.add_argument("--max-error-rate", type=_percent, default=2.0, help="percent of requests")
+    one.add_argument("--max-latency-ratio", type=float, default=2.0, help="p95 over stable's p95")
+    one.add_argument("--max-disagreement", type=_percent, default=3.0, help="percent of copies")
+    one.add_argument(
+        "--error", type=_error, default=1.0, help="percent of trials that may be judged wrongly"
+    )
+    one.add_argument(
+        "--auto-promote", action="store_true", help="promote it once it surely keeps all limits"
+    )
+
+
+def _add_limits(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--max-latency-ratio", type=float, default=2.0, help="median latency over stable's")
+    add("--force", action="store_true", help="load it also where memory may not hold it")
+    _add_allowed(parser)
+
+
+def _add_allowed(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--allow-op",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="trust an operation that is not on the list of harmless ones; may be repeated",
+    )
+
+
+def _add_tls(parser: argparse.ArgumentParser) -> None:
+    """The front end's variables are the defaults: both ask the same server."""
+    for flag, variable, text in (
+        ("--server-ca", "US_BILLS_MODEL_SERVER_CA", "authorities for grpcs://, as PEM"),
+        ("--client-cert", "US_BILLS_CLIENT_CERT", "certificate to show to the server, as PEM"),
+        ("--client-key", "US_BILLS_CLIENT_KEY", "its private key, as PEM"),
+    ):
+        parser.add_argument(flag, default=os.environ.get(variable, ""), help=text)
+
+
+def add_verify_key(parser: argparse.ArgumentParser) -> None:
+    """Adds the flag that `verify_key_of` reads."""
+    parser.add_argument(
+        "--verify-key",
+        type=Path,
+        default=argparse.SUPPRESS,
+        help="public key that every version must be signed for "
+        f"(default: the variable {VERIFY_KEY}; without one, none need be signed)",
+    )
+
+
+def _error(text: str) -> float:
+    value = _percent(text)
+    if not 0 < value < 50:
+        raise argparse.ArgumentTypeError(
+            f"expected more than 0 and less than 50, received {text!r}"
+        )
+    return value
+
+
+def _percent(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 100:
+        raise argparse.ArgumentTypeError(f"expected 0 to 100, received {text!r}")
+    return value
+
+
+def joined(options: argparse.Namespace, flag: str) -> str:
+    """A flag that may be repeated, as one text; the usual address where it was not given."""
+    return ",".join(getattr(options, flag, [usual(flag)]))
+
+
+def verify_key_of(options: argparse.Namespace) -> Path | None:
+    """The site's public key, where it has one: by a flag, else by a variable."""
+    given = getattr(options, "verify_key", None) or os.environ.get(VERIFY_KEY)
+    return Path(given) if given else None
+
+
+def usual(flag: str) -> str:
+    """The address of a tier on this machine, as `make run` starts it."""
+    scheme, variable, port = {
+        "server": ("grpc", "US_BILLS_GRPC_PORT", 8500),
+        "webapp": ("http", "US_BILLS_WEB_PORT", 5000),
+    }[flag]
+    return f"{scheme}://127.0.0.1:{os.environ.get(variable) or port}"

@@ -1,0 +1,114 @@
+"""Does a version refuse what it cannot take? A model server hands it every tensor that is sent.
+
+TensorFlow Serving compares no tensor with the shape of the signature. A version that does not do so
+itself may answer nonsense, take gigabytes, or end the process.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from serving.local.errors import Code, StatusError
+from serving.rollout.checks.golden_set import BYTES_SIGNATURE, PHOTO
+from serving.rollout.errors import Refused
+from serving.wire import messages_pb2 as pb
+
+if TYPE_CHECKING:
+    from serving.wire.tensors import Array
+
+LARGEST_BATCH = 64
+_RANKS = range(6)
+_HUGE = 8000
+
+Ask = Callable[[str, "Mapping[str, Array]"], object]
+
+
+def require_guards(signatures: Mapping[str, pb.SignatureDef], ask: Ask) -> None:
+    """Sends a version wrong tensors; each must be refused as an invalid argument.
+
+    Inputs that declare the size of a dimension are tried, and the pictures of `serve_bytes`. Others
+    declare nothing that could be wrong.
+
+    Args:
+        signatures: of the version.
+        ask: takes a signature's name and its inputs, and raises `StatusError`.
+
+    Raises:
+        Refused: names the tensor that was answered.
+    """
+    for name, signature in signatures.items():
+        if name.startswith("__"):
+            continue
+        for alias, info in signature.inputs.items():
+            right = {other: _zeros(i, _shape(i)) for other, i in signature.inputs.items()}
+            for words, wrong in _wrong_values(name, alias, info):
+                _require_refusal(ask, name, {**right, alias: wrong}, f"{alias} {words}")
+
+
+def _require_refusal(ask: Ask, signature: str, inputs: Mapping[str, Array], words: str) -> None:
+    try:
+        ask(signature, inputs)
+        found = "It was answered"
+    except StatusError as error:
+        if error.code == Code.INVALID_ARGUMENT:
+            return
+        found = f"The error was {error.code.name}: {error.message}"
+    raise Refused(
+        f"The version does not guard itself: {signature} should refuse {words} as an invalid"
+        f" argument. {found}."
+    )
+
+
+def _wrong_values(signature: str, alias: str, info: pb.TensorInfo) -> Iterator[tuple[str, Array]]:
+    import numpy as np
+
+    is_file = (signature, alias) == (BYTES_SIGNATURE, PHOTO)
+    if is_file or any(dim.size > 0 for dim in info.tensor_shape.dim):
+        for shape in _wrong_shapes([dim.size for dim in info.tensor_shape.dim]):
+            yield f"of shape {list(shape)}", _zeros(info, shape)
+    if is_file:
+        png = f"with a PNG of {_HUGE} x {_HUGE} pixels"
+        yield png, np.array([_black_png(_HUGE)], np.object_)
+
+
+def _wrong_shapes(declared: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """Other ranks, other sizes of a dimension, more rows than a request may have."""
+    right = [max(size, 1) for size in declared]
+    for rank in _RANKS:
+        if rank != len(right):
+            yield (*right, *rank * [1])[:rank]
+    for place, size in enumerate(declared):
+        if size > 0:
+            yield (*right[:place], size + 1, *right[place + 1 :])
+            yield (*right[:place], size - 1, *right[place + 1 :])
+    if declared and declared[0] < 0:
+        yield (LARGEST_BATCH + 1, *right[1:])
+
+
+def _shape(info: pb.TensorInfo) -> tuple[int, ...]:
+    return tuple(max(dim.size, 1) for dim in info.tensor_shape.dim)
+
+
+def _zeros(info: pb.TensorInfo, shape: tuple[int, ...]) -> Array:
+    import numpy as np
+
+    from serving.wire.tensors import empty
+
+    array = empty(shape, info.dtype)
+    if array is None:
+        return np.zeros(shape, np.float32)
+    array.fill(b"" if info.dtype == pb.DT_STRING else 0)
+    return array
+
+
+def _black_png(side: int) -> bytes:
+    """A whole PNG of one bit a pixel: a few kilobytes that become megabytes."""
+    rows = zlib.compress(side * bytes(1 + side // 8), 9)
+    header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in ((b"IHDR", header), (b"IDAT", rows), (b"IEND", b""))
+    )

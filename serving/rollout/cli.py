@@ -1,0 +1,174 @@
+"""`python -m serving rollout`: does what the command line says."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from serving import files
+from serving.client import ServingError, Tls
+from serving.rollout import commands
+from serving.rollout.arguments import GOLDEN, joined, parser, verify_key_of
+from serving.rollout.errors import Refused
+from serving.rollout.publish import publish
+from serving.rollout.state.deployment import Deployment
+from serving.rollout.steps import Command, run
+from serving.traffic import Traffic
+
+if TYPE_CHECKING:
+    from serving.rollout.remote.figures import Source
+
+_ROLLED_BACK = 3
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Does what the command line says.
+
+    Returns:
+        The exit status: 0 done, 1 refused or failed, 3 `watch` rolled the canary back.
+    """
+    options = parser().parse_args(arguments)
+    try:
+        return _do(options, title_of(arguments, options))
+    except (Refused, ServingError, OSError) as error:
+        sys.stderr.write(f"{error}{_advice(error)}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _do(options: argparse.Namespace, title: str) -> int:
+    deployment = deployment_of(options)
+    try:
+        if options.command == "status":
+            return _status(deployment, options)
+        if options.command == "watch":
+            return _watch(deployment, options)
+        with deployment.exclusive(title):
+            run(command_of(deployment, title, options), deployment.history, _say)
+        return 0
+    finally:
+        deployment.server.close()
+
+
+def _advice(error: BaseException) -> str:
+    """What to do about files that belong to somebody else."""
+    denied = error if isinstance(error, PermissionError) else error.__cause__
+    if not isinstance(denied, PermissionError) or not isinstance(denied.filename, str):
+        return ""
+    owner = files.owner_of(Path(denied.filename))
+    return (
+        f"\nThis process runs as {os.geteuid()}:{os.getegid()}, the file or its folder belongs to "
+        f"{owner}: run the command as that user. In Compose, US_BILLS_OWNER={owner} does so."
+    )
+
+
+def title_of(arguments: Sequence[str], options: argparse.Namespace) -> str:
+    """What was typed, without the flags that say where, which stand before the command."""
+    return shlex.join(arguments[list(arguments).index(options.command) :])
+
+
+def deployment_of(options: argparse.Namespace) -> Deployment:
+    """The deployment that the flags name; see `Deployment.at`."""
+    return Deployment.at(
+        options.config,
+        models_root=options.models_root,
+        model=options.model,
+        server=joined(options, "server"),
+        patience=options.patience,
+        say=_say,
+        golden=_golden(getattr(options, "golden", None), options.config),
+        allowed_operations=getattr(options, "allow_op", ()),
+        verify_key=verify_key_of(options),
+        tls=_tls(options),
+    )
+
+
+def _tls(options: argparse.Namespace) -> Tls:
+    try:
+        return Tls.of(options.server_ca, options.client_cert, options.client_key)
+    except ValueError as error:
+        raise Refused(str(error)) from error
+
+
+def _golden(given: Path | None, config: Path) -> Path | None:
+    """The folder that was named, which must be one, or the one beside the file, if there is one."""
+    if given is None:
+        usual = config.with_name(GOLDEN)
+        return usual if usual.is_dir() else None
+    if not given.is_dir():
+        raise Refused(f"Expected --golden to be a folder of CLASS/NAME.jpg. Received: {given}.")
+    return given
+
+
+def command_of(deployment: Deployment, title: str, options: argparse.Namespace) -> Command:
+    """The steps of a command that changes something; what it refuses, it refuses here."""
+    if options.command == "publish":
+        return publish(deployment, title, options.folder, options.sign_key)
+    if options.command == "rollback":
+        return commands.rollback(deployment, title)
+    if options.command == "retire":
+        return commands.retire(deployment, title, options.version, delete=options.delete)
+    limits = commands.Limits(options.max_latency_ratio, options.force)
+    if options.command == "promote":
+        return commands.promote(deployment, title, options.version, limits)
+    wanted = Traffic(options.version, options.percent, options.shadow, options.by)
+    return commands.canary(deployment, title, wanted, limits)
+
+
+# Figures come by HTTP, whose packages take as long to import as a rollback takes: only these two
+# commands load them.
+
+
+def _status(deployment: Deployment, options: argparse.Namespace) -> int:
+    from serving.rollout.status import status
+
+    found = status(deployment, _figures(options), options.seconds)
+    _say(json.dumps(found.to_json(), indent=1) if options.json else found.table())
+    return 0
+
+
+def _watch(deployment: Deployment, options: argparse.Namespace) -> int:
+    from serving.rollout import watch
+    from serving.rollout.guard import Guard
+
+    source = _figures(options)
+    if source is None:
+        raise Refused("Expected --webapp or --prometheus, whose figures are watched.")
+    guard = Guard(
+        options.max_error_rate / 100,
+        options.max_latency_ratio,
+        options.max_disagreement / 100,
+        options.error / 100,
+    )
+    outcome = watch.watch(
+        deployment,
+        source,
+        guard,
+        _say,
+        every=options.every,
+        seconds=options.seconds,
+        promote=options.auto_promote,
+    )
+    return _ROLLED_BACK if outcome is watch.Outcome.ROLLED_BACK else 0
+
+
+def _figures(options: argparse.Namespace) -> Source | None:
+    from serving.rollout.remote.front_ends import FrontEnds
+    from serving.rollout.remote.prometheus import Prometheus
+
+    if options.prometheus:
+        return Prometheus(options.prometheus)
+    webapp = joined(options, "webapp")
+    return FrontEnds(webapp) if webapp else None
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()

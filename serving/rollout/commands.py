@@ -1,0 +1,301 @@
+"""The commands that change what is served: canary, promote, rollback, retire.
+
+All keep one order, the only one in which no request fails: load, wait until AVAILABLE, try, then
+move the label, then the share of the clients; and back: the share, the label, then unload.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from serving.rollout.checks import memory, preconditions
+from serving.rollout.checks.validation import check_files, compare_on_server
+from serving.rollout.errors import Refused
+from serving.rollout.remote.server import AWAY
+from serving.rollout.remote.waiting import Lost
+from serving.rollout.state.config import CANARY, PREVIOUS, STABLE, Layout
+from serving.rollout.state.deployment import LOAD_SECONDS, Deployment
+from serving.rollout.state.disk import digest_of
+from serving.rollout.steps import Command, Step
+from serving.traffic import NO_CANARY, Traffic
+
+BACK_SECONDS = 60.0
+_CONFIRM_SECONDS = 5.0
+_LOOK_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a version must keep to before it gets requests.
+
+    Attributes:
+        latency_ratio: how many times as long as stable it may take, medians of one client.
+        force: load it also where memory may not hold it.
+    """
+
+    latency_ratio: float = 2.0
+    force: bool = False
+
+
+def canary(deployment: Deployment, title: str, wanted: Traffic, limits: Limits) -> Command:
+    """Loads a version beside stable, tries it, and gives it a share of the clients.
+
+    Raises:
+        Refused: another version is on trial, or this one is stable.
+    """
+    version = wanted.canary
+    layout = deployment.layout()
+    if version is None or version == layout.stable:
+        raise Refused(f"Version {version} is stable already.")
+    preconditions.no_other_trial(layout, version)
+    return Command(
+        title,
+        [
+            *_get_ready(deployment, title, version, limits),
+            # Trying the next version means that stable is good: what it replaced is not kept for
+            # rollback any longer, so that `rollback` always has one meaning.
+            Step("labels", _relabel(deployment, **{CANARY: version, PREVIOUS: None})),
+            Step("share of the clients", lambda: _share(deployment, wanted)),
+        ],
+        _restore(deployment, version),
+    )
+
+
+def promote(deployment: Deployment, title: str, version: int, limits: Limits) -> Command:
+    """Makes a version stable; the one before stays loaded and is labelled `previous`.
+
+    Raises:
+        Refused: another version is on trial.
+    """
+    layout = deployment.layout()
+    preconditions.no_other_trial(layout, version)
+    old = layout.stable
+    moved: dict[str, int | None] = {STABLE: version, CANARY: None}
+    if old not in (None, version):
+        moved[PREVIOUS] = old
+    return Command(
+        title,
+        [
+            *_get_ready(deployment, title, version, limits),
+            Step("labels", _relabel(deployment, **moved)),
+            # Later than the label: the canary's clients stay with the version that they have.
+            Step("share of the clients", lambda: _share(deployment, NO_CANARY)),
+            Step("ask for stable", lambda: _confirm(deployment, version)),
+        ],
+        _restore(deployment, version),
+    )
+
+
+def rollback(deployment: Deployment, title: str) -> Command:
+    """Takes back the last thing done: ends the trial, or gives `stable` to the version before.
+
+    Labels and shares only, nothing is loaded. There is no undo: going back is always right, and a
+    server that cannot be told reads the file when it is back. None of several that is dead is
+    waited for, and one that is late only once the others are back.
+
+    Raises:
+        Refused: the version before does not serve any more.
+    """
+    labels = deployment.layout().labels
+    back: dict[str, int | None] = {CANARY: None}
+    if CANARY not in labels and PREVIOUS in labels:
+        preconditions.loaded(deployment, labels[PREVIOUS])
+        back |= {STABLE: labels[PREVIOUS], PREVIOUS: None}
+    steps = [
+        Step("share of the clients", lambda: _share(deployment, NO_CANARY)),
+        Step("labels", _change(deployment, lambda now: now.with_labels(**back), at_once=True)),
+    ]
+    if not deployment.server.is_one:
+        steps.append(Step("servers that were late", lambda: _tell_late(deployment)))
+    return Command(title, steps)
+
+
+def retire(deployment: Deployment, title: str, version: int, *, delete: bool) -> Command:
+    """Unloads a version; its files stay unless they are to go.
+
+    Raises:
+        Refused: it is stable or on trial, the last one that is loaded, or it never was.
+    """
+    preconditions.retirable(deployment, version)
+    # A version may be asked for, and its folder be gone: this is what ends that.
+    if not delete and version not in deployment.layout().versions:
+        deployment.store.path(version)
+    steps = [
+        Step("no longer asked for", _change(deployment, lambda now: now.without_version(version))),
+        Step("unload after its last request", lambda: _unload(deployment, version)),
+    ]
+    if delete:
+        steps.append(Step("delete its files", lambda: deployment.store.delete(version)))
+    return Command(title, steps)
+
+
+def _get_ready(deployment: Deployment, title: str, version: int, limits: Limits) -> list[Step]:
+    return [
+        *_signature(deployment, version),
+        Step("check its files", lambda: _check(deployment, title, version)),
+        Step("room in memory", lambda: _require_room(deployment, version, limits.force)),
+        Step("load", lambda: _load(deployment, version)),
+        Step("try it on the server", lambda: _try(deployment, version, limits.latency_ratio)),
+    ]
+
+
+def _signature(deployment: Deployment, version: int) -> list[Step]:
+    """Before anything of the version runs."""
+    verifier, path = deployment.verifier, deployment.store.path
+    if verifier is None:
+        return []
+    return [Step("signature", lambda: preconditions.signed(verifier, path(version)))]
+
+
+def _check(deployment: Deployment, title: str, version: int) -> str:
+    """Also of a version that nobody published by this tool: a server may not survive a bad one."""
+    return str(check_files(deployment, deployment.store.path(version), title))
+
+
+def _require_room(deployment: Deployment, version: int, force: bool) -> str:
+    if deployment.server.serves(version):
+        return "loaded already"
+    check = deployment.checks.get(digest_of(deployment.store.path(version)))
+    if check is None:
+        raise Refused("Its files have changed since they were checked.")
+    return memory.require_room(check.growth_bytes, None if force else memory.free_bytes())
+
+
+def _load(deployment: Deployment, version: int) -> str:
+    """Loads a version; one that costs stable its server is taken out of the file at once.
+
+    The server would load it again at each start, and end again.
+    """
+    layout, server = deployment.layout(), deployment.server
+    others = layout.without_version(version)
+    watched = [] if server.serves(version) else server.serving(others.stable)
+    config = deployment.write(layout.with_version(version))
+    try:
+        server.load(config, version, others.stable, watched, LOAD_SECONDS)
+    except (Lost, *AWAY) as error:
+        if not watched:
+            raise
+        deployment.config.write(others)
+        raise Refused(
+            f"{server.name} ended or fell silent while it loaded version {version}, most likely "
+            f"for want of memory ({str(error).rstrip('.')}). The version is out of the "
+            f"configuration, and {_return_of_stable(deployment, others)}"
+        ) from error
+    return f"AVAILABLE and warm{server.extent()}"
+
+
+def _return_of_stable(deployment: Deployment, layout: Layout) -> str:
+    """Tells a server that started too early to find the file as it is now, and waits for stable."""
+    deadline = time.monotonic() + BACK_SECONDS
+    while time.monotonic() < deadline:
+        with suppress(*AWAY):
+            deployment.apply(layout, at_once=True)
+            if deployment.server.serves(layout.stable):
+                return "stable answers again"
+        time.sleep(_LOOK_SECONDS)
+    return f"stable does not answer yet after {BACK_SECONDS:g} s"
+
+
+def _try(deployment: Deployment, version: int, largest_ratio: float) -> str:
+    if deployment.layout().labels_of(version):
+        return "serves already"
+    return compare_on_server(deployment, version, largest_ratio)
+
+
+def _relabel(deployment: Deployment, **labels: int | None) -> Callable[[], str]:
+    return _change(deployment, lambda now: now.with_labels(**labels))
+
+
+def _change(
+    deployment: Deployment, change: Callable[[Layout], Layout], *, at_once: bool = False
+) -> Callable[[], str]:
+    def do() -> str:
+        before = deployment.layout()
+        after = change(before)
+        deployment.apply(after, at_once=at_once)
+        return _difference(before, after) + deployment.server.without()
+
+    return do
+
+
+def _difference(before: Layout, after: Layout) -> str:
+    names = sorted({*before.labels, *after.labels})
+    moved = [(name, before.labels.get(name), after.labels.get(name)) for name in names]
+    said = [_moved(name, old, new) for name, old, new in moved if old != new]
+    return ", ".join(said) or "nothing to change"
+
+
+def _moved(label: str, old: int | None, new: int | None) -> str:
+    if new is None:
+        return f"no {label} (was {old})"
+    return f"{label} is {new}" + (f" (was {old})" if old is not None else "")
+
+
+def _share(deployment: Deployment, wanted: Traffic) -> str:
+    deployment.share(wanted)
+    if wanted.canary is None:
+        return "stable answers all"
+    copies = ", and copies of the others' requests" if wanted.shadow else ""
+    return f"version {wanted.canary} answers {wanted.percent:g} % by {wanted.by}{copies}"
+
+
+def _tell_late(deployment: Deployment) -> str:
+    deployment.server.tell_late(deployment.config.message())
+    return f"done{deployment.server.extent()}"
+
+
+def _confirm(deployment: Deployment, version: int) -> str:
+    deadline = time.monotonic() + _CONFIRM_SECONDS
+    while (found := _answering(deployment)) != f"version {version} answers":
+        if time.monotonic() > deadline:
+            raise Refused(f"Expected that version {version} answers. Found: {found}.")
+        time.sleep(_LOOK_SECONDS)
+        # A server may have read the old file just before it was told, and act on it after.
+        with suppress(*AWAY):
+            deployment.apply(deployment.layout(), at_once=True)
+    return found
+
+
+def _answering(deployment: Deployment) -> str:
+    """Which versions stable leads to, on the servers that answer; on one that does not, none."""
+    try:
+        found = set(deployment.server.versions_of(STABLE).values())
+        return f"version {' and '.join(sorted(str(version) for version in found))} answers"
+    except AWAY as error:
+        return f"no answer, {error}"
+
+
+def _unload(deployment: Deployment, version: int) -> str:
+    deployment.server.wait_until_gone(version, LOAD_SECONDS)
+    return f"unloaded{deployment.server.extent()}"
+
+
+def _restore(deployment: Deployment, version: int) -> Callable[[], None]:
+    """Puts labels, versions and shares back, in the order of a rollback.
+
+    A version that `_load` has taken out stays out, where an earlier call had put it in.
+    """
+    layout, traffic = deployment.layout(), _known_traffic(deployment)
+
+    def undo() -> None:
+        out = version not in deployment.layout().versions
+        try:
+            deployment.share(NO_CANARY if out and traffic.canary == version else traffic)
+        finally:
+            # A server that is away reads the file when it is back.
+            with suppress(*AWAY):
+                before = layout.without_version(version) if out else layout
+                deployment.apply(before, at_once=True)
+
+    return undo
+
+
+def _known_traffic(deployment: Deployment) -> Traffic:
+    """What to go back to; a file that nobody understands is no reason to do nothing."""
+    try:
+        return deployment.traffic()
+    except Refused:
+        return NO_CANARY

@@ -1,0 +1,51 @@
+"""Asks several model servers at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from serving.client import ServingError
+from serving.rollout.remote.server import ModelServer
+
+T = TypeVar("T")
+
+_AT_ONCE = 64
+
+
+def each(
+    ask: Callable[[ModelServer], T], servers: Collection[ModelServer]
+) -> dict[ModelServer, T | ServingError]:
+    """Asks several servers at once; what cannot be asked gives its error."""
+
+    def answer(server: ModelServer) -> T | ServingError:
+        try:
+            return ask(server)
+        except ServingError as error:
+            return error
+
+    if len(servers) <= 1:
+        return {server: answer(server) for server in servers}
+    with ThreadPoolExecutor(min(len(servers), _AT_ONCE)) as pool:
+        return dict(zip(servers, pool.map(answer, servers), strict=True))
+
+
+def answers(found: Mapping[ModelServer, T | ServingError]) -> dict[ModelServer, T]:
+    """Leaves out the servers that could not be asked."""
+    return {server: x for server, x in found.items() if not isinstance(x, ServingError)}
+
+
+def some(found: dict[ModelServer, T | ServingError]) -> dict[ModelServer, T | ServingError]:
+    """What some servers answered.
+
+    Raises:
+        ServingError: no server did; as the only one, or the first of several, says.
+    """
+    if found and not answers(found):
+        server, error = next(iter(found.items()))
+        assert isinstance(error, ServingError)  # noqa: S101
+        if len(found) == 1:
+            raise error
+        raise type(error)(f"{server.url}: {error}") from error.__cause__
+    return found

@@ -1,0 +1,109 @@
+"""All front ends of a site as one source of figures, which come and go."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from serving.client import Unavailable
+from serving.rollout.errors import Refused
+from serving.rollout.remote import figures
+from serving.rollout.remote.addresses import Addresses
+from serving.rollout.remote.figures import Look
+
+T = TypeVar("T")
+
+_AT_ONCE = 32
+
+
+class Looks:
+    """What each front end had counted at one moment."""
+
+    def __init__(self, counts: Mapping[str, Look], first: Mapping[str, Look]) -> None:
+        """Keeps the counts.
+
+        Args:
+            counts: of each front end, by its URL.
+            first: what each had counted when it was seen for the first time.
+        """
+        self._counts = counts
+        self._first = first
+
+    def since(self, earlier: Looks, /) -> Look:
+        """What all counted between two moments; a front end that came later, since it was seen."""
+        return total(
+            counts.since(earlier._counts.get(url, self._first[url]))
+            for url, counts in self._counts.items()
+        )
+
+
+class FrontEnds:
+    """See `figures.Source`."""
+
+    def __init__(self, text: str) -> None:
+        """Asks nobody yet.
+
+        Args:
+            text: URLs separated by commas; `dns:///name:port` for all addresses of a name.
+
+        Raises:
+            Refused: one is of no such form.
+        """
+        self._addresses = Addresses(text, "--webapp", "http", "http://host:port")
+        self._first: dict[str, Look] = {}
+        self._last: dict[str, Look] = {}
+        self.silent: list[str] = []
+
+    def look(self) -> Looks:
+        """What each has counted until now; one that is away, until it was last asked.
+
+        Raises:
+            Refused: none of them can be asked.
+        """
+        found = self._ask_all(figures.look)
+        self._first = found | self._first
+        self._last = self._last | found
+        return Looks(self._last, self._first)
+
+    def look_back(self, seconds: int) -> tuple[Look, float]:
+        """What all counted in the last seconds, at most 300, and for how long at most.
+
+        Raises:
+            Refused: none of them can be asked.
+        """
+        found = self._ask_all(lambda url: figures.look_back(url, seconds)).values()
+        return total(counts for counts, _ in found), max(age for _, age in found)
+
+    def _ask_all(self, ask: Callable[[str], T]) -> dict[str, T]:
+        try:
+            urls = self._addresses.urls()
+        except Unavailable as error:
+            raise Refused(str(error)) from error
+        found = _each(ask, urls)
+        answers = {url: x for url, x in found.items() if not isinstance(x, Refused)}
+        self.silent = [str(answer) for answer in found.values() if isinstance(answer, Refused)]
+        if not answers:
+            raise Refused("; ".join(self.silent))
+        return answers
+
+
+def total(looks: Iterable[Look]) -> Look:
+    """The sum of several counts."""
+    calls, buckets, shadows = (Counter[tuple[str, str]]() for _ in range(3))
+    for one in looks:
+        for into, counts in ((calls, one.calls), (buckets, one.buckets), (shadows, one.shadows)):
+            into.update(counts)
+    return Look(calls, buckets, shadows)
+
+
+def _each(ask: Callable[[str], T], urls: Collection[str]) -> dict[str, T | Refused]:
+    def answer(url: str) -> T | Refused:
+        try:
+            return ask(url)
+        except Refused as error:
+            return error
+
+    with ThreadPoolExecutor(min(len(urls), _AT_ONCE)) as pool:
+        return dict(zip(urls, pool.map(answer, urls), strict=True))

@@ -1,0 +1,93 @@
+"""Figures from a Prometheus that collects them from all front ends.
+
+It knows of restarts and of front ends that are gone. What it tells lags behind by its scrape
+interval, and a counter needs two scrapes before it has grown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import requests
+
+from serving.rollout.errors import Refused
+from serving.rollout.remote.figures import CALLS, SECONDS, SHADOWS, Counts, Look
+
+_TIMEOUT_SECONDS = 10
+
+
+class Prometheus:
+    """See `figures.Source`."""
+
+    silent: Sequence[str] = ()
+
+    def __init__(self, url: str) -> None:
+        """Asks nobody yet.
+
+        Args:
+            url: its address, such as http://prometheus:9090.
+        """
+        self._url = url.rstrip("/")
+
+    def look(self) -> Instant:
+        """The time by its own clock.
+
+        Raises:
+            Refused: it cannot be asked.
+        """
+        return Instant(self, float(self._query("time()")[1]))
+
+    def look_back(self, seconds: int) -> tuple[Look, float]:
+        """What was counted in the last seconds; see `figures.Source`."""
+        return self.increase(seconds, self.look().at), float(seconds)
+
+    def increase(self, seconds: float, until: float) -> Look:
+        """What all front ends counted in some seconds before a time.
+
+        Raises:
+            Refused: it cannot be asked.
+        """
+        return Look(
+            self._summed(CALLS, "result", seconds, until),
+            self._summed(SECONDS, "le", seconds, until),
+            self._summed(SHADOWS, "result", seconds, until),
+        )
+
+    def _summed(self, counter: str, label: str, seconds: float, until: float) -> Counts:
+        grown = f"sum by (version, {label}) (increase({counter}[{max(1, round(seconds))}s]))"
+        series = self._query(grown, time=until)
+        return {
+            (one["metric"].get("version", ""), one["metric"].get(label, "")): float(one["value"][1])
+            for one in series
+        }
+
+    def _query(self, query: str, time: float | None = None) -> Any:
+        """Asks the HTTP API; returns a list of series, or a scalar as time and text.
+
+        Raises:
+            Refused: it cannot be asked, or answers with something else.
+        """
+        try:
+            reply = requests.get(
+                f"{self._url}/api/v1/query",
+                params={"query": query, "time": time},
+                timeout=_TIMEOUT_SECONDS,
+            )
+            reply.raise_for_status()
+            return reply.json()["data"]["result"]
+        except (requests.RequestException, ValueError, KeyError, TypeError) as error:
+            message = f"Prometheus at {self._url} does not tell the figures: {error}"
+            raise Refused(message) from error
+
+
+class Instant:
+    """A time, by the clock of a Prometheus."""
+
+    def __init__(self, prometheus: Prometheus, at: float) -> None:
+        self.at = at
+        self._prometheus = prometheus
+
+    def since(self, earlier: Instant, /) -> Look:
+        """What was counted between two times; see `figures.Moment`."""
+        return self._prometheus.increase(self.at - earlier.at, self.at)

@@ -1,0 +1,85 @@
+"""`python -m serving verify` and `sign`: the signatures of versions that are on disk already."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from serving.local.errors import StatusError
+from serving.local.lifecycle.model_config import ConfigReader
+from serving.local.lifecycle.storage import version_paths, wanted_versions
+from serving.rollout.arguments import VERIFY_KEY, add_verify_key, verify_key_of
+from serving.rollout.checks.preconditions import signed
+from serving.rollout.errors import Refused
+from serving.rollout.state.deployment import verifier_of
+from serving.rollout.state.disk import VersionStore
+
+REFUSED = 1
+
+
+def verify(arguments: Sequence[str]) -> int:
+    """Verifies folders, and the versions that a configuration asks for.
+
+    Returns:
+        The exit status: 0 all are as they were signed, 1 one is not, and no more are looked at.
+    """
+    options = verify_parser().parse_args(arguments)
+    try:
+        verifier = verifier_of(verify_key_of(options))
+        if verifier is None:
+            raise Refused(f"Expected a public key: --verify-key, or the variable {VERIFY_KEY}.")
+        for folder in [*options.folder, *_configured(options.config, options.models_root)]:
+            sys.stdout.write(f"{folder}: signed {signed(verifier, folder)}\n")
+    except (Refused, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        return REFUSED
+    return 0
+
+
+def sign(arguments: Sequence[str]) -> int:
+    """Signs folders, in place of earlier signatures; the exit status is 0, or 1 if it cannot."""
+    parser = argparse.ArgumentParser(
+        "python -m serving sign", description="Sign versions that are on disk already."
+    )
+    parser.add_argument("folder", type=Path, nargs="+", help="a version")
+    parser.add_argument("--sign-key", type=Path, required=True, help="private key, PEM")
+    options = parser.parse_args(arguments)
+    try:
+        for folder in options.folder:
+            if not (folder / "saved_model.pb").is_file():
+                raise Refused(f"Expected the folder of a SavedModel. Received: {folder}.")
+            VersionStore(folder.absolute().parent).sign(folder, options.sign_key)
+    except (Refused, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        return REFUSED
+    return 0
+
+
+def verify_parser() -> argparse.ArgumentParser:
+    """Understands the command line of `verify`."""
+    parser = argparse.ArgumentParser(
+        "python -m serving verify",
+        description="Verify that versions are as the holder of the site's key signed them.",
+    )
+    parser.add_argument("folder", type=Path, nargs="*", help="a version")
+    parser.add_argument("--config", type=Path, help="a models.config: all versions it asks for")
+    parser.add_argument("--models-root", type=Path, help="what /models/ is on this machine")
+    add_verify_key(parser)
+    return parser
+
+
+def _configured(config: Path | None, models_root: Path | None) -> Iterator[Path]:
+    """The folders of all versions that a server would load."""
+    if config is None:
+        return
+    try:
+        models = ConfigReader(models_root and models_root.absolute()).read(config)
+    except StatusError as error:
+        raise Refused(error.message) from error
+    for model in models.values():
+        found = version_paths(model.base_path)
+        if found is None:
+            raise Refused(f"The folder of the versions cannot be read: {model.base_path}.")
+        yield from (found[number] for number in sorted(wanted_versions(model.policy, found)))

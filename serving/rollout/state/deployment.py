@@ -1,0 +1,193 @@
+"""What a rollout works on: the files of one model and the servers that read them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from serving import traffic
+from serving.client.tls import NO_TLS, Tls
+from serving.local.lifecycle.model_config import ConfigReader
+from serving.rollout.errors import Refused
+from serving.rollout.remote.addresses import Addresses
+from serving.rollout.remote.fleet import PATIENCE_SECONDS, Fleet, Say
+from serving.rollout.remote.server import ModelServer, client_of
+from serving.rollout.state.config import ConfigFile, Layout
+from serving.rollout.state.disk import VersionStore
+from serving.rollout.state.files import exclusive, remove_drafts, write_atomically
+from serving.rollout.state.history import Check, History, now, user
+from serving.traffic import NO_CANARY, Traffic
+from serving.wire import messages_pb2 as pb
+
+if TYPE_CHECKING:
+    from serving.signing.versions import Verifier
+
+LOCK_SECONDS = 5.0
+LOAD_SECONDS = 180.0
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """Disk and servers as one.
+
+    Attributes:
+        config: the model's entry in `models.config`.
+        traffic_file: read by the front end.
+        store: the versions on disk.
+        server: the model servers, most often one.
+        history: the commands so far, with their users and times.
+        golden: folder of photos whose right answers are known, one sub-folder per class.
+        checks: what this process found about versions, by the digest of their files. The history
+            is for people: a line in it that somebody else wrote must not stand for a check.
+        allowed_operations: those that a graph may have beyond the list of harmless ones.
+        verifier: holds versions against the site's key; None where they need no signature.
+    """
+
+    config: ConfigFile
+    traffic_file: Path
+    store: VersionStore
+    server: Fleet
+    history: History
+    golden: Path | None = None
+    allowed_operations: Sequence[str] = ()
+    checks: dict[str, Check] = field(default_factory=dict)
+    verifier: Verifier | None = None
+
+    @classmethod
+    def at(
+        cls,
+        config_file: Path,
+        *,
+        models_root: Path | None = None,
+        model: str | None = None,
+        server: str = "grpc://127.0.0.1:8500",
+        patience: float = PATIENCE_SECONDS,
+        say: Say = lambda _: None,
+        golden: Path | None = None,
+        allowed_operations: Sequence[str] = (),
+        verify_key: Path | None = None,
+        tls: Tls = NO_TLS,
+    ) -> Deployment:
+        """Finds everything that belongs to a configuration file.
+
+        Args:
+            config_file: the `models.config`; traffic, history and lock are its neighbours.
+            models_root: the folder that stands for `/models/`, the container's mount.
+            model: which model of the file; may be left out where there is one.
+            server: where the model servers answer gRPC: URLs separated by commas, `dns:///name:port`
+                for all addresses of a name.
+            patience: seconds to wait for one of several servers on which nobody listens.
+            say: told which of several servers a step waits for.
+            golden: see the attribute.
+            allowed_operations: see the attribute.
+            verify_key: the public key that every version must be signed for.
+            tls: for a model server that speaks it.
+
+        Raises:
+            Refused: the file, the model, the URL or the key is not as it should be.
+        """
+        config = ConfigFile(config_file, model)
+        # With certificates nothing goes in plain text.
+        wanted = ("grpc", "grpc(s)://host:port")
+        if tls != NO_TLS:
+            wanted = ("grpcs", "(certificates are set) grpcs://host:port")
+        addresses = Addresses(server, "--server", *wanted)
+        folder = ConfigReader(models_root and models_root.absolute()).locate(config.base_path)
+        return cls(
+            config=config,
+            traffic_file=config_file.with_name("traffic.json"),
+            store=VersionStore(folder),
+            server=Fleet(
+                addresses,
+                lambda url: ModelServer(
+                    url, config.model, client_of(url, tls, addresses.name_of(url))
+                ),
+                patience=patience,
+                say=say,
+            ),
+            history=History(config_file.with_name("rollouts.jsonl"), config.model),
+            golden=golden,
+            allowed_operations=allowed_operations,
+            verifier=verifier_of(verify_key),
+        )
+
+    @contextmanager
+    def exclusive(self, title: str) -> Iterator[None]:
+        """Keeps others from changing anything; see `files.exclusive`."""
+        holder = f"`{title}` by {user()}, process {os.getpid()}, since {now()}"
+        with exclusive(self.config.file.with_name("rollout.lock"), holder, LOCK_SECONDS):
+            for file in (self.config.file, self.traffic_file):
+                remove_drafts(file)
+            yield
+
+    def layout(self) -> Layout:
+        """What the file asks for."""
+        return self.config.read(self.store.versions())
+
+    def apply(self, layout: Layout, *, at_once: bool = False) -> None:
+        """Makes a layout that of the disk and of the servers.
+
+        The disk comes first. A server that polls the file would take back, seconds later, what only
+        a reload had told it; and one that is killed comes back with what the file says. Each
+        layout that gets here is one that the server can take at once and at its start, so the
+        moments between the two are harmless; if this process ends in them, a server that polls
+        finds out by itself, and the next call of any command tells the others.
+
+        Args:
+            layout: what is to be.
+            at_once: waits for no server of several that is dead or late.
+
+        Raises:
+            ServingError: no server can be told, or one refuses; the file has changed by then.
+            Refused: one of several servers listens, and does not follow.
+        """
+        config = self.write(layout)
+        if at_once:
+            self.server.reload_at_once(config)
+        else:
+            self.server.reload(config)
+
+    def write(self, layout: Layout) -> pb.ModelServerConfig:
+        """Makes a layout that of the disk, and returns what servers are to be told."""
+        if layout != self.layout() or not self.config.pinned:
+            self.config.write(layout)
+        return self.config.message()
+
+    def traffic(self) -> Traffic:
+        """The traffic file's content.
+
+        Raises:
+            Refused: it cannot be understood.
+        """
+        if not os.path.lexists(self.traffic_file):
+            return NO_CANARY
+        try:
+            return traffic.read(self.traffic_file)
+        except (OSError, ValueError) as error:
+            raise Refused(
+                f"{self.traffic_file} cannot be understood: {error}. Any canary or rollback writes "
+                "it anew; until then the front ends stay with what it said before."
+            ) from error
+
+    def share(self, wanted: Traffic) -> None:
+        """Writes the traffic file, whatever is there; front ends follow at their next request."""
+        with suppress(Refused):
+            if wanted == self.traffic() and self.traffic_file.is_file():
+                return
+        write_atomically(self.traffic_file, wanted.text())
+
+
+def verifier_of(key: Path | None) -> Verifier | None:
+    """Reads a public key; raises `Refused` where the file has none."""
+    if key is None:
+        return None
+    from serving.signing.versions import Verifier
+
+    try:
+        return Verifier(key)
+    except ValueError as error:
+        raise Refused(f"{key}: {error}") from error

@@ -1,0 +1,6 @@
+"""Signatures of versions: what a folder holds, and that the holder of a key says so.
+
+The format is OpenSSF Model Signing 1.0, so other tools can verify and sign a version too:
+`manifest` (the digests of the files, as an in-toto statement), `envelope` (a statement with its
+signature, as a Sigstore bundle), `versions` (signs and verifies a folder). Imports no network.
+"""

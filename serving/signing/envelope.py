@@ -1,0 +1,107 @@
+"""A statement with its signature, as a Sigstore bundle: DSSE, ECDSA with a key of our own.
+
+https://github.com/secure-systems-lab/dsse says what is signed, and
+https://docs.sigstore.dev/about/bundle/ how it is written down.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from base64 import b64decode, b64encode
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from serving.signing.manifest import Untrusted
+
+_MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
+_PAYLOAD_TYPE = "application/vnd.in-toto+json"
+_CURVES: dict[str, type[hashes.HashAlgorithm]] = {
+    "secp256r1": hashes.SHA256,
+    "secp384r1": hashes.SHA384,
+    "secp521r1": hashes.SHA512,
+}
+_EXPECTED = "Expected an elliptic-curve key in PEM, unencrypted, of P-256, P-384 or P-521"
+
+
+def private_key(pem: bytes) -> ec.EllipticCurvePrivateKey:
+    """Reads a key to sign with; raises `ValueError` where it is none."""
+    try:
+        key = serialization.load_pem_private_key(pem, None)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{_EXPECTED}. Received: {error}") from error
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name not in _CURVES:
+        raise ValueError(f"{_EXPECTED}. Received another kind of key.")
+    return key
+
+
+def public_key(pem: bytes) -> ec.EllipticCurvePublicKey:
+    """Reads a key to verify with; raises `ValueError` where it is none."""
+    try:
+        key = serialization.load_pem_public_key(pem)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{_EXPECTED}. Received: {error}") from error
+    if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name not in _CURVES:
+        raise ValueError(f"{_EXPECTED}. Received another kind of key.")
+    return key
+
+
+def seal(payload: bytes, key: ec.EllipticCurvePrivateKey) -> str:
+    """Signs a statement.
+
+    Returns:
+        The bundle, as JSON.
+    """
+    public = key.public_key()
+    signature = key.sign(_authenticated(payload), _algorithm(public))
+    bundle = {
+        "mediaType": _MEDIA_TYPE,
+        "verificationMaterial": {"publicKey": {"hint": _hint(public)}, "tlogEntries": []},
+        "dsseEnvelope": {
+            "payload": b64encode(payload).decode(),
+            "payloadType": _PAYLOAD_TYPE,
+            "signatures": [{"sig": b64encode(signature).decode(), "keyid": ""}],
+        },
+    }
+    return json.dumps(bundle)
+
+
+def unseal(bundle: bytes, key: ec.EllipticCurvePublicKey) -> bytes:
+    """The statement that a bundle holds.
+
+    Raises:
+        Untrusted: it is no bundle, or its signature is not by this key.
+    """
+    try:
+        envelope: dict[str, Any] = json.loads(bundle)["dsseEnvelope"]
+        kind = envelope["payloadType"]
+        payload = b64decode(envelope["payload"], validate=True)
+        signature = b64decode(envelope["signatures"][0]["sig"], validate=True)
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
+        raise Untrusted(f"It is no signature: {error!r}") from error
+    if kind != _PAYLOAD_TYPE:
+        raise Untrusted(f"Expected a signed {_PAYLOAD_TYPE}. Received: {kind!r}.")
+    try:
+        key.verify(signature, _authenticated(payload), _algorithm(key))
+    except InvalidSignature as error:
+        raise Untrusted("The signature is not by the site's key.") from error
+    return payload
+
+
+def _authenticated(payload: bytes) -> bytes:
+    """DSSE's pre-authentication encoding: type and payload, each with its length."""
+    kind = _PAYLOAD_TYPE.encode()
+    return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
+
+
+def _algorithm(key: ec.EllipticCurvePublicKey) -> ec.ECDSA:
+    return ec.ECDSA(_CURVES[key.curve.name]())
+
+
+def _hint(key: ec.EllipticCurvePublicKey) -> str:
+    """Which key it was: the digest of its PEM text."""
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    return hashlib.sha256(key.public_bytes(serialization.Encoding.PEM, form)).hexdigest()

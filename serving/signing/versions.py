@@ -1,0 +1,63 @@
+"""Seals the folder of a version, and verifies one against the site's key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from serving import files
+from serving.signing import envelope, manifest
+from serving.signing.manifest import SIGNATURE, Untrusted
+
+__all__ = ["SIGNATURE", "Untrusted", "Verifier", "seal"]
+
+
+def seal(folder: Path, key_file: Path) -> str:
+    """Signs every file of a version but an earlier signature.
+
+    Args:
+        folder: the version.
+        key_file: the private key, PEM, of the curve P-256, P-384 or P-521, unencrypted.
+
+    Returns:
+        The content of the folder's `SIGNATURE`.
+
+    Raises:
+        ValueError: the key is none of these.
+        OSError: a file cannot be read.
+        UnfitFile: the folder holds something else than files and folders.
+    """
+    key = envelope.private_key(_key(key_file))
+    return envelope.seal(manifest.statement_of(folder.resolve()), key)
+
+
+class Verifier:
+    """Holds versions against one public key. Needs no network."""
+
+    def __init__(self, key_file: Path) -> None:
+        """Reads the key: `ValueError` where it is none, `OSError` where it cannot be read."""
+        self._key = envelope.public_key(_key(key_file))
+
+    def __call__(self, folder: Path) -> None:
+        """Reads every file of a version; 14 MB take some 20 ms.
+
+        Raises:
+            Untrusted: it is unsigned, signed by another key, or not as it was signed; names the
+                file.
+        """
+        try:
+            manifest.require_same(folder, self._statement(folder / SIGNATURE))
+        except (OSError, files.UnfitFile) as error:
+            raise Untrusted(f"{folder} cannot be verified: {error}") from error
+
+    def _statement(self, file: Path) -> bytes:
+        try:
+            return envelope.unseal(files.read_bytes(file), self._key)
+        except FileNotFoundError as error:
+            raise Untrusted(f"{file.parent} is not signed: it has no {SIGNATURE}.") from error
+        except Untrusted as error:
+            raise Untrusted(f"{file}: {error}") from error
+
+
+def _key(file: Path) -> bytes:
+    """A key's file: small, and regular wherever a link leads, as a mounted secret's does."""
+    return files.read_bytes(file.resolve())
