@@ -6,9 +6,10 @@ import socket
 import sys
 import warnings
 
-from webapp import classify, logs
-from webapp.server import Server, join
+from webapp import classify
+from webapp.runtime.server import Server, join
 from webapp.settings import BadSetting, Settings, describe, variable
+from webapp.telemetry import logs
 
 
 def main(arguments: list[str] | None = None) -> None:

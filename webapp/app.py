@@ -1,30 +1,22 @@
 """The application factory: what the front end is made of, in one place."""
 
 from collections.abc import Callable
-from io import BytesIO
-from typing import IO, Any
+from typing import Any
 
-from flask import Flask, Request
+from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from serving.client import connect
-from webapp import api, headers, health, metrics, observe, pages, problems, traffic
-from webapp.classifier import Classifier
-from webapp.metrics import Metrics
-from webapp.model import Model
+from webapp.inference import traffic_split
+from webapp.inference.classifier import Classifier
+from webapp.inference.model import Model, connect_to
+from webapp.inference.shadow import Shadow
 from webapp.settings import Settings
-from webapp.shadow import Shadow
-
-
-class _InMemoryRequest(Request):
-    def _get_file_stream(self, *_args: object, **_kwargs: object) -> IO[bytes]:
-        # Werkzeug would spool large uploads to a temporary file; photos never touch the disk.
-        return BytesIO()
+from webapp.telemetry import access_log, metrics, traces
+from webapp.telemetry.metrics import Metrics
+from webapp.views import api, feedback, headers, health, pages, problems
 
 
 class _App(Flask):
-    request_class = _InMemoryRequest
-
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         # None of ours is a coroutine; Flask would look at half a dozen of them for each request.
         return func
@@ -41,24 +33,29 @@ def create_app(settings: Settings) -> Flask:
 
     Returns:
         A WSGI application. Its `extensions` hold `settings`, `model_server` (the client),
-        `classifier`, `metrics`, `places` (for photo requests, with a line before them), `budget`
-        (how many more bytes may come in) and `traffic` (the share of a version on trial).
+        `classifier`, `metrics`, `places` (for photo requests, with a queue before them),
+        `admission` (which of them are refused), `budget`
+        (how many more bytes may come in), `traffic` (the share of a version on trial), `feedback`
+        (the folder of photos that come back, or None), `feedback_rate` (how many a client may) and
+        `spans` (of OpenTelemetry, or None).
     """
     app = _App(__name__)
+    # Else an address with `//` would be led to the same one without, on the host of the request's
+    # own header.
+    app.url_map.merge_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = settings.max_bytes
-    app.config["MAX_FORM_MEMORY_SIZE"] = settings.max_bytes
     # Probabilities are sent most likely first.
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["settings"] = settings
-    app.extensions["model_server"] = connect(settings.model_server)
-    for module in (pages, api, health, metrics):
+    app.extensions["model_server"] = connect_to(settings)
+    for module in (pages, api, feedback, health, metrics):
         app.register_blueprint(module.blueprint)
-    for part in (problems, headers, api, metrics, observe, traffic):
+    for part in (problems, headers, api, feedback, metrics, access_log, traces, traffic_split):
         part.init_app(app)
     counts: Metrics = app.extensions["metrics"]
     model = Model(settings, app.extensions["model_server"], counts.count_call)
     if settings.proxies:
-        # Else who asks, and whether over HTTPS, would be what the last proxy is and speaks.
+        # Without it the client's address and scheme would be those of the last proxy.
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies
         )

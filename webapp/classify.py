@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from serving.client import ServingError, connect
-from webapp.bad_image import BadImage
-from webapp.classifier import Classifier, Photo
-from webapp.decoders import Busy, TooSlow
-from webapp.model import Model, Question
+from serving.client import ServingError
+from webapp.imaging.decode_pool import Busy, TooSlow
+from webapp.imaging.errors import BadImage
+from webapp.inference.classifier import Classifier, Photo
+from webapp.inference.model import Model, PredictionRequest, connect_to
 from webapp.settings import Settings
 
 _UNSURE = "not sure"
@@ -36,7 +36,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         The exit status: 0, or 1 where a file could not be read, or 2 without a model server.
     """
     label = options.label or (None if options.version is not None else settings.model_label or None)
-    client = connect(settings.model_server)
+    client = connect_to(settings)
     failed = False
     try:
         for line in _ask(
@@ -59,7 +59,7 @@ def _ask(
         try:
             photo = Photo(path.read_bytes())
             deadline = time.monotonic() + classifier.model.settings.timeout
-            reply = classifier.ask([photo], Question(version, label), deadline)
+            reply = classifier.ask([photo], PredictionRequest(version, label), deadline)
         except (BadImage, Busy, TooSlow, OSError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             yield {"filename": str(path), "error": reason}

@@ -1,12 +1,16 @@
 """Everything about the front end that can be set, each by one environment variable."""
 
+import importlib.util
 import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
+from urllib.parse import urlsplit
 
 PREFIX = "US_BILLS_"
+# gRPC takes several servers by number only; by name one name stands for all of them.
+_SEVERAL_SERVERS = re.compile(r"grpcs?://\d+(\.\d+){3}:\d+(,\d+(\.\d+){3}:\d+)+")
 # Prometheus's own variable, set by the server for its processes and read as its library is
 # imported: the folder where they share their counts. Named here, where nothing imports that.
 COUNTS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -55,9 +59,37 @@ def _origins(value: str) -> str:
 
 
 def _server_url(value: str) -> str:
-    scheme, _, address = value.partition("://")
-    if scheme not in ("grpc", "http") or not address:
+    if _SEVERAL_SERVERS.fullmatch(value):
+        return value
+    try:
+        url = urlsplit(value)
+        # gRPC has no usual port. `port` reads the number only now, and raises where it is none.
+        ports = url.port is not None or not url.scheme.startswith("grpc")
+        complete = bool(url.hostname and ports) and url.path in ("", "/")
+    except ValueError:
+        complete = False
+    if not complete or url.scheme not in ("grpc", "grpcs", "http", "https"):
         raise ValueError("an address such as grpc://127.0.0.1:8500 or http://127.0.0.1:8501")
+    return value
+
+
+def _collector(value: str) -> str:
+    if not value:
+        return value
+    if not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+/?", value):
+        raise ValueError("a URL such as http://127.0.0.1:4318")
+    try:
+        found = importlib.util.find_spec("opentelemetry.exporter.otlp.proto.http")
+    except ModuleNotFoundError:
+        found = None
+    if found is None:
+        raise ValueError("nothing, as the packages of requirements/webapp-otlp.txt are missing")
+    return value
+
+
+def _file(value: str) -> str:
+    if value and not os.access(value, os.R_OK):
+        raise ValueError("a file that can be read")
     return value
 
 
@@ -72,8 +104,15 @@ class Settings:
     host: str = _setting("127.0.0.1", _name, "address the front end listens on")
     web_port: int = _setting(5000, _whole_number(1, 65535), "port the front end listens on")
     model_server: str = _setting(
-        "grpc://127.0.0.1:8500", _server_url, "the model server: grpc://host:port or http://..."
+        "grpc://127.0.0.1:8500",
+        _server_url,
+        "the model server: grpc(s)://host:port or http(s)://...",
     )
+    model_server_ca: str = _setting(
+        "", _file, "authorities that may have signed the model server's certificate, as PEM"
+    )
+    client_cert: str = _setting("", _file, "certificate to show to the model server, as PEM")
+    client_key: str = _setting("", _file, "private key of that certificate, as PEM")
     model_name: str = _setting("us_bills", _name, "model to ask for")
     model_label: str = _setting(
         "stable", _text, "version label to ask for; empty asks for the newest version"
@@ -82,6 +121,11 @@ class Settings:
         "serving/config/traffic.json",
         _text,
         "what rollouts write about a version on trial, re-read when it changes; empty for none",
+    )
+    models: str = _setting(
+        "models/us_bills",
+        _text,
+        "folder of the versions, whose model cards say how sure they should be; empty for none",
     )
     timeout: float = _setting(
         5.0, _seconds, "seconds from a photo's last byte to its answer, the model server's included"
@@ -93,11 +137,15 @@ class Settings:
         30.0, _seconds, "seconds a whole request may take to arrive, however steadily it comes"
     )
     workers: int = _setting(1, _whole_number(1, 64), "processes that share the port")
-    threads: int = _setting(128, _whole_number(1, 256), "connections served at once by a process")
+    threads: int = _setting(
+        128,
+        _whole_number(1, 256),
+        "requests answered at once by a process; a fourth as many more read chunked bodies",
+    )
     at_once: int = _setting(
         8,
         _whole_number(1, 256),
-        "photo requests answered at once by a process; half as many as threads wait, more get 429",
+        "photo requests answered at once by a process; others wait, or get 429 if for too long",
     )
     max_bytes: int = _setting(
         20_000_000, _whole_number(1, 10**9), "largest request in bytes, all pictures together"
@@ -113,8 +161,26 @@ class Settings:
         _whole_number(0, 9),
         "proxies before the front end whose X-Forwarded-For and -Proto are believed",
     )
+    feedback: str = _setting(
+        "",
+        _text,
+        "folder for photos that people send back with the right answer; empty: nothing is kept",
+    )
+    feedback_bytes: int = _setting(
+        500_000_000, _whole_number(1, 10**12), "bytes of that folder, beyond which nothing is added"
+    )
+    feedback_days: int = _setting(
+        90, _whole_number(1, 3650), "days after which such a photo is deleted"
+    )
+    feedback_rate: int = _setting(
+        20, _whole_number(1, 10**6), "photos that one client may send back within an hour"
+    )
     cors_origins: str = _setting(
         "", _origins, "other sites whose pages may ask, such as https://a.example https://b.example"
+    )
+
+    otlp: str = _setting(
+        "", _collector, "OpenTelemetry collector to send spans to, such as http://127.0.0.1:4318"
     )
 
     @classmethod
@@ -122,10 +188,24 @@ class Settings:
         """Read the settings from environment variables; one that is not set keeps its default.
 
         Raises:
-            BadSetting: Names the variable, what was expected and what came.
+            BadSetting: Names the variable, the values that are allowed and the value it has.
         """
         given = {f.name: f for f in fields(cls) if variable(f.name) in environ}
-        return cls(**{name: _parse(name, f.metadata, environ) for name, f in given.items()})
+        made = cls(**{name: _parse(name, f.metadata, environ) for name, f in given.items()})
+        _require_certificates_to_fit(made)
+        return made
+
+
+def _require_certificates_to_fit(settings: Settings) -> None:
+    if bool(settings.client_cert) != bool(settings.client_key):
+        names = f"{variable('client_cert')} and {variable('client_key')}"
+        raise BadSetting(f"{names}: expected both, or neither.")
+    plain = urlsplit(settings.model_server).scheme in ("grpc", "http")
+    if plain and (settings.model_server_ca or settings.client_cert):
+        raise BadSetting(
+            f"{variable('model_server')}: certificates are set, so expected grpcs:// or https://, "
+            f"received {settings.model_server!r}."
+        )
 
 
 def variable(name: str) -> str:

@@ -14,7 +14,8 @@ const [FAR, NEAR] = [0.05, 0.1];
 
 /**
  * Starts the camera and reads it until `signal` is aborted. Tells by three functions: `guide(hint)`,
- * `answer(denomination, heatmap, frame)` and `lost()`, the camera being gone.
+ * `answer(denomination, heatmap, frame)` and `lost()`, the camera being gone; and `emptied()`, since
+ * consecutive frames showed no bill.
  */
 export async function watch(video, address, signal, told) {
   const size = { width: { ideal: 1280 }, facingMode: "environment" };
@@ -31,7 +32,7 @@ export async function watch(video, address, signal, told) {
 }
 
 async function follow(video, address, signal, told) {
-  const state = { said: "", since: -Infinity, seen: "", agreed: 0, away: 0, before: null };
+  const state = { said: "", since: -Infinity, seen: "", agreed: 0, away: 0, empty: 0, before: null };
   while (!signal.aborted) {
     const step = await look(video, address, state);
     if (!signal.aborted) decide(step, state, told);
@@ -66,9 +67,9 @@ function unreachable(error) {
 }
 
 function understand({ accepted, denomination, probabilities, heatmap }) {
-  if (accepted) return isMoney(denomination) ? { name: denomination, heatmap } : { hint: "none" };
+  if (accepted) return isMoney(denomination) ? { name: denomination, heatmap } : { hint: "none", empty: true };
   const [likeliest] = Object.entries(probabilities).sort((a, b) => b[1] - a[1])[0];
-  return { hint: isMoney(likeliest) ? distance(heatmap) : "turn" };
+  return isMoney(likeliest) ? { hint: distance(heatmap) } : { hint: "turn", empty: true };
 }
 
 const isMoney = (name) => /^\d+$/.test(name);
@@ -107,8 +108,10 @@ function jpeg(video) {
   return new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.85));
 }
 
-function decide({ name, hint, heatmap, frame, frames = 1 }, state, { guide, answer }) {
+function decide({ name, hint, empty, heatmap, frame, frames = 1 }, state, { guide, answer, emptied }) {
   const seen = name ?? hint;
+  state.empty = empty ? state.empty + 1 : 0;
+  if (state.empty === AGREEING) emptied();
   state.agreed = (seen === state.seen ? state.agreed : 0) + frames;
   state.away = seen === state.said ? 0 : state.away + frames;
   state.seen = seen;

@@ -1,6 +1,8 @@
 // The server phrases every answer and problem; this script spares the reload of the page, tells
 // the answer in further ways and reads the camera.
+import * as adder from "./adder.js";
 import { watch } from "./camera.js";
+import { showFrame } from "./feedback.js";
 import { send } from "./send.js";
 import * as stage from "./stage.js";
 import { again, hint, tell, words } from "./tell.js";
@@ -123,8 +125,8 @@ async function startCamera() {
   details.replaceChildren();
   notice("busy", phrases.busy);
   try {
-    const address = new URL("/predict?explain=1", form.action);
-    await watch(stage.camera, address, signal, { guide, answer, lost });
+    const address = new URL("/predict?explain=1&frame=1", form.action);
+    await watch(stage.camera, address, signal, { guide, answer, lost, emptied: adder.seeEmpty });
     if (!signal.aborted) stage.showCamera();
   } catch {
     // A browser hides its cameras from a page that came without encryption.
@@ -153,13 +155,16 @@ function lost() {
 function guide(name) {
   stage.drawHeat([]);
   details.replaceChildren();
-  notice("guide", phrases[name]);
-  hint(phrases[name]);
+  instruct(phrases[name === "none" && adder.adding() ? "next" : name]);
+}
+
+function instruct(...said) {
+  notice("guide", ...said);
+  hint(words(verdict));
 }
 
 function answer(denomination, heatmap, frame) {
-  const dollars = denomination === "1" ? phrases.one_dollar : fill(phrases.dollars, { n: denomination });
-  const region = draft("sure", dollars);
+  const region = draft("sure", adder.dollars(denomination), adder.add(denomination));
   region.dataset.denomination = denomination;
   put(region);
   details.replaceChildren();
@@ -171,14 +176,19 @@ function answer(denomination, heatmap, frame) {
 // The bars and the version, in the server's words; the picture is on the stage already.
 async function addCard(denomination, frame) {
   const { signal } = job;
-  const { page } = await send(form.action, frame, signal);
+  const { page } = await send(`${form.action}&frame=1`, frame, signal);
   const same = (region) => region?.dataset.denomination === denomination;
   if (signal.aborted || !same(verdict) || !same(page?.getElementById("verdict"))) return;
   const card = page.querySelector(".card");
+  showFrame(card);
   card.querySelector("figure")?.remove();
   details.replaceChildren(card);
 }
 
+// What a live camera shows next would take the form away that somebody has just opened.
+details.addEventListener("toggle", ({ target }) => { if (target.open) endCamera(); }, { capture: true });
+const inView = () => (filming && verdict.dataset.state === "sure" ? verdict.dataset.denomination : "");
+adder.start(inView, instruct);
 live.addEventListener("click", () => (filming ? endCamera() : startCamera()));
 document.addEventListener("visibilitychange", () => { if (document.hidden) endCamera(); });
 $("again").addEventListener("click", again);

@@ -3,7 +3,7 @@
 const { searchParams } = new URL(location);
 const CACHE = `page-${searchParams.get("v")}`;
 const OFFLINE = `/offline?lang=${searchParams.get("lang")}`;
-const SCRIPTS = ["page.js", "camera.js", "send.js", "stage.js", "tell.js"];
+const SCRIPTS = ["page.js", "adder.js", "camera.js", "feedback.js", "send.js", "stage.js", "tell.js"];
 const PICTURES = ["icon.svg", "samples/five.webp", "samples/fifty.webp"];
 const NAMES = ["page.css", "manifest.webmanifest", ...SCRIPTS, ...PICTURES];
 const FILES = NAMES.map((name) => `/static/${name}`);

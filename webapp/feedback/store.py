@@ -1,0 +1,253 @@
+"""The folder of feedback: photos by class, a line of JSON for each, and the bounds on all of it.
+
+    records/ID.json                     the line of JSON
+    unchecked/CLASS/feedback-ID.jpg     the photo, under what its sender says that it shows
+    accepted/CLASS/feedback-ID.jpg      the same, once `python -m training review` accepted it
+    unchecked/UNCHECKED.txt             keeps the training away, see `training.data.files`
+
+Files appear by a rename, the record before its photo: each photo has a record at any time, so it
+can be deleted by its id and is deleted when its time is over. Several processes may use a folder.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import secrets
+import threading
+import time
+from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+_log = logging.getLogger("webapp")
+
+UNLISTED = "unlisted"
+"""The class of a photo whose class the model does not know; a reviewer gives it one."""
+UNCHECKED, ACCEPTED, RECORDS = "unchecked", "accepted", "records"
+MARKER = "UNCHECKED.txt"
+
+_NOTICE = "Nobody has looked at these photos yet: python -m training review FOLDER\n"
+_ID = re.compile(r"[0-9a-f]{32}")
+# One folder each: no way out of it, and nothing that hides.
+_CLASS = re.compile(r"[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]{0,63}")
+_EVERY_SECONDS = 3600.0
+# A file that is still being written is far younger.
+_ABANDONED_SECONDS = 3600.0
+
+
+class Full(Exception):
+    """The folder holds as many bytes as it may."""
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """What is kept beside a photo, and nothing about the person.
+
+    Attributes:
+        was: What the sender says that it shows: a class of the model, or `UNLISTED`.
+        answered: What was answered; None where the model was not sure.
+        version: The version that gave `probabilities`, None where the protocol does not tell.
+        probabilities: That version's answer for the photo as it is kept.
+        days: For how many days it may be kept.
+        time: When it came, in ISO 8601.
+        id: Deletes it; nobody can guess it.
+    """
+
+    was: str
+    answered: str | None
+    version: int | None
+    probabilities: dict[str, float]
+    days: int
+    time: str = field(default_factory=lambda: _now().isoformat(timespec="seconds"))
+    id: str = field(default_factory=lambda: secrets.token_hex(16))
+
+    @property
+    def until(self) -> datetime:
+        """When it is deleted at the latest, which later settings do not change."""
+        return datetime.fromisoformat(self.time) + timedelta(days=self.days)
+
+
+def is_class(name: str) -> bool:
+    """Tells whether a name can be that of a class's folder."""
+    return _CLASS.fullmatch(name) is not None
+
+
+class FeedbackStore:
+    """One folder of feedback; safe to use from many threads, and from several processes.
+
+    Args:
+        folder: Made with the first photo.
+        most_bytes: Bytes of all files together, beyond which nothing is added.
+    """
+
+    def __init__(self, folder: Path, most_bytes: int = 0) -> None:
+        self.folder = folder
+        self._most_bytes = most_bytes
+        self._lock = threading.Lock()
+
+    def add(self, feedback: Feedback, photo: bytes) -> None:
+        """Keep a photo.
+
+        Args:
+            feedback: What is kept beside it.
+            photo: A JPEG that a decoding process wrote.
+
+        Raises:
+            ValueError: The class cannot be the name of a folder.
+            Full: There is no room.
+            OSError: The folder cannot be written; nothing was kept.
+        """
+        if not is_class(feedback.was):
+            raise ValueError(f"{feedback.was!r} cannot be the name of a class.")
+        line = json.dumps(asdict(feedback)).encode() + b"\n"
+        with self._lock:
+            if self.size() + len(photo) + len(line) > self._most_bytes:
+                raise Full(f"{self.folder} holds {self.size()} bytes of {self._most_bytes}.")
+            self._mark()
+            _write(self._record(feedback.id), line)
+            try:
+                _write(self._photo(UNCHECKED, feedback.was, feedback.id), photo)
+            except OSError:
+                self._record(feedback.id).unlink(missing_ok=True)
+                raise
+
+    def find(self, name: str) -> Feedback | None:
+        """The feedback of an id, or None where there is none of it."""
+        if not _ID.fullmatch(name):
+            return None
+        try:
+            known = {each.name for each in fields(Feedback)}
+            document: dict[str, Any] = json.loads(self._record(name).read_bytes())
+            return Feedback(**{key: value for key, value in document.items() if key in known})
+        except FileNotFoundError:
+            return None
+        except (TypeError, ValueError) as error:
+            _log.error("feedback: %s cannot be read: %s", self._record(name), error)
+            return None
+
+    def delete(self, name: str) -> bool:
+        """Delete a photo and its record, checked or not; returns whether there was one."""
+        if not _ID.fullmatch(name):
+            return False
+        for photo in self.folder.glob(f"*/*/{_file(name)}"):
+            photo.unlink(missing_ok=True)
+        found = self._record(name).exists()
+        self._record(name).unlink(missing_ok=True)
+        return found
+
+    def photos(self, state: str = UNCHECKED) -> list[Path]:
+        """The photos of `UNCHECKED` or `ACCEPTED`, by class and then by the time they came."""
+        found = self.folder.glob(f"{state}/*/{_file('*')}")
+        return sorted(found, key=lambda photo: (photo.parent.name, _modified(photo), photo.name))
+
+    def accept(self, photo: Path, label: str) -> None:
+        """Move an unchecked photo to the accepted ones of a class.
+
+        Raises:
+            ValueError: The class cannot be the name of a folder, or is `UNLISTED`.
+            FileNotFoundError: The photo was deleted in the meantime.
+        """
+        if not is_class(label) or label == UNLISTED:
+            raise ValueError(f"{label!r} cannot be the name of a class.")
+        target = self._photo(ACCEPTED, label, id_of(photo))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        photo.replace(target)
+
+    def expire(self) -> int:
+        """Delete what was kept for its days, and what an interrupted write left.
+
+        Returns:
+            How many photos were deleted.
+        """
+        old = [name for name in self._ids() if _is_over(self.find(name))]
+        for name in old:
+            self.delete(name)
+        for rest in self.folder.rglob("*.partial"):
+            if time.time() - _modified(rest) > _ABANDONED_SECONDS:
+                rest.unlink(missing_ok=True)
+        return len(old)
+
+    def keep_expiring(self) -> None:
+        """Delete what is over now and then, for ever; the server runs this in a thread."""
+        while True:
+            try:
+                if count := self.expire():
+                    _log.info("feedback: %s photos were kept for their days and are deleted", count)
+            except OSError as error:
+                _log.error("feedback: what is over cannot be deleted: %s", error)
+            time.sleep(_EVERY_SECONDS)
+
+    def size(self) -> int:
+        """Bytes of all files."""
+        return _size(self.folder)
+
+    def _ids(self) -> list[str]:
+        return [path.stem for path in self.folder.glob(f"{RECORDS}/*.json")]
+
+    def _record(self, name: str) -> Path:
+        return self.folder / RECORDS / f"{name}.json"
+
+    def _photo(self, state: str, label: str, name: str) -> Path:
+        return self.folder / state / label / _file(name)
+
+    def _mark(self) -> None:
+        marker = self.folder / UNCHECKED / MARKER
+        if not marker.exists():
+            _write(marker, _NOTICE.encode())
+
+
+def id_of(photo: Path) -> str:
+    """The id of a photo's feedback, from the name of its file."""
+    return photo.stem.removeprefix("feedback-")
+
+
+def _file(name: str) -> str:
+    # Up to the hyphen it is the photo's source, see `training.data.dataset`.
+    return f"feedback-{name}.jpg"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _is_over(feedback: Feedback | None) -> bool:
+    # A record that cannot be read names no day any more, so its photo may not stay.
+    return feedback is None or feedback.until < _now()
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
+def _size(folder: Path | str) -> int:
+    try:
+        with os.scandir(folder) as found:
+            return sum(_size(each.path) if each.is_dir() else _bytes(each) for each in found)
+    except FileNotFoundError:
+        return 0
+
+
+def _bytes(entry: os.DirEntry[str]) -> int:
+    try:
+        return entry.stat().st_size
+    # Deleted, or accepted, by another process.
+    except FileNotFoundError:
+        return 0
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Writes a file all at once; a reader sees the whole of it or none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,192 @@
+"""The decoding processes of a front end: two for quick pictures, and one for slow ones.
+
+A picture is slow by the estimate of `webapp.imaging.cost`, or where it outlasts the processor time
+of a quick one. Slow ones are decoded one at a time, by a process that stands back behind all others
+of the machine, so they take neither the memory nor the processor of the quick ones. In both queues
+the client that has had the least decoding of late is next (`webapp.imaging.fair_queue`).
+"""
+
+from __future__ import annotations
+
+import atexit
+import re
+import time
+from dataclasses import dataclass
+
+from webapp.imaging.decode_process import Busy, DecodeProcess, Limits, TooSlow
+from webapp.imaging.errors import TooCostly
+from webapp.imaging.fair_queue import FairQueue, QueueFull, ServiceTimes
+from webapp.imaging.messages import Costly, DecodedPhoto
+from webapp.timings import Timings
+
+__all__ = ["SLOWEST", "Busy", "Client", "DecodePool", "Place", "TooSlow", "decoders"]
+
+SLOWEST = 5.0
+"""Seconds by the clock that one picture may be decoded, all tries together."""
+
+# 50 megapixels of WebP reserve 0.4 GB before their size is known, and take 0.9 GB.
+QUICK = Limits(memory=700_000_000, niceness=0, most_estimated=0.15, most_seconds=0.6)
+# The clock bounds a slow one; its processor time, of several threads for HEIC, would end it before.
+SLOW = Limits(memory=1_200_000_000, niceness=10, most_estimated=6.0, most_seconds=4 * SLOWEST)
+_QUICK_COUNT, _LONGEST_QUICK = 2, 256
+# A full queue of the slowest that are answered is over before the last of it would be too late.
+_SLOW_COUNT, _LONGEST_SLOW = 1, 16
+# What is left of 1.0 after a minute, see HALF_LIFE.
+_FORGOTTEN = 0.125
+# By what a sender cannot change: behind these bytes, or before `ftyp`, are sizes.
+_FORMATS = re.compile(
+    rb"(?P<JPEG>\xff\xd8)|(?P<PNG>\x89PNG)|(?P<GIF>GIF8)|(?P<BMP>BM)|(?P<TIFF>II|MM)|(?P<WEBP>RIFF)"
+    rb"|(?P<AVIF>.{4}ftypavi)|(?P<HEIF>.{4}ftyp)",
+    re.DOTALL,
+)
+
+
+class Place:
+    """One of the places of requests that are answered at once; this one is always free."""
+
+    def release(self) -> None:
+        """Leave the place to others, if it is held."""
+
+    def acquire(self, deadline: float) -> None:
+        """Take the place again, if it was released.
+
+        Args:
+            deadline: How long to wait, on the clock of `time.monotonic`.
+        """
+
+
+@dataclass(frozen=True)
+class Client:
+    """The client that sent a picture.
+
+    Attributes:
+        name: Its address or network; all without one count as one client.
+        place: Held while its pictures are quick, released while one is slow.
+    """
+
+    name: str = ""
+    place: Place = Place()  # noqa: RUF009
+
+
+class DecodePool:
+    """A few processes, each decoding one picture at a time; safe to use from many threads."""
+
+    def __init__(self) -> None:
+        self._service = ServiceTimes()
+        self._overruns = ServiceTimes()
+        self._quick = [DecodeProcess(QUICK) for _ in range(_QUICK_COUNT)]
+        self._slow = [DecodeProcess(SLOW) for _ in range(_SLOW_COUNT)]
+        self._quick_queue = FairQueue(list(self._quick), self._service, _LONGEST_QUICK)
+        self._slow_queue = FairQueue(list(self._slow), self._service, _LONGEST_SLOW)
+
+    def start(self) -> None:
+        """Start processes now, so that the first picture need not wait for them."""
+        for process in self._quick:
+            process.start()
+
+    def pids(self) -> list[int]:
+        """The numbers of the processes that there are."""
+        return [each.pid for each in (*self._quick, *self._slow) if each.pid]
+
+    def decode(
+        self,
+        data: bytes,
+        side: int,
+        deadline: float,
+        timings: Timings,
+        client: Client = Client(),
+    ) -> DecodedPhoto:
+        """Decode one picture for the model, and for people where `side` is not 0.
+
+        Args:
+            data: A whole file.
+            side: Longest side in pixels of the small copy; 0 for none.
+            deadline: On the clock of `time.monotonic`.
+            timings: Gets the times of `queue`, `decode` and `preprocess`.
+            client: The sender of the picture.
+
+        Raises:
+            Exception: What `acquire` of the client's place raises.
+            BadImage: The file is no picture, or one that its decoder did not survive.
+            Busy: No process became free in time.
+            TooSlow: The deadline has passed, or decoding took more than `SLOWEST` seconds and its
+                process was ended.
+        """
+        task = _Task(data, side, deadline, timings, client, time_left=SLOWEST)
+        # Not within the `try`: a picture that was never begun says nothing about its kind.
+        task.require_time()
+        if self._overruns.of(task.kind) < _FORGOTTEN:
+            client.place.acquire(deadline)
+            try:
+                return self._decode(self._quick_queue, task)
+            except Costly:
+                pass
+            except TooSlow:
+                self._overruns.add(task.kind, 1.0)
+        task.require_time()
+        client.place.release()
+        try:
+            return self._decode(self._slow_queue, task)
+        except Costly:
+            raise TooCostly(
+                "Decoding the picture would take too long or too much memory."
+            ) from None
+
+    def close(self) -> None:
+        """End the processes."""
+        for process in (*self._quick, *self._slow):
+            process.end()
+
+    def _decode(self, queue: FairQueue[DecodeProcess], task: _Task) -> DecodedPhoto:
+        with task.timings.time("queue"):
+            process = _acquire(queue, task)
+        started = time.monotonic()
+        seconds = task.time_left
+        if queue is self._slow_queue:
+            # Others wait for this process longer than a new one takes to start.
+            seconds = min(seconds, task.deadline - started)
+        try:
+            with task.timings.time("decode"):
+                decoded = process.decode(task.data, task.side, task.deadline, seconds)
+        finally:
+            task.time_left -= time.monotonic() - started
+            self._service.add(task.client.name, time.monotonic() - started)
+            if process.pid is None:
+                process.start()
+            queue.release(process)
+        task.timings.move("decode", "preprocess", decoded.preprocessing)
+        return decoded
+
+
+@dataclass
+class _Task:
+    data: bytes
+    side: int
+    deadline: float
+    timings: Timings
+    client: Client
+    time_left: float
+
+    @property
+    def kind(self) -> str:
+        """The client and the format: one that overruns says little of others."""
+        start = _FORMATS.match(self.data)
+        return f"{self.client.name} {start.lastgroup if start else ''}"
+
+    def require_time(self) -> None:
+        """Raises `TooSlow` where nothing is left: pictures before this one may have taken all."""
+        if time.monotonic() >= self.deadline or self.time_left <= 0:
+            raise TooSlow("The time was over before the picture could be read.")
+
+
+def _acquire(queue: FairQueue[DecodeProcess], task: _Task) -> DecodeProcess:
+    try:
+        return queue.acquire(task.client.name, task.deadline - time.monotonic())
+    except (TimeoutError, QueueFull):
+        raise Busy("Too many pictures are being read at this moment.") from None
+
+
+decoders = DecodePool()
+"""Those of this process, whatever the number of its applications."""
+
+atexit.register(decoders.close)

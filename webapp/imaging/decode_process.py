@@ -1,0 +1,186 @@
+"""One decoding process as the front end sees it: started, asked, ended when it is too slow."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+
+from webapp.imaging.errors import DamagedImage
+from webapp.imaging.messages import (
+    BrokenReply,
+    DecodedPhoto,
+    Request,
+    receive_photo,
+    receive_ready,
+    send_request,
+)
+
+_log = logging.getLogger("webapp")
+
+_COMMAND = (
+    "import sys; from webapp.imaging.decode_worker import serve; serve(*map(int, sys.argv[1:]))"
+)
+# A process ends with the thread that started it (prctl(2), PR_SET_PDEATHSIG): one that outlives
+# every request.
+_starter = ThreadPoolExecutor(1, "decoders")
+# What it needs of the environment; secrets of the front end are not among that.
+_KEPT = ("PATH", "LD_LIBRARY_PATH", "LD_PRELOAD", "LANG", "LC_ALL", "PYTHONHOME", "VIRTUAL_ENV")
+
+
+class Busy(Exception):
+    """No decoding process became free before the deadline of the picture."""
+
+
+class TooSlow(Exception):
+    """A picture was not decoded in time."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one process is for.
+
+    Attributes:
+        memory: Most bytes of data that it may have.
+        niceness: How far it stands back behind other processes, see nice(2).
+        most_estimated: Seconds of processor time that a picture may take by the estimate.
+        most_seconds: Seconds of processor time after which its process is ended.
+    """
+
+    memory: int
+    niceness: int
+    most_estimated: float
+    most_seconds: float
+
+
+class DecodeProcess:
+    """A process that decodes one picture at a time, asked by one thread at a time."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._process: subprocess.Popen[bytes] | None = None
+        self._connection: socket.socket | None = None
+        self._ready = False
+
+    def start(self) -> None:
+        """Start the process unless it runs, without waiting for it."""
+        _starter.submit(self._start)
+
+    def decode(self, data: bytes, side: int, deadline: float, seconds: float) -> DecodedPhoto:
+        """Decode one picture.
+
+        Args:
+            data: A whole file.
+            side: Longest side in pixels of the small copy; 0 for none.
+            deadline: Until when the process may be starting, on the clock of `time.monotonic`.
+            seconds: How long the picture may take, by the clock.
+
+        Raises:
+            BadImage, Costly: What the process says.
+            DamagedImage: The picture has ended the process.
+            TooSlow: It took too long, and the process was ended.
+            Busy: The process is still starting.
+        """
+        until = None
+        for last in (False, True):
+            connection = self._wait_until_ready(deadline)
+            until = until or time.monotonic() + seconds
+            try:
+                return self._ask(connection, data, side, until)
+            # Also TimeoutError is an OSError.
+            except (EOFError, OSError, BrokenReply) as error:
+                self._explain(error, last)
+        raise AssertionError("unreachable")
+
+    def end(self) -> None:
+        """End the process."""
+        if self._connection:
+            self._connection.close()
+        if self._process:
+            with suppress(ProcessLookupError):
+                self._process.kill()
+            self._process.wait()
+        self._process = self._connection = None
+        self._ready = False
+
+    @property
+    def pid(self) -> int | None:
+        """Its number, while there is one."""
+        return self._process.pid if self._process else None
+
+    def _ask(self, connection: socket.socket, data: bytes, side: int, until: float) -> DecodedPhoto:
+        connection.settimeout(max(0.001, until - time.monotonic()))
+        limits = self._limits
+        send_request(connection, Request(data, side, limits.most_estimated, limits.most_seconds))
+        return receive_photo(connection, until)
+
+    def _explain(self, error: Exception, last: bool) -> None:
+        """End the process, and raise what is to be said; nothing where it may be tried again."""
+        status = self._status() if isinstance(error, EOFError | ConnectionError) else 0
+        self.end()
+        if isinstance(error, TimeoutError) or status == -signal.SIGPROF:
+            raise TooSlow("Decoding the picture took too long.") from error
+        # No picture sends SIGKILL: something else ended the process before or during it.
+        if status != -signal.SIGKILL or last:
+            raise DamagedImage("The picture is damaged: its decoder broke down over it.") from error
+
+    def _status(self) -> int:
+        # A process that was taken over may close its end and live on.
+        with suppress(subprocess.TimeoutExpired):
+            return self._process.wait(1) if self._process else 0
+        return 0
+
+    def _running(self) -> socket.socket | None:
+        runs = self._process is not None and self._process.poll() is None
+        return self._connection if runs else None
+
+    def _start(self) -> socket.socket:
+        if connection := self._running():
+            return connection
+        self.end()
+        # `end` closes it, also where no process can be started.
+        self._connection, theirs = socket.socketpair()
+        with theirs:
+            numbers = (theirs.fileno(), self._limits.memory, self._limits.niceness)
+            self._process = subprocess.Popen(  # noqa: S603
+                [sys.executable, "-c", _COMMAND, *map(str, numbers)],
+                env=_environment(),
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+            )
+        return self._connection
+
+    def _wait_until_ready(self, deadline: float) -> socket.socket:
+        try:
+            connection = self._running() or _starter.submit(self._start).result()
+        # No process, memory or file descriptor is left on this machine.
+        except OSError as error:
+            raise Busy("The process that reads pictures could not be started.") from error
+        # The start is not the picture's fault: on a slow machine the process may finish it after
+        # the request has given up, and is there for the next one.
+        if not self._ready:
+            try:
+                lacking = receive_ready(connection, deadline)
+            except TimeoutError:
+                raise Busy("The process that reads pictures is still starting.") from None
+            except (EOFError, OSError, BrokenReply) as error:
+                self.end()
+                raise Busy("The process that reads pictures could not be started.") from error
+            if lacking:
+                _log.warning("decoding without a filter of system calls: %s", lacking)
+            self._ready = True
+        return connection
+
+
+def _environment() -> dict[str, str]:
+    """The process finds the same packages; threads and memory pools would only take memory."""
+    path = os.pathsep.join(filter(None, sys.path))
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    return kept | {"PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}

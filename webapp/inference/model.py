@@ -1,0 +1,175 @@
+"""Calls of the model server: the version asked, the counts, and the fallback of a canary."""
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from serving.client import Client, DeadlineExceeded, ServingError, Tls, connect
+from webapp.inference.answers import read_answers
+from webapp.settings import Settings
+
+_log = logging.getLogger("webapp")
+
+
+@dataclass(frozen=True)
+class PredictionRequest:
+    """The version to ask, by number or by label, and whether to explain the answer.
+
+    Attributes:
+        version: A version number, or None.
+        label: A version label, or None; with neither, the newest version answers.
+        explain: Whether the answers get a heat map.
+        small: Longest side in pixels of a small copy of each picture; 0 for none.
+        canary: A version on trial to ask first; where it fails, the one named above answers.
+        shadow: A version on trial that gets a copy once the answer is there.
+    """
+
+    version: int | None = None
+    label: str | None = None
+    explain: bool = False
+    small: int = 0
+    canary: int | None = None
+    shadow: int | None = None
+
+
+class PhotoBatch(NamedTuple):
+    """The model's input: uint8 `[N, 224, 224, 3]`, and the N names of the files."""
+
+    images: np.ndarray
+    filenames: Sequence[str | None]
+
+
+class PredictionResponse(NamedTuple):
+    """The answer: `version` and `label` that gave it, and one prediction for each photo."""
+
+    model: dict[str, Any]
+    predictions: list[dict[str, Any]]
+
+
+class Count(Protocol):
+    """A function that counts calls of the model server."""
+
+    def __call__(self, version: int | None, sent_as: str, result: str, seconds: float, /) -> None:
+        """Count one: `stable`, `canary`, `shadow` or `named`, and `ok` or what kind of error."""
+
+
+def no_count(_version: int | None, _sent_as: str, _result: str, _seconds: float, /) -> None:
+    """For callers that keep no counts."""
+
+
+def connect_to(settings: Settings) -> Client:
+    """The client for the model server that the settings name."""
+    tls = Tls.of(settings.model_server_ca, settings.client_cert, settings.client_key)
+    return connect(settings.model_server, tls)
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model of a model server; safe to use from many threads."""
+
+    settings: Settings
+    model_server: Client
+    count: Count = no_count
+    answered_last: dict[str, int] = field(default_factory=dict)
+
+    def ask(
+        self, batch: PhotoBatch, query: PredictionRequest, deadline: float
+    ) -> PredictionResponse:
+        """Ask the version that the query names; where a canary fails, stable answers.
+
+        Args:
+            batch: The photos.
+            query: Which version, and whether to explain.
+            deadline: When the answer must be there, as `time.monotonic()` counts.
+
+        Raises:
+            ServingError: There was no usable answer in time.
+        """
+        if query.canary is not None:
+            try:
+                return self.ask_canary(batch, query, query.canary, deadline, "canary")
+            except ServingError as error:
+                _log.warning(
+                    "canary version %s failed, stable answers: %s: %s",
+                    query.canary,
+                    type(error).__name__,
+                    error,
+                )
+        asked = (query.version, query.label)
+        sent_as = "stable" if asked == (None, self.settings.model_label or None) else "named"
+        return self._call(batch, query, asked, sent_as, _left(deadline))
+
+    def ask_canary(
+        self,
+        batch: PhotoBatch,
+        query: PredictionRequest,
+        canary: int,
+        deadline: float,
+        sent_as: str,
+    ) -> PredictionResponse:
+        """Ask a version on trial, by its number: a label could have moved on in the meantime.
+
+        It gets half of the time, so that stable has some where it takes too long.
+
+        Raises:
+            ServingError: There was no usable answer in time.
+        """
+        answer = self._call(batch, query, (canary, None), sent_as, _left(deadline) / 2)
+        return PredictionResponse(answer.model | {"label": "canary"}, answer.predictions)
+
+    def check_ready(self) -> None:
+        """Ask the model server whether it would answer for the model and label of the settings.
+
+        A status request takes no notice of labels, and answers while nothing is loaded; a request
+        for the signatures is answered by a version that is AVAILABLE or not at all.
+
+        Raises:
+            ServingError: It cannot be reached, or `NotServed`: no such version is available.
+        """
+        label = self.settings.model_label or None
+        self.model_server.signatures(self.settings.model_name, label=label)
+
+    def _call(
+        self,
+        batch: PhotoBatch,
+        query: PredictionRequest,
+        asked: tuple[int | None, str | None],
+        sent_as: str,
+        seconds: float,
+    ) -> PredictionResponse:
+        started = time.monotonic()
+        version, label = asked
+        # A version number from a request may not exist, so it is not counted under; a call by label
+        # that fails counts for the version that had the label last.
+        answered = None if sent_as == "named" else version or self.answered_last.get(sent_as)
+        result = "ok"
+        try:
+            prediction = self.model_server.predict(
+                self.settings.model_name,
+                {"image": batch.images},
+                signature="explain" if query.explain else "serving_default",
+                version=version,
+                label=label,
+                timeout=seconds,
+            )
+            predictions = read_answers(prediction.outputs, batch.filenames)
+            answered = version if prediction.version is None else prediction.version
+            if answered is not None:
+                self.answered_last[sent_as] = answered
+        except ServingError as error:
+            result = type(error).__name__
+            raise
+        finally:
+            self.count(answered, sent_as, result, time.monotonic() - started)
+        return PredictionResponse({"version": answered, "label": label}, predictions)
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise DeadlineExceeded("The time was over before the model could be asked.")
+    return left

@@ -1,0 +1,240 @@
+"""One connection: its next request is received before any thread sees it."""
+
+import re
+import socket
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from enum import Enum, auto
+from fcntl import ioctl
+from termios import TIOCOUTQ
+
+from gunicorn.http.unreader import SocketUnreader  # type: ignore[import-untyped]
+from gunicorn.workers.gthread import TConn  # type: ignore[import-untyped]
+
+from webapp.views.memory_budget import MemoryBudget
+
+MOST_HEAD = 32_768
+"""Bytes of a request's first line and headers together."""
+
+MOST_DISCARDED = 100_000_000
+"""Bytes of a refused request that are read and thrown away, so that its client sees the reply."""
+
+_END = b"\r\n\r\n"
+_PIECE_OF_A_HEAD, _PIECE_OF_A_BODY = 16_384, 262_144
+# Without a body, which could keep its thread waiting.
+_HEALTH = re.compile(rb"(?:GET|HEAD) /(livez|metrics)[ ?]")
+_LENGTH = re.compile(rb"\r\ncontent-length[ \t]*:[ \t]*([0-9]{1,10})[ \t]*(?=\r\n)", re.IGNORECASE)
+_ANY_LENGTH = re.compile(rb"\r\ncontent-length[ \t]*:", re.IGNORECASE)
+_CODING = re.compile(rb"\r\ntransfer-encoding[ \t]*:", re.IGNORECASE)
+_EXPECT = re.compile(rb"\r\nexpect[ \t]*:[ \t]*100-continue[ \t]*(?=\r\n)", re.IGNORECASE)
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_NOTHING = memoryview(b"")
+# What is thrown away is never read: one buffer for all.
+_bin = memoryview(bytearray(65_536))
+
+
+class Arrival(Enum):
+    """How much of the next request has come."""
+
+    PARTIAL_HEAD = auto()
+    PARTIAL_BODY = auto()
+    NO_ROOM = auto()
+    """Part of a body for which the memory budget has no room."""
+    WHOLE = auto()
+    """All of it, or all that is received before a thread is taken: a chunked body is not."""
+    TOO_LARGE = auto()
+    CLOSED = auto()
+
+
+class Connection(TConn):  # type: ignore[misc]
+    """A connection of gunicorn's that costs no thread until a whole request has come.
+
+    Attributes:
+        received: The bytes of the next request so far, and of those behind it.
+        reserved: Bytes of it that are counted in the memory budget.
+        deadline: When it is given up unless something comes, on the clock of `time.monotonic`.
+        latest: When the body that it waits for is given up; 0 while it waits for none.
+    """
+
+    sock: socket.socket
+
+    def __init__(self, *arguments: object, budget: MemoryBudget, most_body: int) -> None:
+        super().__init__(*arguments)
+        self.received = bytearray()
+        self.reserved = 0
+        self.deadline = self.latest = 0.0
+        self.data_ready = True
+        self._budget, self._most_body = budget, most_body
+        self._head = self._size = 0
+        self._begun = False
+        self._discarded = 0
+        self.init()
+        self.unreader = self.parser.unreader = _Unreader(self.sock, self.release)
+
+    def receive(self) -> Arrival:
+        """Read what has come, without waiting."""
+        self.received += self.unreader.take_buffered()
+        if (found := self._judge()) not in (Arrival.PARTIAL_HEAD, Arrival.PARTIAL_BODY):
+            return found
+        try:
+            size = _PIECE_OF_A_BODY if self._head else _PIECE_OF_A_HEAD
+            piece = self.sock.recv(size, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return found
+        except OSError:
+            return Arrival.CLOSED
+        if not piece:
+            # An incomplete body is for the application to refuse.
+            return Arrival.WHOLE if self._head else Arrival.CLOSED
+        self.received += piece
+        found = self._judge()
+        no_room = found is Arrival.PARTIAL_BODY and not self.reserve()
+        return Arrival.NO_ROOM if no_room else found
+
+    def reserve(self) -> bool:
+        """Count what has been received in the memory budget; False where it has no room."""
+        count = len(self.received) - self.reserved
+        if self._budget.take_early(count):
+            self.reserved += count
+            return True
+        return False
+
+    def release(self) -> None:
+        """Take what was received out of the memory budget."""
+        count, self.reserved = self.reserved, 0
+        self._budget.give_back_early(count)
+
+    def give_back(self) -> None:
+        """Leave what was received to gunicorn's parser."""
+        self.unreader.received = memoryview(self.received)
+        self._reset()
+
+    def forget(self) -> None:
+        """Drop what was received."""
+        self.unreader.received = _NOTHING
+        self._reset()
+        self.release()
+
+    def give_up(self) -> None:
+        """Have the application say that the rest of the body did not come in time."""
+        self.unreader.is_late = True
+
+    def close(self, graceful: bool = False) -> None:
+        """Close it, and free its memory."""
+        self.forget()
+        super().close(graceful)
+
+    def begins(self) -> bool:
+        """Whether the first bytes of the next request have come since this was last asked."""
+        before, self._begun = self._begun, bool(self.received)
+        return self._begun and not before
+
+    @property
+    def is_chunked(self) -> bool:
+        """Whether the length of the body is told by its chunks alone, or both ways."""
+        return bool(_CODING.search(self.received, 0, self._head))
+
+    @property
+    def asks_for_health(self) -> str:
+        """`livez` or `metrics` where the request that has come must never wait behind uploads."""
+        match = _HEALTH.match(self.received)
+        has_body = self.is_chunked or _ANY_LENGTH.search(self.received, 0, self._head)
+        return match[1].decode() if match and not has_body else ""
+
+    @property
+    def unread(self) -> int:
+        """Bytes of earlier replies that the client has not taken (tcp(7), `SIOCOUTQ`)."""
+        with suppress(OSError):
+            return int.from_bytes(ioctl(self.sock, TIOCOUTQ, bytes(4)), sys.byteorder)
+        return 0
+
+    def stop_sending(self) -> bool:
+        """Say that the reply was the last one; False where nobody is there to hear it."""
+        with suppress(OSError):
+            self.sock.shutdown(socket.SHUT_WR)
+            return True
+        return False
+
+    def discard(self) -> bool:
+        """Throw away what has come, without waiting; False where no more may follow."""
+        try:
+            count = self.sock.recv_into(_bin, 0, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        self._discarded += count
+        return count > 0 and self._discarded < MOST_DISCARDED
+
+    def _reset(self) -> None:
+        self.received = bytearray()
+        self._head = self._size = 0
+        self._begun = False
+        self.latest = 0.0
+
+    def _judge(self) -> Arrival:
+        if not self._head:
+            # An empty line before a request is no head (RFC 9112, 2.2); gunicorn refuses it.
+            end = self.received.find(_END)
+            if end < 0:
+                large = len(self.received) > MOST_HEAD
+                return Arrival.TOO_LARGE if large else Arrival.PARTIAL_HEAD
+            self._head = end + len(_END)
+            self._size = self._head + self._body_to_receive()
+            if len(self.received) < self._size:
+                self._ask_for_body()
+        return Arrival.WHOLE if len(self.received) >= self._size else Arrival.PARTIAL_BODY
+
+    def _body_to_receive(self) -> int:
+        # One that is too large is refused by the application, and a wrong length by gunicorn.
+        lengths = _LENGTH.findall(self.received, 0, self._head)
+        if self.is_chunked or len(lengths) != 1 or int(lengths[0]) > self._most_body:
+            return 0
+        return int(lengths[0])
+
+    def _ask_for_body(self) -> None:
+        # Gunicorn would say so once it has a thread, and curl waits a second for it.
+        if expects := _EXPECT.search(self.received, 0, self._head):
+            with suppress(OSError):
+                self.sock.send(_CONTINUE, socket.MSG_DONTWAIT)
+            start, end = expects.span()
+            del self.received[start:end]
+            self._head -= end - start
+            self._size -= end - start
+
+
+class _Unreader(SocketUnreader):  # type: ignore[misc]
+    """Gives what was received before a thread was taken, and then what the socket gives.
+
+    Args:
+        sock: The connection.
+        release: Called once all that was received is taken.
+    """
+
+    def __init__(self, sock: socket.socket, release: Callable[[], None]) -> None:
+        super().__init__(sock)
+        self.received = _NOTHING
+        self.is_late = False
+        self._release = release
+
+    def chunk(self, size_hint: int | None = None) -> bytes:
+        """The next piece; raises `TimeoutError` where the rest is too late."""
+        if self.received:
+            return self._take(min(max(self.mxchunk, size_hint or 0), self.max_body_chunk))
+        if self.is_late:
+            raise TimeoutError
+        piece: bytes = super().chunk(size_hint)
+        return piece
+
+    def take_buffered(self) -> bytes:
+        """All that is here of the next request."""
+        before: bytes = super().take_buffered()
+        return before + self._take(len(self.received)) if self.received else before
+
+    def _take(self, size: int) -> bytes:
+        piece = bytes(self.received[:size])
+        self.received = self.received[size:] or _NOTHING
+        if not self.received:
+            self._release()
+        return piece

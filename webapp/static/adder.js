@@ -1,0 +1,83 @@
+// Adds up the bills that the live camera reads one after the other. A bill counts once: the next one
+// only after the picture was empty, since a bill that is tilted or covered for a moment is the same.
+
+const $ = (id) => document.getElementById(id);
+const phrases = JSON.parse($("phrases").textContent);
+const [box, sum, total, list, undo, clear] = ["adding", "sum", "total", "counted", "undo", "clear"].map($);
+
+let counted = [];
+let before = []; // earlier lists, which undo goes back through
+let empty = true; // since the last bill that counted
+
+export const dollars = (n) => (String(n) === "1" ? phrases.one_dollar : phrases.dollars.replace("{n}", n));
+export const adding = () => box.checked;
+
+/** The picture was empty for a while: the next bill counts. */
+export function seeEmpty() {
+  empty = true;
+}
+
+/** What there is to say beside a bill that was read: the new total, or that it does not count yet. */
+export function add(denomination) {
+  if (!adding()) return "";
+  if (!empty) return phrases.not_added;
+  empty = false;
+  change([...counted, Number(denomination)]);
+  return together();
+}
+
+function change(next) {
+  before.push(counted);
+  counted = next;
+  draw();
+}
+
+const worth = () => counted.reduce((all, one) => all + one, 0);
+const together = () => phrases.together.replace("{dollars}", dollars(worth()));
+
+function draw() {
+  total.textContent = together();
+  list.replaceChildren(...counted.map((value) => {
+    const line = document.createElement("li");
+    line.textContent = dollars(value);
+    return line;
+  }));
+}
+
+function difference(were) {
+  if (counted.length < were.length) return phrases.taken_back.replace("{dollars}", dollars(were.at(-1)));
+  return counted.length > were.length ? phrases.restored : "";
+}
+
+/**
+ * Listens to the switch, the buttons and the keys. `inView()` gives the bill that is being held, and
+ * `say(headline, more)` says what has changed.
+ */
+export function start(inView, say) {
+  const takeBack = () => {
+    const were = counted;
+    counted = before.pop() ?? counted;
+    draw();
+    say(difference(were), together());
+  };
+  const startAgain = () => {
+    if (counted.length) change([]);
+    say(phrases.started_again, together());
+  };
+  undo.addEventListener("click", takeBack);
+  clear.addEventListener("click", startAgain);
+  box.addEventListener("change", () => {
+    sum.hidden = !box.checked;
+    if (box.checked && inView()) say(dollars(inView()), add(inView()));
+  });
+  const keys = { Backspace: takeBack, Delete: startAgain };
+  document.addEventListener("keydown", (event) => {
+    const act = keys[event.key];
+    if (!act || !adding() || event.target.closest("select") || event.ctrlKey || event.altKey) return;
+    event.preventDefault();
+    act();
+  });
+  // A browser keeps what was ticked when a page is opened again.
+  sum.hidden = !box.checked;
+  draw();
+}

@@ -1,0 +1,34 @@
+// Sends in the photo of a wrong answer, and deletes it again, without a reload of the page. The
+// forms, and what is said about them, are the server's.
+import { send } from "./send.js";
+
+const details = document.getElementById("details");
+const phrases = JSON.parse(document.getElementById("phrases").textContent);
+
+/** A live camera's card has no picture of its own, so the form shows the frame that would be kept. */
+export function showFrame(card) {
+  const frame = card.querySelector("figure img");
+  card.querySelector(".feedback summary")?.after(frame);
+}
+
+async function give(form) {
+  const { status, page } = await send(form.action, new FormData(form), new AbortController().signal);
+  const parts = ["verdict", "details"].flatMap((id) => [...(page?.getElementById(id)?.children ?? [])]);
+  const outcome = document.createElement("div");
+  outcome.className = "outcome";
+  outcome.tabIndex = -1;
+  outcome.append(...(parts.length ? parts : [phrases.failed, ". ", status ? phrases.refused : phrases.unreachable]));
+  form.parentElement.querySelector(":scope > .outcome")?.remove();
+  if (status >= 200 && status < 300) form.closest(".feedback, .outcome").replaceWith(outcome);
+  else form.before(outcome);
+  // Where the focus is, a screen reader reads.
+  outcome.focus();
+}
+
+details.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const button = event.submitter;
+  button.disabled = true;
+  await give(event.target);
+  button.disabled = false;
+});

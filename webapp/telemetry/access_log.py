@@ -1,0 +1,100 @@
+"""Every request gets an id, the times of its stages, a log line and its counts; no picture is kept.
+
+A request keeps the id that it comes with, so that one search finds it here and in the
+client's logs.
+"""
+
+import logging
+import re
+import time
+import uuid
+from http import HTTPStatus
+from typing import Any
+
+from flask import Flask, Response, g, request
+
+from serving import tracing
+from webapp.inference.classifier import ClassifiedPhotos
+from webapp.telemetry.metrics import Metrics
+from webapp.timings import Timings
+
+_log = logging.getLogger("webapp.requests")
+
+ID_HEADER = "X-Request-ID"
+_LONGEST_PATH = 200
+# Nothing that could forge a log line or a header.
+_GOOD_ID = re.compile(r"[\w.:+/=-]{1,128}", re.ASCII)
+
+
+def init_app(app: Flask) -> None:
+    """Watch every request of `app` from its first line to its answer."""
+    watch = _Watch(app.extensions["metrics"])
+    app.before_request(watch.start)
+    app.after_request(watch.finish)
+    app.teardown_request(watch.leave)
+
+
+class _Watch:
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def start(self) -> None:
+        g.started = time.perf_counter()
+        g.timings = Timings()
+        given = request.headers.get(ID_HEADER, "")
+        g.request_id = given if _GOOD_ID.fullmatch(given) else uuid.uuid4().hex
+        self._metrics.running.inc()
+
+    def finish(self, response: Response) -> Response:
+        seconds, timings, reply = time.perf_counter() - g.started, g.timings, g.get("reply")
+        response.headers[ID_HEADER] = g.request_id
+        if timings.seconds:
+            response.headers["Server-Timing"] = timings.server_timing()
+        self._count(response.status_code, seconds, timings, reply)
+        fields = _fields(response.status_code, seconds, timings, reply)
+        _log.info("request", extra={"fields": fields})
+        return response
+
+    def leave(self, _error: BaseException | None) -> None:
+        self._metrics.running.dec()
+
+    def _count(
+        self, status: int, seconds: float, timings: Timings, reply: ClassifiedPhotos | None
+    ) -> None:
+        metrics, method, endpoint = self._metrics, request.method, request.endpoint
+        # A method is whatever the client wrote; labels must stay few.
+        known = method if endpoint or method == "GET" else "other"
+        metrics.requests.labels(known, endpoint or "unknown", str(status)).inc()
+        metrics.durations.labels(endpoint or "unknown").observe(seconds)
+        for stage, spent in timings.seconds.items():
+            metrics.stages.labels(stage).observe(spent)
+        if reply is not None:
+            metrics.count_answers(reply, g.get("frames", False))
+
+
+def _fields(
+    status: int, seconds: float, timings: Timings, reply: ClassifiedPhotos | None
+) -> dict[str, Any]:
+    fields = {
+        "request_id": g.request_id,
+        "method": request.method,
+        "path": request.path[:_LONGEST_PATH],
+        "status": status,
+        "milliseconds": round(1000 * seconds, 1),
+        "bytes_in": request.content_length or 0,
+    }
+    trace = tracing.carried_id()
+    if trace is not None:
+        fields["trace_id"] = trace
+    if timings.seconds:
+        fields["stages"] = timings.milliseconds()
+    if status >= HTTPStatus.BAD_REQUEST:
+        # The reason is for us: what the model server said, which the reply does not tell.
+        fields |= {name: g.get(name) for name in ("problem", "reason") if name in g}
+    if reply is not None:
+        fields["version"], fields["label"] = reply.model["version"], reply.model["label"]
+        fields["top"] = [
+            next(iter(each.get("probabilities", [None]))) for each in reply.predictions
+        ]
+        fields["accepted"] = [each["accepted"] for each in reply.predictions]
+    return fields

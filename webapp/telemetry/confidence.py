@@ -1,0 +1,71 @@
+"""How sure the model is, as counts by bin, and how sure its model card says that it should be.
+
+The card has counts of the pictures that the version was measured on, by their confidence. Their
+shares stand on `/metrics` beside those of the photos that are answered, so that Prometheus can
+compare both (population stability index, see `deploy/monitoring/rules.yml`).
+"""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+_log = logging.getLogger("webapp")
+
+BINS = 15
+"""Equal bins from 0 to 1: those of the card's `reliability`."""
+SMOOTHING = 0.5
+"""Added to the count of each bin, since the index knows no empty one."""
+_MOST_VERSIONS = 20
+
+LABELS = tuple(f"{n / BINS:.2f}-{(n + 1) / BINS:.2f}" for n in range(BINS))
+
+
+def label_of(confidence: float) -> str:
+    """The bin of a confidence from 0 to 1, such as `0.93-1.00`."""
+    return LABELS[min(int(confidence * BINS), BINS - 1)]
+
+
+class ModelCards:
+    """What the cards in a folder of versions say; versions never change, so each is read once."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = Path(folder) if folder else None
+        self._read: dict[int, dict[str, float]] = {}
+
+    def expected(self) -> dict[int, dict[str, float]]:
+        """The share of pictures in each bin, by version; without versions that do not tell."""
+        for version in self._versions() - self._read.keys():
+            self._read[version] = self._shares(version)
+        return {version: shares for version, shares in self._read.items() if shares}
+
+    def _versions(self) -> set[int]:
+        try:
+            names = [path.name for path in self._folder.iterdir()] if self._folder else []
+        except OSError:
+            return set()
+        numbers = {int(name) for name in names if name.isascii() and name.isdecimal()}
+        return set(sorted(numbers)[-_MOST_VERSIONS:])
+
+    def _shares(self, version: int) -> dict[str, float]:
+        file = Path(str(self._folder), str(version), "assets.extra", "model_card.json")
+        try:
+            return shares(json.loads(file.read_bytes()))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            _log.warning("%s does not say how sure the version should be: %r", file, error)
+            return {}
+
+
+def shares(card: dict[str, Any]) -> dict[str, float]:
+    """The share of pictures in each bin, of the pictures of another source where there are any.
+
+    Raises:
+        KeyError, TypeError: The card has no such figures.
+    """
+    measures = card["measures"]
+    found = (measures.get("other_source") or measures["held_out"])["reliability"]
+    counts = dict.fromkeys(LABELS, SMOOTHING)
+    for each in found:
+        # The mean of a bin lies within it.
+        counts[label_of(each["confidence"])] += each["count"]
+    return {label: count / sum(counts.values()) for label, count in counts.items()}

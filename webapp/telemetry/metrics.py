@@ -1,0 +1,202 @@
+"""`GET /metrics`: counts and durations for Prometheus, summed over all worker processes."""
+
+import os
+from collections.abc import Iterator
+
+from flask import Blueprint, Flask, Response, abort, current_app, request
+from flask.typing import ResponseReturnValue
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.metrics_core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+from serving.client import ServingError
+from webapp.inference.classifier import ClassifiedPhotos, Classifier
+from webapp.inference.traffic_split import TrafficFile
+from webapp.settings import COUNTS_FOLDER, Settings
+from webapp.telemetry.confidence import ModelCards, label_of
+from webapp.telemetry.metrics_history import LONGEST_SECONDS, MetricsHistory
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+blueprint = Blueprint("metrics", __name__)
+
+
+@blueprint.get("/metrics")
+def metrics() -> ResponseReturnValue:
+    """Show what was counted since the start: until now, or until some seconds `ago`."""
+    counted: Metrics = current_app.extensions["metrics"]
+    if "ago" in request.args:
+        age, page = counted.past.page(_seconds(request.args["ago"]))
+        headers = {"Age": f"{age:.0f}"}
+        return Response(page, headers=headers, content_type=CONTENT_TYPE_PLAIN_0_0_4)
+    return Response(counted.exposition(current_app), content_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+
+def init_app(app: Flask) -> None:
+    """Give `app` its counters."""
+    settings: Settings = app.extensions["settings"]
+    app.extensions["metrics"] = Metrics()
+    app.extensions["model_cards"] = ModelCards(settings.models)
+
+
+class Metrics:
+    """The counters of one application."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.past = MetricsHistory(lambda: generate_latest(self._counts()))
+        self.requests = self._counter(
+            "us_bills_requests", "Requests answered.", "method", "endpoint", "status"
+        )
+        self.answers = self._counter(
+            "us_bills_answers", "Pictures answered, by class or unsure.", "answer", "version"
+        )
+        self.photos = self._counter(
+            "us_bills_photos",
+            "Pictures answered that are no frames of a film, by answer and by confidence.",
+            "answer",
+            "confidence",
+            "version",
+        )
+        self.rejections = self._counter(
+            "us_bills_rejections", "Requests refused or failed, by reason.", "reason"
+        )
+        self.durations = self._histogram(
+            "us_bills_request_seconds", "Duration of whole requests.", "endpoint"
+        )
+        self.stages = self._histogram(
+            "us_bills_stage_seconds", "Duration of a stage of POST /predict.", "stage"
+        )
+        self.calls = self._counter(
+            "us_bills_model_calls",
+            "Calls of the model server, by kind and result.",
+            "version",
+            "sent_as",
+            "result",
+        )
+        self.call_seconds = self._histogram(
+            "us_bills_model_seconds", "Duration of a call that was answered.", "version", "sent_as"
+        )
+        self.shadows = self._counter(
+            "us_bills_shadow",
+            "Copies of requests, by how the answers compare.",
+            "version",
+            "result",
+        )
+        self.feedback = self._counter(
+            "us_bills_feedback",
+            "Photos sent back, by what they were and what was answered.",
+            "version",
+            "was",
+            "answered",
+        )
+        # Of several processes, the one that was answered last is right about it.
+        self.stable = Gauge(
+            "us_bills_stable_version",
+            "Version that last answered as stable; 0 before any did.",
+            registry=self.registry,
+            multiprocess_mode="mostrecent",
+        )
+        self.running = Gauge(
+            "us_bills_requests_running",
+            "Requests being answered now.",
+            registry=self.registry,
+            multiprocess_mode="livesum",
+        )
+
+    def count_answers(self, reply: ClassifiedPhotos, frames: bool = False) -> None:
+        """Count each picture that was answered by what it was said to be.
+
+        Args:
+            reply: The answers.
+            frames: They are of a film, most of which shows no bill.
+        """
+        version = str(reply.model["version"] or "unknown")
+        for prediction in reply.predictions:
+            if "error" in prediction:
+                continue
+            answer = prediction["denomination"] or "unsure"
+            self.answers.labels(answer, version).inc()
+            if not frames:
+                confidence = max(prediction["probabilities"].values())
+                self.photos.labels(answer, label_of(confidence), version).inc()
+
+    def count_call(self, version: int | None, sent_as: str, result: str, seconds: float) -> None:
+        """Count a call of the model server; see `webapp.inference.model.Count`."""
+        number = str(version or "unknown")
+        self.calls.labels(number, sent_as, result).inc()
+        if result == "ok":
+            self.call_seconds.labels(number, sent_as).observe(seconds)
+            if sent_as == "stable" and version:
+                self.stable.set(version)
+
+    def count_shadow(self, version: int, result: str) -> None:
+        """Count a copy of a request: `same`, `different`, `failed` or `dropped`."""
+        self.shadows.labels(str(version), result).inc()
+
+    def count_feedback(self, version: int | None, was: str, answered: str | None) -> None:
+        """Count a photo that was sent back and kept; the names are those of the model's classes."""
+        self.feedback.labels(str(version or "unknown"), was, answered or "unsure").inc()
+
+    def exposition(self, app: Flask) -> bytes:
+        """All counters in Prometheus' text format, and what is so at this moment."""
+        registry = self._counts()
+        registry.register(_AtThisMoment(app))
+        return generate_latest(registry)
+
+    def _counts(self) -> CollectorRegistry:
+        registry = CollectorRegistry()
+        if COUNTS_FOLDER in os.environ:
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        else:
+            registry.register(self.registry)
+        return registry
+
+    def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
+        return Counter(name, meaning, labels, registry=self.registry)
+
+    def _histogram(self, name: str, meaning: str, *labels: str) -> Histogram:
+        return Histogram(name, meaning, labels, registry=self.registry, buckets=_SECONDS)
+
+
+def _seconds(text: str) -> float:
+    whole = text.isascii() and text.isdecimal() and len(text) < 10
+    if not whole or int(text) > LONGEST_SECONDS:
+        abort(400, f"Unrecognized ago: {text!r}. Expected 0 to {LONGEST_SECONDS:g} seconds.")
+    return float(text)
+
+
+class _AtThisMoment(Collector):
+    """Looked at for each scrape, since what the last request saw could be hours old."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        classifier: Classifier = self._app.extensions["classifier"]
+        try:
+            classifier.model.check_ready()
+            ready = 1
+        except ServingError:
+            ready = 0
+        yield GaugeMetricFamily(
+            "us_bills_model_server_ready", "Whether a photo sent now would be answered.", ready
+        )
+        traffic: TrafficFile = self._app.extensions["traffic"]
+        yield GaugeMetricFamily(
+            "us_bills_canary_percent",
+            "Percent of the clients that a version on trial answers.",
+            traffic.current().percent,
+        )
+        cards: ModelCards = self._app.extensions["model_cards"]
+        expected = GaugeMetricFamily(
+            "us_bills_confidence_expected",
+            "Share of pictures by confidence, as the version's model card has it.",
+            labels=["confidence", "version"],
+        )
+        for version, shares in cards.expected().items():
+            for label, share in shares.items():
+                expected.add_metric([label, str(version)], share)
+        yield expected

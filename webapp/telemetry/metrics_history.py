@@ -1,0 +1,33 @@
+"""Earlier pages of `/metrics`, so that a reader can tell what happened since."""
+
+import time
+from collections import deque
+from collections.abc import Callable
+
+EVERY_SECONDS = 10.0
+LONGEST_SECONDS = 300.0
+
+
+class MetricsHistory:
+    """The pages of the last five minutes, some 10 kB each, one every ten seconds."""
+
+    def __init__(self, take: Callable[[], bytes]) -> None:
+        self._take = take
+        self._pages: deque[tuple[float, bytes]] = deque(
+            maxlen=int(LONGEST_SECONDS / EVERY_SECONDS) + 1
+        )
+
+    def keep(self) -> None:
+        """Take a page now and then, for ever; the server runs this in a thread of each process."""
+        while True:
+            self._pages.append((time.monotonic(), self._take()))
+            time.sleep(EVERY_SECONDS)
+
+    def page(self, seconds: float) -> tuple[float, bytes]:
+        """The oldest page that is no older than some seconds, and its age.
+
+        While the front end is younger than that, it is the page of its start.
+        """
+        now = time.monotonic()
+        pages = [(now - then, page) for then, page in list(self._pages) if now - then <= seconds]
+        return pages[0] if pages else (0.0, self._take())

@@ -1,0 +1,123 @@
+"""`POST /predict`: photos in, one answer for each out. `GET /openapi.json` describes all of it."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from flask import Blueprint, Flask, abort, current_app, g, jsonify, request
+from flask.typing import ResponseReturnValue
+
+from serving.concurrency import FairSemaphore
+from webapp.imaging.decode_pool import Client
+from webapp.inference.classifier import ClassifiedPhotos, Classifier, Photo
+from webapp.inference.model import PredictionRequest
+from webapp.inference.traffic_split import TrafficFile, assign
+from webapp.settings import Settings
+from webapp.timings import Timings
+from webapp.views.admission import Admission
+from webapp.views.clients import network
+from webapp.views.memory_budget import MemoryBudget
+from webapp.views.pages import PICTURE_SIZE, answer_page, prefers_html
+from webapp.views.problems import add_errors
+from webapp.views.uploads import read_photos
+
+blueprint = Blueprint("api", __name__)
+
+_LARGEST_VERSION = 2**63 - 1
+# The share of a request's time that it may take by all estimates; the rest is for their error.
+_LONGEST = 0.8
+_DESCRIPTION: dict[str, Any] = json.loads(
+    (Path(__file__).parents[1] / "openapi.json").read_text(encoding="utf-8")
+)
+
+
+def init_app(app: Flask) -> None:
+    """Give `app` its places, its memory and the limits on both."""
+    settings: Settings = app.extensions["settings"]
+    # The other half of the threads reads bodies, answers pages and refuses requests.
+    places = FairSemaphore(settings.at_once, settings.threads // 2)
+    app.extensions["places"] = places
+    app.extensions["admission"] = Admission(places, _LONGEST * settings.timeout)
+    app.extensions["budget"] = MemoryBudget(settings.bytes_at_once)
+
+
+@blueprint.get("/openapi.json")
+def openapi() -> ResponseReturnValue:
+    """Describe the API to machines."""
+    return _DESCRIPTION
+
+
+@blueprint.post("/predict")
+def predict() -> ResponseReturnValue:
+    """Read the value of the bill on each photo of the request, all in one batch."""
+    parts, asked = current_app.extensions, request.args.to_dict()
+    settings: Settings = parts["settings"]
+    budget: MemoryBudget = parts["budget"]
+    query = read_query(asked, settings)
+    g.frames = _flag(asked, "frame")
+    with budget.reserve(request.environ):
+        # A body that is slow to come holds no place.
+        photos = read_photos(settings)
+        # Nor does it hold a version: a trial may be over by now.
+        if not asked.keys() & {"version", "label"}:
+            traffic: TrafficFile = parts["traffic"]
+            query = assign(query, traffic.current())
+        reply = g.reply = ask(photos, query)
+        add_errors(reply)
+    # Small copies of the photos are for the page alone.
+    return answer_page(reply) if query.small else jsonify(reply.to_json())
+
+
+def ask(photos: Sequence[Photo], query: PredictionRequest) -> ClassifiedPhotos:
+    """Have the photos of the current request answered, once it is their turn.
+
+    Raises:
+        TooManyRequests: There are too many before them.
+        BadImage, Busy, TooSlow, ServingError: See `Classifier.ask`.
+    """
+    parts = current_app.extensions
+    settings: Settings = parts["settings"]
+    classifier: Classifier = parts["classifier"]
+    admission: Admission = parts["admission"]
+    deadline = time.monotonic() + settings.timeout
+    timings: Timings = g.timings
+    # Of several files that are no pictures, the problem names the first.
+    g.filename = photos[0].filename
+    with admission.admit(len(photos), timings) as place:
+        client = Client(network(request.remote_addr), place)
+        return classifier.ask(photos, query, deadline, timings, client)
+
+
+def read_query(asked: Mapping[str, str], settings: Settings) -> PredictionRequest:
+    """Tell from the query of the current request which version is asked, and for what.
+
+    Raises:
+        HTTPException: 400 the query makes no sense.
+    """
+    version, label = asked.get("version"), asked.get("label")
+    explain = _flag(asked, "explain")
+    small = PICTURE_SIZE if prefers_html() else 0
+    if version is not None and label is not None:
+        abort(400, "Ask for a version or for a label, not for both.")
+    if version is not None:
+        return PredictionRequest(_whole_number(version), None, explain, small)
+    if label == "":
+        abort(400, "`label` is empty. Expected the name of a version label.")
+    return PredictionRequest(None, label or settings.model_label or None, explain, small)
+
+
+def _whole_number(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 20):
+        abort(400, f"Unrecognized version: {text!r}. Expected a whole number.")
+    if int(text) > _LARGEST_VERSION:
+        abort(400, f"Unrecognized version: {text}. Expected at most {_LARGEST_VERSION}.")
+    return int(text)
+
+
+def _flag(asked: Mapping[str, str], name: str) -> bool:
+    value = asked.get(name, "0")
+    if value not in ("0", "1"):
+        abort(400, f"Unrecognized {name}: {value!r}. Expected 0 or 1.")
+    return value == "1"

@@ -1,0 +1,22 @@
+"""Health checks: `/livez`, whether the process runs, and `/readyz`, whether it can answer."""
+
+from flask import Blueprint, current_app
+from flask.typing import ResponseReturnValue
+
+from webapp.inference.classifier import Classifier
+
+blueprint = Blueprint("health", __name__)
+
+
+@blueprint.get("/livez")
+def livez() -> ResponseReturnValue:
+    """Say that the process runs, whatever the model server does."""
+    return {"status": "alive"}
+
+
+@blueprint.get("/readyz")
+def readyz() -> ResponseReturnValue:
+    """Say that a photo sent now would be answered."""
+    classifier: Classifier = current_app.extensions["classifier"]
+    classifier.model.check_ready()
+    return {"status": "ready"}
