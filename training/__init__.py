@@ -1,6 +1,8 @@
-"""Builds a version: a folder of photos goes in, a SavedModel under `models/` comes out.
+"""Builds a version: photos in, a SavedModel under `models/` out.
 
-Read in this order: `dataset` (photos and the split), `augment` (what hands and tables do to them),
-`backbones` (the pretrained network), `fit` (the two stages), `calibrate` (how sure is sure enough),
-`export` (the signatures, the warm-up, the model card), `evaluate` (figures through the export).
+Read in this order: `data.dataset` (photos and classes), `data.split` (what is held out),
+`augmentation.augment` (views), `network.backbones` (the pretrained network), `fit` (both stages),
+`export.version` (calibration, signatures, model card), `evaluation.evaluate` (figures),
+`teaching.teach` (a version learns a new design).
+`commands` ties them to the command line. No other tier imports this one, except `bench`.
 """

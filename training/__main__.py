@@ -1,38 +1,50 @@
-"""The command line: `python -m training inspect | fit | export | evaluate | card`."""
+"""The command line: `python -m training inspect | fit | export | ...`; `--help` lists all."""
 
 import argparse
 import os
-import shlex
 import sys
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from training.recipe import Recipe
 
-if TYPE_CHECKING:
-    from training.dataset import Photo
-
-# Set before TensorFlow is imported: its start-up chatter says nothing about a training run.
+# Set before TensorFlow is imported: its start-up messages say nothing about a training run.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# On processors without AVX-512 TensorFlow would leave it, though it is faster there too.
+# On processors without AVX-512 TensorFlow would not use oneDNN, though it is faster there too.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+INTERRUPTED = 130  # what shells return after Ctrl-C: 128 and the number of SIGINT
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs one command and returns the exit status: 0, or 2 where the input was not as expected."""
+    """Runs one command and returns the exit status.
+
+    Returns:
+        0, or 2 where the input is not as expected, or 130 after Ctrl-C.
+    """
     given = parser().parse_args(arguments)
     try:
-        given.run(given)
-    except (ValueError, FileNotFoundError) as error:
+        _run(given)
+    except (ValueError, OSError) as error:
         print(f"training {given.command}: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print(f"\ntraining {given.command}: stopped. {given.stopped}", file=sys.stderr)
+        return INTERRUPTED
     return 0
+
+
+def _run(given: argparse.Namespace) -> None:
+    """Imports the commands here, so that `--help` needs no TensorFlow."""
+    from training import commands
+
+    getattr(commands, given.command)(given)
 
 
 def parser() -> argparse.ArgumentParser:
     """Returns the parser of all commands."""
     whole = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    whole.set_defaults(stopped="Nothing was added.")
     commands = whole.add_subparsers(dest="command", required=True)
 
     inspect = commands.add_parser("inspect", help="look at a folder of photos before training")
@@ -43,16 +55,20 @@ def parser() -> argparse.ArgumentParser:
         default=Path("runs/photos.jpg"),
         help="where to write a picture of some photos of each class (default: %(default)s)",
     )
-    inspect.set_defaults(run=_inspect)
 
     fit = commands.add_parser("fit", help="train a classifier on a folder of photos")
     _add_photos(fit)
     fit.add_argument("--run", type=Path, default=Path("runs/latest"), dest="folder")
     fit.add_argument(
-        "--resume", action="store_true", help="go on behind the last finished epoch of --run"
+        "--resume",
+        action="store_true",
+        help="continue --run after its last finished epoch, or after stage one, with its recipe",
     )
+    fit.add_argument(
+        "--tensorboard", type=Path, metavar="FOLDER", help="write logs for TensorBoard there"
+    )
+    fit.set_defaults(stopped="Continue after the last finished epoch with --resume.")
     _add_recipe(fit)
-    fit.set_defaults(run=_fit)
 
     export = commands.add_parser("export", help="make a version of a trained run")
     _add_photos(export)
@@ -63,25 +79,74 @@ def parser() -> argparse.ArgumentParser:
     )
     export.add_argument(
         "--risk",
-        type=float,
+        type=_share,
         default=0.01,
-        help="share of wrong answers tolerated among accepted ones (default: %(default)s)",
+        help="share of wrong answers tolerated among accepted ones, kept with 99 %% confidence"
+        " where the photos are enough to show it (default: %(default)s)",
     )
     export.add_argument(
         "--second-look",
-        type=float,
-        default=0.0,
+        type=_share,
         metavar="BELOW",
-        help="look again, at the middle, where the first look is less sure than this (default: 0,"
-        " never)",
+        help="look again, at the middle, where the first look is less sure than this; 0: never"
+        " (default: the least that gains as much on the held-out photos as 0.99)",
     )
-    export.set_defaults(run=_export)
+    export.add_argument(
+        "--again",
+        action="store_true",
+        help="add a version also where the same run and settings made one already",
+    )
+
+    review = commands.add_parser(
+        "review", help="look at photos that people sent back, and accept those that may be learnt"
+    )
+    review.add_argument("folder", type=Path, help="the folder that US_BILLS_FEEDBACK names")
+    review.add_argument(
+        "--port", type=int, default=0, help="of 127.0.0.1 (default: one that is free)"
+    )
+    review.add_argument(
+        "--no-browser", dest="browser", action="store_false", help="print the address only"
+    )
+
+    reexport = commands.add_parser(
+        "reexport", help="make a version of another's weights, with the signatures of today's code"
+    )
+    reexport.add_argument("--model", type=Path, required=True, help="e.g. models/us_bills/1")
+    reexport.add_argument("--models", type=Path, default=Path("models/us_bills"))
+
+    teach = commands.add_parser(
+        "teach", help="teach a version new photos, without those that it was trained on"
+    )
+    _add_photos(teach)
+    teach.add_argument("--model", type=Path, default=Path("models/us_bills/1"))
+    teach.add_argument("--models", type=Path, default=Path("models/us_bills"))
+    teach.add_argument(
+        "--lost-at-most",
+        type=_share,
+        default=0.05,
+        help="share of right answers that a class may lose on held-out pictures; where more is"
+        " lost, nothing is added (default: %(default)s)",
+    )
+
+    rehearse = commands.add_parser(
+        "rehearse", help="write the rehearsal set of a version, which teach needs"
+    )
+    _add_photos(rehearse)
+    rehearse.add_argument("--model", type=Path, required=True, help="e.g. models/us_bills/1")
 
     evaluate = commands.add_parser("evaluate", help="measure a version on a folder of photos")
     _add_photos(evaluate, "--data")
     evaluate.add_argument("--model", type=Path, required=True, help="e.g. models/us_bills/1")
     evaluate.add_argument(
-        "--report", type=Path, help="a folder for report.json, report.md and the plots"
+        "--report",
+        type=Path,
+        help="a folder for report.md, report.json, answers.csv and the plots",
+    )
+    evaluate.add_argument(
+        "--answers",
+        type=Path,
+        metavar="FILE",
+        help="a CSV file with a line for each picture: file, right, answered, probability, sure",
     )
     evaluate.add_argument(
         "--run", type=Path, dest="folder", help="its training run, for the learning curves"
@@ -91,12 +156,26 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="also ask about the bills turned, halved, dark, blurred, far away and compressed",
     )
-    evaluate.set_defaults(run=_evaluate)
+    evaluate.add_argument(
+        "--edges",
+        action="store_true",
+        help="also ask about pictures made of these photos: several bills, made-up values and"
+        " textures",
+    )
+    evaluate.add_argument(
+        "--bfloat16",
+        action="store_true",
+        help="also compare with the same version in bfloat16, as servers compute it with"
+        " --mixed_precision=bfloat16; slow where the processor has no bfloat16",
+    )
 
-    card = commands.add_parser("card", help="print a version's model card, or put it into a file")
-    card.add_argument("--model", type=Path, required=True, help="e.g. models/us_bills/1")
-    card.add_argument("--into", type=Path, help="a Markdown file that has the card's two markers")
-    card.set_defaults(run=_card)
+    model_card = commands.add_parser(
+        "card", help="print a version's model card, or put it into a file"
+    )
+    model_card.add_argument("--model", type=Path, required=True, help="e.g. models/us_bills/1")
+    model_card.add_argument(
+        "--into", type=Path, help="a Markdown file that has the card's two markers"
+    )
     return whole
 
 
@@ -126,66 +205,23 @@ def _pair(text: str) -> tuple[str, str]:
     return folder, label
 
 
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, received {text!r}")
+    return share
+
+
 def _add_recipe(parser: argparse.ArgumentParser) -> None:
+    """Adds a flag for each setting; those not given are absent, so that `--resume` can tell."""
     for field in fields(Recipe):
         name = "--" + field.name.replace("_", "-")
-        text = f"{field.metadata['help']} (default: %(default)s)"
-        parser.add_argument(name, type=type(field.default), default=field.default, help=text)
-
-
-def _scan(given: argparse.Namespace, folder: Path | None = None) -> "list[Photo]":
-    from training import dataset
-
-    return dataset.scan(folder or given.photos, dict(given.relabel), given.skip)
-
-
-def _inspect(given: argparse.Namespace) -> None:
-    from training import inspect
-
-    found = inspect.look(_scan(given))
-    print(inspect.table(found))
-    given.sheet.parent.mkdir(parents=True, exist_ok=True)
-    inspect.contact_sheet(found).save(given.sheet)
-    print(f"contact sheet: {given.sheet}")
-
-
-def _fit(given: argparse.Namespace) -> None:
-    from training.fit import fit
-
-    recipe = Recipe(**{field.name: getattr(given, field.name) for field in fields(Recipe)})
-    command = shlex.join(["python", "-m", "training", *sys.argv[1:]])
-    fit(_scan(given), recipe, given.folder, command, resume=given.resume)
-
-
-def _export(given: argparse.Namespace) -> None:
-    from training.export import export
-
-    measured_on = _scan(given, given.measured_on) if given.measured_on else []
-    photos, looks = _scan(given), given.second_look
-    print(export(given.folder, photos, measured_on, given.models, given.risk, looks))
-
-
-def _evaluate(given: argparse.Namespace) -> None:
-    from training import card, evaluate, tables
-
-    figures, answers = evaluate.evaluate(given.model, _scan(given), slices=given.slices)
-    print(tables.lines(figures))
-    if given.report:
-        from training import report
-
-        facts = card.read(given.model)
-        report.write(given.report, given.model, facts, figures, answers, given.folder)
-        print(f"report: {given.report / 'report.md'}")
-
-
-def _card(given: argparse.Namespace) -> None:
-    from training import card
-
-    text = card.markdown(card.read(given.model))
-    if given.into:
-        card.put_into(given.into, text)
-    else:
-        print(text)
+        default = "" if field.default == "" else f" (default: {field.default})"
+        text = field.metadata["help"] + default
+        parser.add_argument(name, type=type(field.default), default=argparse.SUPPRESS, help=text)
 
 
 if __name__ == "__main__":

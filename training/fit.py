@@ -1,13 +1,11 @@
-"""Trains a classifier in two stages: a head on the frozen backbone, then the top layers with it.
+"""Trains a classifier in two stages: a head on the frozen backbone, then the top layers too.
 
-A run lives in a folder: `run.json` (what was asked and what came of it), `augmented.png` (64 views
-as the network saw them), `log.csv` (a line per epoch), `classifier.weights.h5` (the averaged
-weights after the best epoch) and `state.npz`, from which a run that was cut off goes on. `export`
-makes a version of it, and another run can start from that version by `--weights`.
+A run is a folder: `run.json` (recipe, photos, command), `augmented.png` (64 views as the network
+sees them), `log.csv` (a line per epoch), `classifier.weights.h5` (the averaged weights after the
+best epoch) and `state.npz`, from which `--resume` continues. `export` makes a version of a run, and
+another run can start from that version by `--weights`.
 """
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -16,34 +14,50 @@ from typing import Any
 import cv2
 import keras
 
-from training import backbones, card, dataset
-from training.dataset import Photo
-from training.keeper import STATE, WEIGHTS, Keeper
+from training import run_folder
+from training.augmentation.views import Views, weighted_hard_views
+from training.checkpoint import Checkpoint, HeldOut, finished
+from training.data import dataset
+from training.data.dataset import Photo
+from training.data.split import fingerprint, split
+from training.network import backbones
+from training.progress import Progress, say
 from training.recipe import Recipe
-from training.split import fingerprint, split
-from training.views import Views, hard_views
-from webapp.preprocessing import IMAGE_SIZE
+from training.run_folder import LOG, STATE, VIEWS, WEIGHTS
+from webapp.imaging.preprocessing import IMAGE_SIZE
 
-RUN = "run.json"
-LOG = "log.csv"
+PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
 
 def classifier(recipe: Recipe, classes: Sequence[str]) -> keras.Model:
     """Returns the untrained classifier: uint8 [N,224,224,3] to logits, float32 [N,C].
 
-    Global average pooling and one dense layer, so that the class activation map is exact.
+    Global average pooling and one dense layer, so that the class activation map is exact. The
+    weights are float32 in every precision.
+
+    Raises:
+        ValueError: The recipe names an unknown backbone, weights or precision.
     """
-    backbone = backbones.build(recipe.backbone, recipe.weights)
-    return _with_head(backbone, len(classes))
+    if recipe.precision not in PRECISIONS:
+        raise ValueError(
+            f"Unknown precision {recipe.precision!r}. Expected one of {', '.join(PRECISIONS)}."
+        )
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(recipe.precision)
+    try:
+        return _with_head(backbones.build(recipe.backbone, recipe.weights), len(classes))
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def load(run: Path) -> tuple[keras.Model, dict[str, Any]]:
-    """Returns the trained classifier of a run, and its `run.json`.
+    """Returns the trained classifier of a run, and its facts: `run.json` and the weights' digest.
 
     Raises:
-        FileNotFoundError: There is no finished epoch in `run`.
+        FileNotFoundError: There is no run, or no finished epoch.
     """
-    facts = json.loads((run / RUN).read_text(encoding="utf-8"))
+    facts = run_folder.read(run)
+    facts["weights_sha256"] = run_folder.weights_digest(run)
     backbone = backbones.build(facts["recipe"]["backbone"], "none")
     model = _with_head(backbone, len(facts["classes"]))
     model.load_weights(run / WEIGHTS)
@@ -51,31 +65,99 @@ def load(run: Path) -> tuple[keras.Model, dict[str, Any]]:
 
 
 def fit(
-    photos: list[Photo], recipe: Recipe, run: Path, command: str, *, resume: bool = False
+    photos: list[Photo],
+    recipe: Recipe,
+    run: Path,
+    command: str,
+    *,
+    resume: bool = False,
+    tensorboard: Path | None = None,
 ) -> None:
     """Trains on 80 % of the photos and leaves the run in the folder `run`.
 
     Args:
         photos: All photos; what is held out is decided here.
-        recipe: How.
+        recipe: The settings.
         run: The folder; an earlier run in it is replaced.
-        command: What to write down as the command that did this.
-        resume: Go on behind the last finished epoch of a run that was cut off.
+        command: The command line, for `run.json` and the model card.
+        resume: Whether to continue the run after its last finished epoch, or after stage one. A run
+            that has not finished stage one begins again, a finished one is left as it is.
+        tensorboard: A folder for TensorBoard's logs of stage two; None: none are written.
 
     Raises:
-        FileNotFoundError: There is no such epoch.
+        FileNotFoundError: There is no run to continue.
         ValueError: Too few photos or classes, a recipe that names no backbone or weights, or one
-            that is not that of the run to go on with.
+            that is not that of the run to continue.
     """
     dataset.require_enough(photos)
-    # ── What to learn from ────────────────────────────────────────────────────────────────────
+    epochs, steps = _epochs(recipe)
+    if resume:
+        run_folder.require_same(run_folder.read(run), recipe, fingerprint(photos))
+        if finished(run, epochs, recipe.patience):
+            say(f"The run in {run} is finished: nothing is left to train.")
+            return
+    # ── The network ───────────────────────────────────────────────────────────────────────────
     keras.utils.set_random_seed(recipe.seed)
     cv2.setNumThreads(1)
     classes = dataset.classes_of(photos)
-    # First of all, since it may be refused, and an earlier run in the folder is then untouched.
+    # Before the photos are read: a recipe may be refused here, and that should take no minutes.
     model = classifier(recipe, classes)
+
+    # ── The photos ────────────────────────────────────────────────────────────────────────────
+    say(f"reading {len(photos):,} photos: near-duplicates, what is held out, views")
     training, held_out = split(photos, recipe.seed, recipe.held_out_source)
-    facts = {
+    readable, pictures = dataset.load(training)
+    dataset.require_every_class(classes, readable)
+    views = Views(readable, pictures, classes, recipe)
+    evaluated = HeldOut(*weighted_hard_views(held_out, classes, recipe.seed, each=1))
+    _warn_of_classes_not_held_out(classes, held_out)
+    checkpoint = Checkpoint(run, epochs, evaluated, recipe.patience)
+
+    # ── Stage one: the head alone ─────────────────────────────────────────────────────────────
+    begun = resume and (run / STATE).is_file()
+    if not begun:
+        run_folder.begin(run, _facts(command, recipe, classes, training, held_out))
+        views.contact_sheet().save(run / VIEWS)
+        _train_head(model, views, recipe, first_step=epochs * steps)
+
+    # ── Stage two: the top layers too ─────────────────────────────────────────────────────────
+    top_layers = recipe.top_layers or backbones.BACKBONES[recipe.backbone].top_layers
+    backbones.unfreeze(_backbone(model), top_layers)
+    _compile(model, _falling_adamw(recipe, epochs * steps), recipe)
+    if begun:
+        checkpoint.resume(model)
+    else:
+        checkpoint.save_start(model)
+    after = f"epoch {checkpoint.next_epoch}" if checkpoint.next_epoch else "stage 1"
+    say(
+        f"stage 2 of 2: the top layers too, {epochs} epochs of {steps} steps"
+        + (f", continued after {after}" if begun else "")
+    )
+    logs = [keras.callbacks.TensorBoard(tensorboard)] if tensorboard else []
+    model.fit(
+        views.of(checkpoint.next_epoch * steps, steps),
+        epochs=epochs,
+        initial_epoch=checkpoint.next_epoch,
+        verbose=0,
+        callbacks=[
+            Progress("stage 2", epochs, steps, estimates=True),
+            checkpoint,
+            keras.callbacks.CSVLogger(run / LOG, append=begun),
+            *logs,
+        ],
+    )
+
+
+def _facts(
+    command: str,
+    recipe: Recipe,
+    classes: list[str],
+    training: list[Photo],
+    held_out: list[Photo],
+) -> dict[str, Any]:
+    """Returns what `run.json` holds."""
+    photos = training + held_out
+    return {
         "command": command,
         "recipe": asdict(recipe),
         "classes": classes,
@@ -83,73 +165,26 @@ def fit(
         "sources": sorted({photo.source for photo in photos if photo.source}),
         "data_fingerprint": fingerprint(photos),
         "held_out_fingerprint": fingerprint(held_out),
-        "weights_from": _earlier(recipe.weights),
+        "weights_from": run_folder.history_of(recipe.weights),
     }
-    if resume:
-        _require_same(run, facts)
-    readable, pictures = dataset.load(training)
-    dataset.require_every_class(classes, readable)
-    views = Views(readable, pictures, classes, recipe)
-    epochs, steps = _epochs(recipe)
-    keeper = Keeper(run, epochs, hard_views(held_out, classes, recipe.seed, 1), recipe.patience)
-
-    # ── Stage one: the head alone ─────────────────────────────────────────────────────────────
-    backbone = _backbone(model)
-    if not resume:
-        _begin(run, facts)
-        views.contact_sheet().save(run / "augmented.png")
-        backbone.trainable = False
-        _compile(model, keras.optimizers.Adam(recipe.head_rate), recipe)
-        model.fit(views.of(epochs * steps, max(1, recipe.head_views // recipe.batch)))
-
-    # ── Stage two: the top layers with it ─────────────────────────────────────────────────────
-    top_layers = recipe.top_layers or backbones.BACKBONES[recipe.backbone].top_layers
-    backbones.unfreeze(backbone, top_layers)
-    _compile(model, _falling_adamw(recipe, epochs * steps), recipe)
-    if resume:
-        keeper.resume(model)
-    model.fit(
-        views.of(keeper.next_epoch * steps, steps),
-        epochs=epochs,
-        initial_epoch=keeper.next_epoch,
-        callbacks=[keeper, keras.callbacks.CSVLogger(run / LOG, append=resume)],
-    )
 
 
-def _begin(run: Path, facts: dict[str, Any]) -> None:
-    """Opens the folder; what an earlier run left there would not be what run.json says."""
-    run.mkdir(parents=True, exist_ok=True)
-    for earlier in (WEIGHTS, STATE, LOG):
-        (run / earlier).unlink(missing_ok=True)
-    (run / RUN).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+def _train_head(model: keras.Model, views: Views, recipe: Recipe, first_step: int) -> None:
+    """Trains the last layer; its views, from `first_step` on, are none of those of stage two."""
+    steps = max(1, recipe.head_views // recipe.batch)
+    say(f"stage 1 of 2: the head alone, {steps} steps")
+    _backbone(model).trainable = False
+    _compile(model, keras.optimizers.Adam(recipe.head_rate), recipe)
+    shown = Progress("stage 1", 1, steps, estimates=False)
+    model.fit(views.of(first_step, steps), verbose=0, callbacks=[shown])
 
 
-def _require_same(run: Path, facts: dict[str, Any]) -> None:
-    """Refuses to go on with another recipe or other photos than the run began with."""
-    if not (run / RUN).is_file():
-        raise FileNotFoundError(f"{run} holds no run to go on with; leave --resume out.")
-    begun = json.loads((run / RUN).read_text(encoding="utf-8"))
-    for name in ("recipe", "data_fingerprint"):
-        if begun[name] != facts[name]:
-            raise ValueError(
-                f"The run in {run} began with another {name}: {begun[name]}; now {facts[name]}."
-                f" Go on with it by the command that began it: {begun['command']}"
-            )
-
-
-def _earlier(weights: str) -> dict[str, Any] | None:
-    """Returns the model card of the version that is built on, so that a version tells all of it."""
-    if not card.path(Path(weights)).is_file():
-        return None
-    facts = card.read(Path(weights))
-    kept = ("command", "recipe", "photos", "data_fingerprint", "weights_from")
-    # The folder's name may soon be another version's.
-    digest = hashlib.sha256((Path(weights) / "saved_model.pb").read_bytes()).hexdigest()
-    return {
-        "version": weights,
-        "saved_model_sha256": digest,
-        **{name: facts.get(name) for name in kept},
-    }
+def _warn_of_classes_not_held_out(classes: Sequence[str], held_out: list[Photo]) -> None:
+    if missing := sorted(set(classes) - {photo.label for photo in held_out}):
+        say(
+            f"No photo of {', '.join(missing)} is held out, since all of them are copies of each"
+            " other: nothing tells how well the model knows it."
+        )
 
 
 def _with_head(backbone: keras.Model, classes: int) -> keras.Model:
@@ -157,7 +192,8 @@ def _with_head(backbone: keras.Model, classes: int) -> keras.Model:
     features = backbone(keras.layers.Rescaling(1 / 255, name="to_unit_range")(image))
     pooled = keras.layers.GlobalAveragePooling2D(name="pool")(features)
     pooled = keras.layers.Dropout(0.2, name="dropout")(pooled)
-    return keras.Model(image, keras.layers.Dense(classes, name="logits")(pooled))
+    # In float32 also where the rest is in half precision, as a loss needs it.
+    return keras.Model(image, keras.layers.Dense(classes, name="logits", dtype="float32")(pooled))
 
 
 def _backbone(model: keras.Model) -> keras.Model:

@@ -1,32 +1,104 @@
-"""The settings of a training run. Imports nothing heavy, so that `--help` answers at once."""
+"""The settings of a training run. Imports no TensorFlow, so that `--help` answers at once."""
 
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, fields
 from typing import Any
 
+NO_LIMIT = float("inf")
 
-def _knob(default: Any, text: str) -> Any:
-    return field(default=default, metadata={"help": text})
+
+def _setting(default: Any, text: str, least: float = -NO_LIMIT, most: float = NO_LIMIT) -> Any:
+    return field(default=default, metadata={"help": text, "range": (least, most)})
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides what comes out, given the photos; each field is a flag of `fit`."""
+    """Everything but the photos that decides the result; each field is a flag of `fit`.
 
-    backbone: str = _knob("efficientnet_lite0", "network to build on; resnet50v2 is the other one")
-    weights: str = _knob("imagenet", "what it knows: imagenet, none or the folder of a version")
-    head_views: int = _knob(2_000, "pictures shown in stage one, which trains the head alone")
-    views: int = _knob(36_000, "pictures shown in stage two, which trains the top layers too")
-    top_layers: int = _knob(0, "layers of the network that stage two trains; 0: its usual number")
-    batch: int = _knob(32, "pictures per step")
-    head_rate: float = _knob(1e-3, "learning rate of stage one")
-    rate: float = _knob(1e-3, "highest learning rate of stage two; it falls to 0 by a cosine")
-    smoothing: float = _knob(0.05, "label smoothing, from 0 to 1")
-    other_share: float = _knob(2.0, "how many times as often as a denomination Other is shown")
-    patience: int = _knob(5, "epochs without a better one after which training stops")
-    held_out_source: str = _knob(
+    Raises:
+        ValueError: A number is out of its range.
+    """
+
+    backbone: str = _setting(
+        "efficientnet_lite0", "network to build on; resnet50v2 is the other one"
+    )
+    weights: str = _setting("imagenet", "what it knows: imagenet, none or the folder of a version")
+    head_views: int = _setting(
+        2_000, "pictures shown in stage one, which trains the head alone", least=1
+    )
+    views: int = _setting(
+        36_000, "pictures shown in stage two, which trains the top layers too", least=1
+    )
+    top_layers: int = _setting(
+        0, "layers of the network that stage two trains; 0: its usual number", least=0
+    )
+    batch: int = _setting(32, "pictures per step", least=1)
+    head_rate: float = _setting(1e-3, "learning rate of stage one", least=1e-9)
+    rate: float = _setting(
+        1e-3, "highest learning rate of stage two; it falls to 0 by a cosine", least=1e-9
+    )
+    smoothing: float = _setting(0.05, "label smoothing, from 0 to 1", least=0, most=1)
+    other_share: float = _setting(
+        2.0, "how many times as often as a denomination Other is shown", least=0
+    )
+    edges: float = _setting(
+        0.2,
+        "share of the views that show several bills, values that do not exist, or textures",
+        least=0,
+        most=1,
+    )
+    class_weights: str = _setting(
+        "", "how many times as often as usual to show a class's photos, such as 10=3,50=1.5"
+    )
+    source_weights: str = _setting(
+        "", "the same for a source within its classes, such as mine=5; its name begins the file's"
+    )
+    patience: int = _setting(5, "epochs without a better one after which training stops", least=0)
+    held_out_source: str = _setting(
         "", "hold out these sources' photos, separated by commas, instead of a fifth of each folder"
     )
-    without: str = _knob(
+    without: str = _setting(
         "", "effects that the views do without, separated by commas, such as fan,crease,glare"
     )
-    seed: int = _knob(1, "of the split, the order and the pictures")
+    precision: str = _setting(
+        "float32", "of the calculation: float32, or on a GPU mixed_float16 or mixed_bfloat16"
+    )
+    seed: int = _setting(1, "of the split, the order and the pictures", least=0, most=2**32 - 1)
+
+    def __post_init__(self) -> None:
+        for setting in fields(self):
+            value, (least, most) = getattr(self, setting.name), setting.metadata["range"]
+            if not isinstance(value, str) and not least <= value <= most:
+                flag = "--" + setting.name.replace("_", "-")
+                expected = f"from {least} to {most}" if most < NO_LIMIT else f"of at least {least}"
+                raise ValueError(f"Expected {flag} to be a number {expected}. Received: {value}.")
+
+
+def weights(text: str, known: Collection[str], what: str) -> dict[str, float]:
+    """Returns what a setting such as `10=3,50=1.5` says, by name.
+
+    Args:
+        text: Pairs of a name and a number above 0, separated by commas; may be empty.
+        known: The names that exist.
+        what: What the names are names of, for the message: `class` or `source`.
+
+    Raises:
+        ValueError: The text has another form, or an unknown name.
+    """
+    found: dict[str, float] = {}
+    for pair in filter(None, text.split(",")):
+        name, _, number = pair.rpartition("=")
+        if name not in known:
+            raise ValueError(f"Unknown {what} {name!r} in {text!r}. Expected one of {list(known)}.")
+        found[name] = _positive(number, text)
+    return found
+
+
+def _positive(number: str, text: str) -> float:
+    try:
+        value = float(number)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise ValueError(f"{number!r} in {text!r} is no weight. Expected a number above 0.")
+    return value

@@ -1,0 +1,149 @@
+"""Checkpoints of a training run: averaged weights, the best of them, and the state to resume from.
+
+Evaluated and saved are the running averages of the weights, which generalise better than the
+weights after any one step: Polyak and Juditsky, SIAM J. Control Optim. 30 (1992) 838-855.
+"""
+
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from training.progress import say
+from training.run_folder import STATE, WEIGHTS
+
+
+class HeldOut(NamedTuple):
+    """What decides which epoch is the best.
+
+    Attributes:
+        inputs: N inputs of the network.
+        labels: Their classes, one-hot float32 [N,C].
+        weights: What each counts in loss and accuracy, float32 [N] with a mean of 1.
+    """
+
+    inputs: NDArray[Any]
+    labels: NDArray[np.float32]
+    weights: NDArray[np.float32]
+
+
+class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is untyped
+    """Evaluates the averaged weights after each epoch, saves the best, and stops early."""
+
+    def __init__(
+        self, run: Path, epochs: int, held_out: HeldOut, patience: int, momentum: float = 0.995
+    ) -> None:
+        """Saves into the folder `run`.
+
+        Args:
+            run: The folder.
+            epochs: The number of epochs of the whole run.
+            held_out: What decides which epoch is the best.
+            patience: The number of epochs without a better one after which training stops.
+            momentum: The share of itself that the average keeps at each step.
+        """
+        super().__init__()
+        self._run, self._epochs, self._held_out = run, epochs, held_out
+        self._patience, self._momentum = patience, momentum
+        self._averages: list[NDArray[Any]] = []
+        self._best, self._best_epoch = np.inf, -1
+        self.next_epoch = 0
+
+    def save_start(self, model: keras.Model) -> None:
+        """Writes the state of a compiled model before the first epoch, to resume from."""
+        model.optimizer.build(model.trainable_variables)
+        self._averages = model.get_weights()
+        self._write_state(model)
+
+    def resume(self, model: keras.Model) -> None:
+        """Puts a compiled model, and this, into the state after the last finished epoch.
+
+        Raises:
+            FileNotFoundError: No state was written.
+        """
+        if not (self._run / STATE).is_file():
+            raise FileNotFoundError(f"{self._run} has no finished epoch to go on from.")
+        model.optimizer.build(model.trainable_variables)
+        with np.load(self._run / STATE) as state:
+            for name, variables in _variables(model).items():
+                for index, variable in enumerate(variables):
+                    variable.assign(state[f"{name}.{index}"])
+            self._averages = [state[f"average.{i}"] for i in range(len(model.weights))]
+            self._best, self._best_epoch = float(state["best"]), int(state["best_epoch"])
+            self.next_epoch = int(state["next_epoch"])
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        """Starts the average at the current weights."""
+        self._averages = self._averages or self.model.get_weights()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Moves the average a little towards the weights."""
+        for average, weight in zip(self._averages, self.model.weights, strict=True):
+            average += (1 - self._momentum) * (np.asarray(weight) - average)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Evaluates, saves, and stops after `patience` epochs without a better one."""
+        logs = {} if logs is None else logs
+        current = self.model.get_weights()
+        self.model.set_weights(self._averages)
+        logs["val_loss"], logs["val_accuracy"] = self._evaluate()
+        if logs["val_loss"] < self._best:
+            self._best, self._best_epoch = logs["val_loss"], epoch
+            self._save_best()
+        self.model.set_weights(current)
+        self.next_epoch = epoch + 1
+        self._write_state(self.model)
+        self.model.stop_training = epoch - self._best_epoch >= self._patience
+        self._tell(logs)
+
+    def _evaluate(self) -> tuple[float, float]:
+        """Returns loss and accuracy, both weighted means over the held-out inputs."""
+        inputs, labels, weights = self._held_out
+        logits = self.model.predict(inputs, verbose=0)
+        losses = np.asarray(self.model.loss.call(labels, logits))
+        right = logits.argmax(1) == labels.argmax(1)
+        return float(np.average(losses, weights=weights)), float(np.average(right, weights=weights))
+
+    def _save_best(self) -> None:
+        """Writes beside the weights and renames, so that a kill leaves the earlier best whole."""
+        draft = self._run / f"draft-{WEIGHTS}"
+        self.model.save_weights(draft)
+        os.replace(draft, self._run / WEIGHTS)
+
+    def _write_state(self, model: keras.Model) -> None:
+        """Writes beside the state and renames, so that a kill leaves one of both whole."""
+        arrays = {
+            f"{name}.{index}": np.asarray(variable)
+            for name, variables in _variables(model).items()
+            for index, variable in enumerate(variables)
+        }
+        arrays |= {f"average.{index}": value for index, value in enumerate(self._averages)}
+        marks = {"best": self._best, "best_epoch": self._best_epoch, "next_epoch": self.next_epoch}
+        arrays |= {name: np.asarray(value) for name, value in marks.items()}
+        draft = self._run / f"draft-{STATE}"
+        np.savez(draft, allow_pickle=False, **arrays)
+        os.replace(draft, self._run / STATE)
+
+    def _tell(self, logs: dict[str, float]) -> None:
+        best = "the best so far" if self._best_epoch == self.next_epoch - 1 else "no better"
+        say(
+            f"epoch {self.next_epoch} of {self._epochs}: held-out views"
+            f" {logs['val_accuracy']:.1%} right, loss {logs['val_loss']:.3f}, the mean over classes"
+            f" and sources ({best})"
+        )
+
+
+def finished(run: Path, epochs: int, patience: int) -> bool:
+    """Tells whether a run has had all its epochs, or stopped early."""
+    if not (run / STATE).is_file():
+        return False
+    with np.load(run / STATE) as state:
+        after, best = int(state["next_epoch"]), int(state["best_epoch"])
+    return after >= epochs or (after > 0 and after - 1 - best >= patience)
+
+
+def _variables(model: keras.Model) -> dict[str, list[Any]]:
+    return {"weight": model.weights, "optimizer": model.optimizer.variables}

@@ -1,0 +1,210 @@
+"""What each command of `python -m training` does with its flags."""
+
+import argparse
+import shlex
+import sys
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from training import run_folder
+from training.data import dataset, files
+from training.data.dataset import Photo
+from training.evaluation import model_card
+from training.recipe import Recipe
+
+
+def inspect(given: argparse.Namespace) -> None:
+    """Prints what is in a folder of photos, and draws some of each class."""
+    from training.data import inspect
+
+    found = inspect.look(_scan(given))
+    print(inspect.table(found))
+    for line in files.lines(files.left_out(given.photos, given.skip)):
+        print(line)
+    given.sheet.parent.mkdir(parents=True, exist_ok=True)
+    inspect.contact_sheet(found).save(given.sheet)
+    print(f"contact sheet: {given.sheet}")
+
+
+def fit(given: argparse.Namespace) -> None:
+    """Trains a classifier, or continues with the recipe of the run."""
+    from training.fit import fit
+
+    photos = _scan(given)
+    _say_what_is_left_out(given)
+    stated = {f.name: getattr(given, f.name) for f in fields(Recipe) if hasattr(given, f.name)}
+    begun = asdict(run_folder.recipe_of(run_folder.read(given.folder))) if given.resume else {}
+    fit(
+        photos,
+        Recipe(**{**begun, **stated}),
+        given.folder,
+        _command(),
+        resume=given.resume,
+        tensorboard=given.tensorboard,
+    )
+
+
+def export(given: argparse.Namespace) -> None:
+    """Makes a version of a run, a report beside the run, and prints what was made."""
+    from training.export.version import export
+
+    if not given.again and (same := _exported_before(given)):
+        print(
+            f"{same} is this run with these settings already: nothing is added (--again adds it)."
+        )
+        return
+    photos = _scan(given)
+    measured_on = _measured_on(given)
+    print("exporting: calibration on held-out photos, then the version's figures", flush=True)
+    version = export(given.folder, photos, measured_on, given.models, given.risk, given.second_look)
+    _report(given.folder, version, photos, measured_on)
+    views = given.folder / run_folder.VIEWS
+    print(
+        f"report: {given.folder / 'report' / 'report.md'}\n"
+        f"some pictures as the network saw them: {views}\n"
+        f"made: {version}\n"
+        "next, while `make run` runs:"
+        f" .venv/bin/python -m serving rollout canary {version.name}"
+    )
+
+
+def review(given: argparse.Namespace) -> None:
+    """Shows feedback in a browser until Ctrl-C, then says what the accepted photos are for."""
+    import webbrowser
+
+    from training.review import server
+    from webapp.feedback.store import ACCEPTED
+
+    def opened(address: str) -> None:
+        print(f"open {address} (Ctrl-C ends it)", flush=True)
+        if given.browser:
+            webbrowser.open(address)
+
+    accepted = server.serve(given.folder, given.port, opened)
+    print(f"\n{len(accepted)} photos are accepted.")
+    if accepted:
+        folder = shlex.quote(str(given.folder / ACCEPTED))
+        print(f"next: .venv/bin/python -m training teach {folder}")
+
+
+def reexport(given: argparse.Namespace) -> None:
+    """Makes a version of another's weights, with the signatures of today's code."""
+    from training.export.reexport import reexport
+
+    print(reexport(given.model, given.models, _command()))
+
+
+def teach(given: argparse.Namespace) -> None:
+    """Makes a version of another and new photos, and prints what changed."""
+    from training.teaching import changes
+    from training.teaching.teach import teach
+
+    photos = _scan(given)
+    _say_what_is_left_out(given)
+    version, found = teach(photos, given.model, given.models, _command(), given.lost_at_most)
+    print(
+        f"{changes.table(found)}\n"
+        f"made: {version}\n"
+        "next, while `make run` runs:"
+        f" .venv/bin/python -m serving rollout canary {version.name}"
+    )
+
+
+def rehearse(given: argparse.Namespace) -> None:
+    """Writes the rehearsal set of a version beside it."""
+    from training.data.split import split
+    from training.rehearsal import parts, rehearsal
+
+    card = model_card.read(given.model)
+    recipe = run_folder.recipe_of(card)
+    training, held_out = split(_scan(given), recipe.seed, recipe.held_out_source)
+    network = parts.of_version(given.model, card)
+    rehearsal.gather(network, training, held_out, card["classes"], recipe.seed).write(given.model)
+    print(f"rehearsal set: {rehearsal.file(given.model)}")
+
+
+def evaluate(given: argparse.Namespace) -> None:
+    """Prints the figures of a version, and writes its answers and a report where told to."""
+    from training.evaluation import answers_file, edges, evaluate, precision, report, tables
+
+    photos = _scan(given)
+    _say_what_is_left_out(given)
+    figures, answers = evaluate.evaluate(given.model, photos, slices=given.slices)
+    print(tables.lines(figures))
+    if given.edges:
+        figures["edges"] = edges.evaluate_edges(given.model, photos)
+        print(f"\n{tables.listed(figures['edges'], 'sure answers to pictures of no one bill')}")
+    if given.bfloat16:
+        figures["bfloat16"] = precision.compare(given.model, answers.photos, slices=given.slices)
+        print(f"\n{precision.table(figures['bfloat16'])}")
+    if given.answers:
+        answers_file.write(given.answers, answers)
+        print(f"answers: {given.answers}")
+    if given.report:
+        facts = model_card.read(given.model)
+        report.write(given.report, given.model, facts, figures, answers, given.folder)
+        print(f"report: {given.report / 'report.md'}")
+
+
+def card(given: argparse.Namespace) -> None:
+    """Prints a version's model card, or puts it into a document."""
+    text = model_card.markdown(model_card.read(given.model))
+    if given.into:
+        model_card.put_into(given.into, text)
+    else:
+        print(text)
+
+
+def _command() -> str:
+    return files.shown(shlex.join(["python", "-m", "training", *sys.argv[1:]]))
+
+
+def _scan(given: argparse.Namespace) -> list[Photo]:
+    if given.photos.is_dir():
+        files.require_folders(given.photos, given.skip, "--skip")
+        files.require_folders(given.photos, dict(given.relabel), "--relabel")
+    return dataset.scan(given.photos, dict(given.relabel), given.skip)
+
+
+def _measured_on(given: argparse.Namespace) -> list[Photo]:
+    """Reads the folder by the same `--relabel` and `--skip`, which need not all apply to it."""
+    if not given.measured_on:
+        return []
+    return dataset.scan(given.measured_on, dict(given.relabel), given.skip)
+
+
+def _say_what_is_left_out(given: argparse.Namespace) -> None:
+    for line in files.lines(files.left_out(given.photos, given.skip)):
+        print(line, file=sys.stderr)
+
+
+def _exported_before(given: argparse.Namespace) -> Path | None:
+    """Returns the version that the same weights and settings made, if there is one."""
+    settings: dict[str, Any] = {"risk": given.risk, "second_look_chosen": given.second_look is None}
+    if given.second_look is not None:
+        settings["second_look_below"] = given.second_look
+    digest = run_folder.weights_digest(given.folder)
+    same = model_card.find(given.models, {"weights_sha256": digest, **settings})
+    if same and given.measured_on and "other_source" not in model_card.read(same)["measures"]:
+        return None
+    return same
+
+
+def _report(run: Path, version: Path, photos: list[Photo], measured_on: list[Photo]) -> None:
+    """Writes the report into the run's folder and prints the figures of each class."""
+    from training.data.split import split
+    from training.evaluation import evaluate, report, tables
+
+    facts = model_card.read(version)
+    recipe = run_folder.recipe_of(facts)
+    asked = measured_on or split(photos, recipe.seed, recipe.held_out_source)[1]
+    print(f"writing the report: the version's answers to {len(asked):,} photos", flush=True)
+    figures, answers = evaluate.evaluate(version, asked)
+    report.write(run / "report", version, facts, figures, answers, run)
+    print(
+        f"{'photos of --measured-on' if measured_on else 'held-out photos'}:\n"
+        + tables.by_class(figures)
+    )
+    if not measured_on:
+        print("Expect less on photos of other people; `evaluate` measures that.")

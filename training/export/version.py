@@ -1,0 +1,225 @@
+"""Makes a version of a run: calibrated, exported, measured, and published by one rename."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from serving.wire.messages_pb2 import PredictionLog
+from serving.wire.tensors import to_proto
+from training import fit
+from training.augmentation.camera import Pixels
+from training.augmentation.views import hard_views, one_hot
+from training.data import dataset
+from training.data.dataset import Photo
+from training.data.split import fingerprint, split
+from training.evaluation import evaluate, model_card
+from training.export.calibration import (
+    Calibration,
+    Selection,
+    best_temperature,
+    select,
+    softmax,
+)
+from training.export.second_look import SURE, after_second_look, choose_below
+from training.export.signatures import IMAGE, write_saved_model
+from training.rehearsal import parts
+from training.rehearsal.rehearsal import Rehearsal, gather
+
+# Batching with a `max_batch_size` below a request of the warm-up could not load the version.
+WARM_UP_BATCHES = (1, 8)
+WARM_UP = "tf_serving_warmup_requests"
+
+
+def export(
+    run: Path,
+    photos: list[Photo],
+    measured_on: list[Photo],
+    models: Path,
+    risk: float,
+    second_look_below: float | None = 0.0,
+) -> Path:
+    """Makes the next version of the classifier trained in `run`.
+
+    Args:
+        run: The folder of a run that finished at least one epoch.
+        photos: The photos it was trained on; the part it did not see calibrates it.
+        measured_on: Photos for the figures of the model card, best from another source; may be
+            empty.
+        models: Where versions live, e.g. `models/us_bills`.
+        risk: The share of wrong answers tolerated among accepted ones.
+        second_look_below: Pictures of a lower probability are looked at twice; 0: none is; None:
+            chosen by what it gains on the held-out photos.
+
+    Returns:
+        The folder of the new version.
+
+    Raises:
+        FileNotFoundError: `run` is not a finished run.
+        ValueError: The photos are not those of the run.
+    """
+    model, facts = fit.load(run)
+    held_out = _unseen(facts, photos)
+    pixels, labels = _calibration_set(held_out, facts["classes"], facts["recipe"]["seed"])
+    logits = model.predict(pixels, verbose=2)
+    calibration, selection = _calibrated(
+        model, pixels, logits, labels.argmax(1), risk, second_look_below
+    )
+    with draft_beside(models) as draft:
+        write_saved_model(draft, model, facts["classes"], calibration)
+        # The least sure picture, since it is the one that may be looked at twice.
+        write_warm_up(draft, models.name, pixels[softmax(logits).max(1).argmin()])
+        measured = {"held_out": _measure(draft, held_out)}
+        if measured_on:
+            measured["other_source"] = _measure(draft, measured_on, slices=True)
+        chosen = {
+            "risk": risk,
+            "selection": selection._asdict(),
+            "second_look_chosen": second_look_below is None,
+            "measures": measured,
+        }
+        model_card.write(draft, {**facts, **calibration._asdict(), **chosen}, photos)
+        _rehearsal(model, facts, photos, held_out).write(draft)
+        return publish(draft, models)
+
+
+def _calibrated(
+    model: keras.Model,
+    pixels: Pixels,
+    logits: NDArray[np.float32],
+    labels: NDArray[np.integer],
+    risk: float,
+    below: float | None,
+) -> tuple[Calibration, Selection]:
+    """Returns the calibration of the first look's `logits`, or of both looks where two are wanted.
+
+    The first look decides the temperature, since by it some pictures are looked at again.
+    """
+    temperature = best_temperature(logits, labels)
+    ceiling = SURE if below is None else below
+    both = _after_both(model, pixels, logits, temperature, ceiling) / temperature
+    first = logits / temperature
+    if below is None:
+        below = choose_below(first, both, labels)
+        both = np.where((softmax(first).max(1) < below)[:, None], both, first)
+    # The photos as they are, which are independent of each other: the views show them once more.
+    photos = len(labels) // 2
+    probabilities = softmax(both[:photos])
+    right = probabilities.argmax(1) == labels[:photos]
+    selection = select(probabilities.max(1), right, risk)
+    return Calibration(temperature, selection.threshold, below), selection
+
+
+def _after_both(
+    model: keras.Model,
+    pixels: Pixels,
+    logits: NDArray[np.float32],
+    temperature: float,
+    below: float,
+) -> NDArray[np.float32]:
+    if not below:
+        return logits
+    looks = tf.function(lambda image: model(image, training=False), input_signature=[IMAGE])
+    batches = (slice(i, i + evaluate.BATCH) for i in range(0, len(pixels), evaluate.BATCH))
+    return np.concatenate(
+        [after_second_look(looks, pixels[of], logits[of], temperature, below) for of in batches]
+    )
+
+
+def _calibration_set(
+    photos: list[Photo], classes: list[str], seed: int
+) -> tuple[Pixels, NDArray[np.float32]]:
+    """Returns each photo as it is and once turned, dark, covered or far away, with its class.
+
+    Held-out photos come from the sources that the training saw, so they are easier than a
+    stranger's; hard views are harder. Half of each lies between, as a stranger's photos do.
+    """
+    readable, plain = dataset.tensors(photos)
+    views, labels = hard_views(photos, classes, seed, each=1)
+    return np.concatenate([plain, views]), np.concatenate([one_hot(readable, classes), labels])
+
+
+def _unseen(facts: dict[str, Any], photos: list[Photo]) -> list[Photo]:
+    """Returns the photos that the run held out, having made sure that they are those."""
+    _, held_out = split(photos, facts["recipe"]["seed"], facts["recipe"]["held_out_source"])
+    if fingerprint(held_out) != facts["held_out_fingerprint"]:
+        raise ValueError(
+            "These are not the photos that the run was trained on, so it is unknown which of them"
+            f" it has not seen. It was trained by: {facts['command']}"
+        )
+    return held_out
+
+
+def _rehearsal(
+    model: keras.Model, facts: dict[str, Any], photos: list[Photo], held_out: list[Photo]
+) -> Rehearsal:
+    """Returns what `teach` needs of the photos."""
+    network = parts.divided(model, facts["recipe"]["backbone"])
+    reserved = set(held_out)
+    training = [photo for photo in photos if photo not in reserved]
+    return gather(network, training, held_out, facts["classes"], facts["recipe"]["seed"])
+
+
+def _measure(draft: Path, photos: list[Photo], *, slices: bool = False) -> dict[str, Any]:
+    """Returns the figures without the long curve."""
+    figures, _ = evaluate.evaluate(draft, photos, slices=slices)
+    return {name: value for name, value in figures.items() if name != "risk_coverage"}
+
+
+@contextmanager
+def draft_beside(models: Path) -> Iterator[Path]:
+    """Gives a folder to write a version in, on the file system of `models`; it does not last."""
+    models.mkdir(parents=True, exist_ok=True)
+    draft = models / f".draft-{os.getpid()}"
+    try:
+        yield draft
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def publish(draft: Path, models: Path) -> Path:
+    """Gives a finished version the next number, by one rename, and returns its folder.
+
+    A model server that watches `models` sees the whole version or nothing.
+    """
+    numbers = (int(path.name) for path in models.iterdir() if path.name.isdigit())
+    return draft.rename(models / str(1 + max(numbers, default=0)))
+
+
+def write_warm_up(folder: Path, model: str, picture: NDArray[np.uint8]) -> None:
+    """Writes requests for every signature, of one picture and of several, as assets.extra.
+
+    TensorFlow Serving replays `PredictionLog` records from this file before a version becomes
+    AVAILABLE: https://www.tensorflow.org/tfx/serving/saved_model_warmup
+    """
+    with tf.io.TFRecordWriter(str(_extra(folder) / WARM_UP)) as records:
+        for signature, name, value in _warm_up_inputs(picture):
+            for count in WARM_UP_BATCHES:
+                log = PredictionLog()
+                request = log.predict_log.request
+                request.model_spec.name = model
+                request.model_spec.signature_name = signature
+                request.inputs[name].CopyFrom(to_proto(np.repeat(value, count, axis=0)))
+                records.write(log.SerializeToString())
+
+
+def _warm_up_inputs(picture: NDArray[np.uint8]) -> list[tuple[str, str, NDArray[Any]]]:
+    file = tf.io.encode_jpeg(picture).numpy()
+    return [
+        ("serving_default", "image", picture[None]),
+        ("serve_bytes", "image_bytes", np.array([file], dtype=object)),
+        ("explain", "image", picture[None]),
+    ]
+
+
+def _extra(folder: Path) -> Path:
+    extra = folder / "assets.extra"
+    extra.mkdir(exist_ok=True)
+    return extra

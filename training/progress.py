@@ -1,0 +1,83 @@
+"""What a terminal shows while a network is trained: the stage, the step, and the time left."""
+
+import sys
+import time
+from typing import Any
+
+import keras
+
+# The first steps trace the graph and fill the queue of views, so that they are not measured.
+SETTLING_STEPS = 10
+MEASURED_STEPS = 10
+# Seconds between two lines in a terminal, where a line replaces the one before, and in a file.
+PAUSE_TERMINAL, PAUSE_FILE = 0.5, 30.0
+
+
+def say(text: str) -> None:
+    """Prints a line at once, also where the output is a file."""
+    print(text, flush=True)  # noqa: T201
+
+
+class Progress(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is untyped
+    """Shows epoch, step, loss and accuracy of a stage.
+
+    The time left counts all epochs; where training stops early it is less. It is shown once enough
+    steps were measured, or never for a stage that is short and says nothing of what follows it.
+    """
+
+    def __init__(self, stage: str, epochs: int, steps: int, *, estimates: bool) -> None:
+        """Prepares for one call of `fit`.
+
+        Args:
+            stage: What the stage is called in each line.
+            epochs: The number of epochs of the whole stage.
+            steps: The number of steps of each epoch.
+            estimates: Whether to show the time left.
+        """
+        super().__init__()
+        self._stage, self._epochs, self._steps = stage, epochs, steps
+        self._estimates = estimates
+        self._terminal = sys.stdout.isatty()
+        self._seen, self._measured_from = 0, 0.0
+        self._next_line = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Remembers the epoch, counted from 0."""
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Shows the step where the last line is old enough."""
+        self._seen += 1
+        now = time.monotonic()
+        if self._seen == SETTLING_STEPS:
+            self._measured_from = now
+        if now >= self._next_line:
+            self._next_line = now + (PAUSE_TERMINAL if self._terminal else PAUSE_FILE)
+            self._show(self._line(batch + 1, logs or {}) + self._time_left(batch + 1, now))
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Ends the line that steps replace."""
+        if self._terminal:
+            say("")
+
+    def _line(self, step: int, logs: dict[str, Any]) -> str:
+        epoch = f", epoch {self._epoch + 1} of {self._epochs}" if self._epochs > 1 else ""
+        return (
+            f"{self._stage}{epoch}, step {step} of {self._steps}:"
+            f" loss {logs['loss']:.3f}, {logs['accuracy']:.1%} right"
+        )
+
+    def _time_left(self, step: int, now: float) -> str:
+        """Returns the end of a line, empty where the time left cannot be told."""
+        measured = self._seen - SETTLING_STEPS
+        if not self._estimates or measured < MEASURED_STEPS:
+            return ""
+        steps = (self._epochs - self._epoch) * self._steps - step
+        minutes = steps * (now - self._measured_from) / measured / 60
+        return f"; about {minutes:.0f} min left" if minutes >= 1 else "; less than a minute left"
+
+    def _show(self, line: str) -> None:
+        if self._terminal:
+            print(f"\r{line:<100}", end="", flush=True)  # noqa: T201
+        else:
+            say(line)

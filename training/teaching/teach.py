@@ -1,0 +1,214 @@
+"""Teaches a version new photos, without those that it was trained on: `make teach`.
+
+The layers behind the middle of the network learn views of the new photos, mixed with the rehearsal
+set of the version. What comes of it is calibrated anew, compared with the version class by class,
+and published only where it lost no more than is allowed.
+"""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import cv2
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from training.data import dataset
+from training.data.dataset import Photo
+from training.data.split import fingerprint, split
+from training.evaluation import model_card
+from training.evaluation.measures import Answers, measures
+from training.export.calibration import Calibration, Selection, best_temperature, select, softmax
+from training.export.signatures import write_saved_model
+from training.export.version import WARM_UP, draft_beside, publish
+from training.progress import Progress, say
+from training.rehearsal import parts, rehearsal
+from training.rehearsal.parts import Floats, Parts
+from training.rehearsal.rehearsal import Rehearsal
+from training.teaching.changes import NEW, Change, changes, facts, judged, require_kept
+from training.teaching.lessons import Before, Examples, Lessons
+
+VIEWS = 2_000
+"""Views of the new photos to learn from, all photos together."""
+JUDGED_VIEWS = 200
+"""Views of those new photos that are held out."""
+NEW_KEPT = 160
+"""Of the views to learn from, those that the next version's rehearsal set has in it."""
+LEAST_PHOTOS = 5
+STEPS = 400
+RATE = 5e-4
+RISK = 0.01
+_MOMENTUM = 0.98
+
+
+def teach(
+    photos: list[Photo], version: Path, models: Path, command: str, lost_at_most: float
+) -> tuple[Path, list[Change]]:
+    """Makes the next version of one and of new photos.
+
+    Args:
+        photos: The new photos: of a new design of a class, or of a new class.
+        version: The folder of the version that learns, e.g. `models/us_bills/1`.
+        models: Where the next version goes.
+        command: What was typed, for the model card.
+        lost_at_most: The share of right answers that a class may lose, from 0 to 1.
+
+    Returns:
+        The folder of the next version, and what changed.
+
+    Raises:
+        FileNotFoundError: The version has no model card or no rehearsal set.
+        ValueError: Too few photos; or more was lost than allowed, and nothing is published.
+    """
+    card, kept = model_card.read(version), rehearsal.read(version)
+    seed = card["recipe"]["seed"]
+    keras.utils.set_random_seed(seed)
+    cv2.setNumThreads(1)
+    learnt, judges = split(photos, seed)
+    classes = _all_classes(card["classes"], photos)
+    before = parts.of_version(version, card)
+    after = parts.with_room(version, card, classes)
+
+    say(f"stage 1 of 3: views of {len(learnt)} new photos to learn from, {len(judges)} to judge by")
+    new, new_judges = _views(after, learnt, VIEWS, seed), _views(after, judges, JUDGED_VIEWS, seed)
+    told = Before(before, card["classes"], card["temperature"])
+    say("stage 2 of 3: the layers behind the middle learn")
+    _train(after, Lessons(told, new, kept, classes, STEPS, seed))
+    say("stage 3 of 3: calibration, comparison with the version before, export")
+    both = _both(_examples(kept, kept.held_out), new_judges)
+    logits = after.logits(both.activations)
+    calibration, selection = _calibrated(logits, both.labels, classes, card)
+    names = np.concatenate([kept.labels[kept.held_out], [f"{NEW}, {n}" for n in new_judges.labels]])
+    known = both.labels != rehearsal.NO_CLASS
+    earlier = judged(before.logits(both.activations[known]), card["classes"], Calibration.of(card))
+    now = judged(logits[known], classes, calibration)
+    found = changes(names[known], both.labels[known], earlier, now)
+    require_kept(found, lost_at_most)
+    taught = {
+        **card,
+        **calibration._asdict(),
+        "classes": classes,
+        "risk": RISK,
+        "selection": selection._asdict(),
+        "measures": {
+            "held_out": _measured(logits[known], both.labels[known], classes, calibration)
+        },
+        "taught": {
+            "command": command,
+            "version": version.name,
+            "photos": dataset.counts(photos),
+            "data_fingerprint": fingerprint(photos),
+            "changes": facts(found),
+        },
+    }
+    return _publish(after, taught, kept, new, version, models), found
+
+
+def _all_classes(known: list[str], photos: list[Photo]) -> list[str]:
+    """Returns the classes of a version and of new photos, in the order of a training run.
+
+    Raises:
+        ValueError: A class has too few photos to learn from some and judge by others.
+    """
+    if few := {label: n for label, n in dataset.counts(photos).items() if n < LEAST_PHOTOS}:
+        raise ValueError(
+            f"Too few new photos: {few}. Expected at least {LEAST_PHOTOS} of each class that"
+            " changes, better 20, each another picture."
+        )
+    return dataset.in_order({*known, *(photo.label for photo in photos)})
+
+
+def _views(network: Parts, photos: list[Photo], number: int, seed: int) -> Examples:
+    """Returns about `number` views of the photos, as many of each, as activations."""
+    readable, views = rehearsal.views_of(photos * max(1, number // len(photos)), seed)
+    return Examples(network.activations(views), np.array([photo.label for photo in readable]))
+
+
+def _examples(kept: Rehearsal, chosen: NDArray[np.bool_]) -> Examples:
+    return Examples(kept.activations(chosen), kept.labels[chosen])
+
+
+def _train(after: Parts, lessons: Lessons) -> None:
+    rate = keras.optimizers.schedules.CosineDecay(
+        RATE / 20, STEPS - STEPS // 20, warmup_target=RATE, warmup_steps=STEPS // 20
+    )
+    after.top.compile(
+        keras.optimizers.AdamW(
+            rate, weight_decay=0.02, global_clipnorm=1.0, use_ema=True, ema_momentum=_MOMENTUM
+        ),
+        keras.losses.CategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+        jit_compile=False,
+    )
+    shown = Progress("teaching", 1, STEPS, estimates=True)
+    after.top.fit(lessons, verbose=0, callbacks=[shown])
+
+
+def _both(old: Examples, new: Examples) -> Examples:
+    return Examples(
+        np.concatenate([old.activations, new.activations]),
+        np.concatenate([old.labels, new.labels]),
+    )
+
+
+def _calibrated(
+    logits: Floats, names: NDArray[np.str_], classes: list[str], card: dict[str, Any]
+) -> tuple[Calibration, Selection]:
+    """Returns temperature and threshold by pictures that were not learnt from.
+
+    The threshold is never below that of the version before: what is judged by here are fewer
+    pictures. Pictures of no one class, labelled `rehearsal.NO_CLASS`, count as wrong.
+    """
+    labels = _numbers(names, classes)
+    temperature = best_temperature(logits[labels >= 0], labels[labels >= 0])
+    probabilities = softmax(logits / temperature)
+    selection = select(probabilities.max(1), probabilities.argmax(1) == labels, RISK)
+    threshold = max(selection.threshold, card["threshold"])
+    return Calibration(temperature, threshold, card["second_look_below"]), selection
+
+
+def _numbers(labels: NDArray[np.str_], classes: list[str]) -> NDArray[np.int64]:
+    """Returns the places of labels among the classes, -1 for those of no class."""
+    places = {name: place for place, name in enumerate(classes)}
+    return np.array([places.get(label, -1) for label in labels.tolist()])
+
+
+def _measured(
+    logits: Floats, labels: NDArray[np.str_], classes: list[str], calibration: Calibration
+) -> dict[str, Any]:
+    """Returns the figures of held-out pictures, old and new, at the first look."""
+    probabilities = softmax(logits / calibration.temperature)
+    by_name = np.argsort(classes)
+    answers = Answers(
+        photos=[Photo(Path(), label, "") for label in labels.tolist()],
+        said=[classes[place] for place in probabilities.argmax(1)],
+        confidence=probabilities.max(1).astype(np.float32),
+        accepted=probabilities.max(1) >= calibration.threshold,
+        probabilities=probabilities[:, by_name].astype(np.float32),
+    )
+    figures = measures(answers)
+    del figures["risk_coverage"]
+    return figures
+
+
+def _publish(
+    after: Parts,
+    card: dict[str, Any],
+    kept: Rehearsal,
+    new: Examples,
+    version: Path,
+    models: Path,
+) -> Path:
+    """Writes the version, with a rehearsal set that has some of the new views in it."""
+    every = max(1, len(new.labels) // NEW_KEPT)
+    held_out = np.zeros(len(new.labels[::every]), bool)
+    held_out[::5] = True
+    added = rehearsal.packed(new.activations[::every], new.labels[::every], held_out)
+    calibration = Calibration.of(card)
+    with draft_beside(models) as draft:
+        write_saved_model(draft, after.whole, card["classes"], calibration)
+        rehearsal.together(kept, added).write(draft)
+        shutil.copy(version / "assets.extra" / WARM_UP, draft / "assets.extra")
+        model_card.write_taught(draft, card)
+        return publish(draft, models)
