@@ -1,1 +1,4 @@
-"""Measures; they report ratios and assert nothing."""
+"""Benchmarks, which report ratios and assert nothing.
+
+`python -m bench` runs all of them and writes docs/performance.md. Nothing imports this package.
+"""

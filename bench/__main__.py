@@ -24,25 +24,30 @@ from typing import Any
 
 import numpy as np
 
-from bench import page, plots
-from bench.contenders import MODEL, Contender, Stage
-from bench.decoding import reduced
-from bench.engines import ENGINES, IMAGE, VERSION
-from bench.figures import Slice
-from bench.generator import Generator
+from bench.contenders.contender import Contender
+from bench.contenders.contenders import FRONT_END, FRONT_END_FLOAT32, MODEL, Stage
+from bench.contenders.decoding import reduced
+from bench.contenders.engines import BFLOAT16, ENGINES, IMAGE, VERSION
+from bench.contenders.peers import PEERS
 from bench.growth import grow
+from bench.load.generator import Generator
+from bench.load.workers import Worker
 from bench.photos import MEGAPIXEL, jpeg
+from bench.report import page, plots
+from bench.report.figures import Slice
 from bench.rounds import Game, ask, call
 from bench.stages import where_the_time_goes
-from bench.workers import Worker
 from tests.support.servers import ROOT
 
 DOCS = ROOT / "docs"
 FIGURES = DOCS / "performance" / "figures.json"
 LONG_CLIENTS, LONG_SECONDS = 64, 60.0
-ROUNDS = 7
+ROUNDS = 6
 PROFILED = (1, 64)
-LIBRARIES = ("tensorflow", "onnxruntime", "openvino", "ai-edge-litert", "pillow", "grpcio")
+LIBRARIES = (
+    *("tensorflow", "onnxruntime", "openvino", "ai-edge-litert", "pillow", "grpcio"),
+    *("fastapi", "uvicorn", "litserve", "bentoml"),
+)
 
 
 def main() -> None:
@@ -79,9 +84,16 @@ def measure(rounds: int, long_seconds: float, target: str | None) -> dict[str, A
         lasted = _last_long(generator, front, long_seconds)
         memory = {system.name: system.peak for system in front.systems}
         memory["worker"] = front.systems[0].children_peak
-        say("starting the engines with the same weights, and the original design")
+        say("starting the engines with the same weights, the original design, other servers")
         _hand_out_weights(stage.version, Path(name))
-        engines = {key: later.enter_context(Worker("bench.engines", key, name)) for key in ENGINES}
+        engines = {
+            key: later.enter_context(Worker("bench.contenders.engines", key, name))
+            for key in ENGINES
+            if stage.bfloat16 or key != BFLOAT16
+        }
+        if stage.bfloat16:
+            stage.start_float32()
+        stage.start_peers()
         stage.start_original()
         if target:
             stage.meet(target)
@@ -99,6 +111,9 @@ def measure(rounds: int, long_seconds: float, target: str | None) -> dict[str, A
         "machine": machine,
         "minutes": (time.monotonic() - started) / 60,
         "version": stage.version,
+        "precision": "bfloat16" if stage.bfloat16 else "float32",
+        "front_ends": [FRONT_END, FRONT_END_FLOAT32] if stage.bfloat16 else [FRONT_END],
+        "peers": list(PEERS),
         "hello": {name: worker.hello for name, worker in engines.items()},
         **asdict(played),
         "spent": spent,
@@ -109,7 +124,7 @@ def measure(rounds: int, long_seconds: float, target: str | None) -> dict[str, A
 
 
 def say(line: str) -> None:
-    """Tells whoever waits how far it is."""
+    """Prints the progress."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
@@ -142,7 +157,7 @@ def _hand_out_weights(number: int, folder: Path) -> None:
     """Puts the version where the engines look for it, in the form that each wants."""
     path = ROOT / "models" / MODEL / str(number)
     (folder / VERSION).symlink_to(path)
-    command = [sys.executable, "-m", "bench.weights", str(path), str(folder)]
+    command = [sys.executable, "-m", "bench.contenders.weights", str(path), str(folder)]
     subprocess.run(command, check=True, cwd=ROOT, capture_output=True)  # noqa: S603
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from bench.contenders import Contender, Stage
-from bench.figures import Slice
-from bench.generator import Generator, Target
-from bench.photos import jpeg, of_megapixels
+from bench.contenders.contender import Contender
+from bench.contenders.contenders import Stage
+from bench.load.generator import Generator
+from bench.photos import of_megapixels
+from bench.report.figures import Slice
 from bench.rounds import ask
 
 CLIENTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -29,7 +30,7 @@ def grow(stage: Stage, generator: Generator, front: Contender, server: Contender
 
     Args:
         stage: where the bodies are put.
-        generator: who asks.
+        generator: the process that sends the requests.
         front: the front end, with a photo; asked by more and more clients.
         server: the model server by gRPC; asked with larger and larger batches.
     """
@@ -45,5 +46,5 @@ def _batch(stage: Stage, server: Contender, size: int) -> Contender:
 
 
 def _photo(stage: Stage, front: Contender, megapixels: float) -> Contender:
-    body = stage.file(f"{megapixels}.jpg", jpeg(of_megapixels(megapixels)))
-    return Contender(front.name, front.systems, Target(front.target.url, body))
+    target = stage.upload(front.target.url, of_megapixels(megapixels))
+    return Contender(front.name, front.systems, target)

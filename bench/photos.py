@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from tests.support.servers import ROOT
-from webapp.preprocessing import IMAGE_SIZE, open_upright
+from webapp.imaging.preprocessing import IMAGE_SIZE, open_upright
 
 SAMPLE = ROOT / "webapp" / "static" / "samples" / "five.webp"
 MEGAPIXEL = (1152, 864)

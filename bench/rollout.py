@@ -1,9 +1,10 @@
 """Rolls a version out under load and counts what clients noticed of it.
 
-Run it as `python -m bench.rollout`. A model server and a front end are started on a copy of the
-configuration; clients ask without a pause while one version is published, tried, promoted, taken
-back, promoted again, and the other retired. Every answer must be 200 and come from a version that
-was right for that client at that time.
+Run it as `python -m bench.rollout`. Model servers and front ends, one of each by default, are
+started on a copy of the configuration; clients ask without a pause while one version is published,
+tried, promoted, taken back, promoted again, and the other retired. Of several servers one is killed
+in the middle, and one joins. Every answer must be 200 and come from a version that was right for
+that client at that time.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,9 +28,11 @@ import requests
 from serving.traffic import BUCKETS, Traffic
 from tests.support.servers import HOW_TO_SERVE, ROOT, ModelServer
 from tests.webapp.server import FrontEnd
-from webapp.traffic import COOKIE
+from webapp.inference.traffic_split import COOKIE
 
 PERCENT = 10.0
+# A server that is killed here stays away, and each command would wait for it.
+PATIENCE_SECONDS = 3.0
 SHIPPED = ROOT / "models" / "us_bills" / "1"
 PHOTO = (ROOT / "webapp" / "static" / "samples" / "five.webp").read_bytes()
 FLAGS = (*HOW_TO_SERVE, "--model_config_file_poll_wait_seconds=2")
@@ -44,12 +47,29 @@ class Stage:
     Attributes:
         folder: holds `config/` and `models/`.
         candidate: the version to roll out, outside of the base path.
+        servers: the model servers; of several, the last one is not running at the beginning.
+        webapps: the front ends.
     """
 
     folder: Path
     candidate: Path
-    server: ModelServer = field(init=False)
-    webapp: FrontEnd = field(init=False)
+    servers: list[ModelServer] = field(default_factory=list)
+    webapps: list[FrontEnd] = field(default_factory=list)
+
+    @property
+    def server(self) -> ModelServer:
+        """The only model server, or the first."""
+        return self.servers[0]
+
+    @property
+    def webapp(self) -> FrontEnd:
+        """The only front end, or the first."""
+        return self.webapps[0]
+
+    @property
+    def target(self) -> str:
+        """The model servers, as front ends and rollouts are told of them."""
+        return "grpc://" + ",".join(server.grpc_address for server in self.servers)
 
     @property
     def config(self) -> Path:
@@ -61,8 +81,9 @@ class Stage:
         where = [
             f"--config={self.config}",
             f"--models-root={self.folder / 'models'}",
-            f"--server={self.server.grpc_url}",
-            f"--webapp={self.webapp.url}",
+            f"--server={self.target}",
+            *(f"--webapp={webapp.url}" for webapp in self.webapps),
+            f"--patience={PATIENCE_SECONDS:g}",
         ]
         return subprocess.run(  # noqa: S603
             [sys.executable, "-m", "serving", "rollout", *where, *arguments],
@@ -72,15 +93,30 @@ class Stage:
             check=False,
         )
 
+    def change_servers(self) -> None:
+        """Kills one of several servers, and lets the last one join."""
+        if len(self.servers) > 1:
+            self.servers[-2].kill()
+            self.servers[-1].launch()
+
 
 @contextmanager
-def stage(folder: Path, candidate: Path | None = None, stable: Path = SHIPPED) -> Iterator[Stage]:
+def stage(
+    folder: Path,
+    candidate: Path | None = None,
+    stable: Path = SHIPPED,
+    *,
+    servers: int = 1,
+    front_ends: int = 1,
+) -> Iterator[Stage]:
     """Starts both tiers with one version.
 
     Args:
         folder: an empty folder.
         candidate: the version to roll out; by default the stable one with a note, so another one.
         stable: version 1.
+        servers: how many model servers; beside several there is one more, which is started later.
+        front_ends: how many front ends.
     """
     shutil.copytree(stable, folder / "models/us_bills/1")
     if candidate is None:
@@ -90,10 +126,17 @@ def stage(folder: Path, candidate: Path | None = None, stable: Path = SHIPPED) -
     made.config.parent.mkdir()
     shutil.copy(ROOT / "serving/config/models.config", made.config)
     flags = [*FLAGS, f"--model_config_file={made.config}", f"--models_root={folder / 'models'}"]
-    made.server = ModelServer(folder / "server", flags, wait_for=["us_bills"])
+    names = [str(number) for number in range(servers + (servers > 1))]
+    made.servers = [ModelServer(folder / f"server{n}", flags, wait_for=["us_bills"]) for n in names]
     settings = {"US_BILLS_TRAFFIC_FILE": str(made.config.with_name("traffic.json"))}
-    with made.server, FrontEnd(made.server.grpc_url, **settings) as made.webapp:
-        made.webapp.wait_for("/readyz", 200)
+    with ExitStack() as stack:
+        for server in made.servers[:servers]:
+            stack.enter_context(server)
+        for server in made.servers[servers:]:
+            stack.callback(server.kill)
+        for _ in range(front_ends):
+            made.webapps.append(stack.enter_context(FrontEnd(made.target, **settings)))
+            made.webapps[-1].wait_for("/readyz", 200)
         yield made
 
 
@@ -108,19 +151,21 @@ class Epoch:
 
 
 class Load:
-    """Clients that ask without a pause, each time as another person."""
+    """Clients that ask without a pause, each time as another person, one front end each."""
 
-    def __init__(self, url: str, clients: int) -> None:
+    def __init__(self, urls: Sequence[str], clients: int) -> None:
         self.answers: Counter[tuple[str, int]] = Counter()
         self.shares: Counter[bool] = Counter()
         self.failures: list[str] = []
         self.wrong: list[str] = []
-        self._url = url
         self._epochs = [Epoch(0.0, frozenset({1}), None, Traffic())]
         self._people = itertools.count()
         self._done = threading.Event()
         self._lock = threading.Lock()
-        self._threads = [threading.Thread(target=self._ask_all_the_time) for _ in range(clients)]
+        self._threads = [
+            threading.Thread(target=self._ask_all_the_time, args=(urls[n % len(urls)],))
+            for n in range(clients)
+        ]
 
     def start(self) -> None:
         """Lets the clients begin."""
@@ -139,15 +184,15 @@ class Load:
         with self._lock:
             self._epochs.append(epoch)
 
-    def _ask_all_the_time(self) -> None:
+    def _ask_all_the_time(self, url: str) -> None:
         with requests.Session() as session:
             session.trust_env = False
             while not self._done.is_set():
                 with self._lock:
                     person = next(self._people)
-                self._ask(session, person)
+                self._ask(session, url, person)
 
-    def _ask(self, session: requests.Session, person: int) -> None:
+    def _ask(self, session: requests.Session, url: str, person: int) -> None:
         bucket = person * _STRIDE % BUCKETS
         # Every tenth names a version, every tenth a label, whatever the trial would give them.
         query = {3: "?label=stable", 7: self._query_by_number()}.get(person % 10, "")
@@ -155,7 +200,7 @@ class Load:
         started = time.monotonic()
         try:
             reply = session.post(
-                f"{self._url}/predict{query}",
+                f"{url}/predict{query}",
                 files={"image": PHOTO},
                 cookies={COOKIE: str(bucket)},
                 timeout=30,
@@ -193,11 +238,11 @@ class Load:
             self.shares[label == "canary"] += 1
 
 
-def sequence(site: Stage, load: Load, hold: float) -> list[tuple[str, float]]:
+def sequence(deployment: Stage, load: Load, hold: float) -> list[tuple[str, float]]:
     """Does everything that the tool can do, while the load goes on.
 
     Args:
-        site: the two tiers.
+        deployment: the two tiers.
         load: the clients; told what to expect.
         hold: seconds between the commands; four times as long for the share of the canary.
 
@@ -208,7 +253,7 @@ def sequence(site: Stage, load: Load, hold: float) -> list[tuple[str, float]]:
 
     def do(*arguments: str) -> None:
         started = time.monotonic()
-        done = site.rollout(*arguments)
+        done = deployment.rollout(*arguments)
         took.append((" ".join(arguments), time.monotonic() - started))
         if done.returncode != 0:
             raise RuntimeError(f"{arguments}: {done.stdout}{done.stderr}")
@@ -220,11 +265,13 @@ def sequence(site: Stage, load: Load, hold: float) -> list[tuple[str, float]]:
         time.sleep(hold)
 
     time.sleep(hold)
-    do("publish", str(site.candidate))
+    do("publish", str(deployment.candidate))
     load.expect(1, canary=2, percent=PERCENT)
     do("canary", "2", "--percent", f"{PERCENT:g}")
     load.shares.clear()
-    time.sleep(4 * hold)
+    time.sleep(2 * hold)
+    deployment.change_servers()
+    time.sleep(2 * hold)
     do("canary", "2", "--percent", f"{PERCENT:g}", "--shadow")
     time.sleep(hold)
     move("promote", "2", before=1, after=2)
@@ -238,18 +285,25 @@ def main() -> None:
     """Prints what happened."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clients", type=int, default=16)
+    parser.add_argument("--servers", type=int, default=1, help="model servers")
+    parser.add_argument("--front-ends", type=int, default=1)
     parser.add_argument("--hold", type=float, default=15.0, help="seconds between commands")
     parser.add_argument("--candidate", type=Path, help="the version to roll out")
     options = parser.parse_args()
     with (
         tempfile.TemporaryDirectory() as folder,
-        stage(Path(folder), options.candidate) as site,
+        stage(
+            Path(folder),
+            options.candidate,
+            servers=options.servers,
+            front_ends=options.front_ends,
+        ) as deployment,
     ):
-        load = Load(site.webapp.url, options.clients)
+        load = Load([webapp.url for webapp in deployment.webapps], options.clients)
         started = time.monotonic()
         load.start()
         try:
-            took = sequence(site, load, options.hold)
+            took = sequence(deployment, load, options.hold)
         finally:
             load.stop()
         report(load, took, time.monotonic() - started)

@@ -17,7 +17,7 @@ import requests
 from bench.rollout import PHOTO, Stage, stage
 from serving.traffic import BUCKETS
 from tests.support.servers import ROOT
-from webapp.traffic import COOKIE
+from webapp.inference.traffic_split import COOKIE
 
 PEOPLE = 50
 
@@ -26,45 +26,45 @@ def main() -> None:
     """Prints each command and what it said."""
     second = ROOT / "models/us_bills/2"
     candidate = second if second.is_dir() else None
-    with tempfile.TemporaryDirectory() as folder, stage(Path(folder), candidate) as site:
-        show(site)
+    with tempfile.TemporaryDirectory() as folder, stage(Path(folder), candidate) as deployment:
+        show(deployment)
 
 
-def show(site: Stage) -> None:
+def show(deployment: Stage) -> None:
     """The way of a version, with a refusal at its start and a change of mind in its middle."""
-    candidate = str(site.candidate)
-    half = str(site.folder / "half-copied")
-    shutil.copytree(site.candidate, half, ignore=shutil.ignore_patterns("variables"))
-    run(site, "status")
-    run(site, "publish", half)
-    run(site, "publish", candidate)
-    run(site, "canary", "2", "--percent", "10", "--shadow")
-    ask(site)
-    run(site, "status")
-    run(site, "promote", "2")
-    ask(site)
-    run(site, "rollback")
-    ask(site)
-    run(site, "promote", "2")
-    run(site, "retire", "1")
-    run(site, "status")
+    candidate = str(deployment.candidate)
+    half = str(deployment.folder / "half-copied")
+    shutil.copytree(deployment.candidate, half, ignore=shutil.ignore_patterns("variables"))
+    run(deployment, "status")
+    run(deployment, "publish", half)
+    run(deployment, "publish", candidate)
+    run(deployment, "canary", "2", "--percent", "10", "--shadow")
+    ask(deployment)
+    run(deployment, "status")
+    run(deployment, "promote", "2")
+    ask(deployment)
+    run(deployment, "rollback")
+    ask(deployment)
+    run(deployment, "promote", "2")
+    run(deployment, "retire", "1")
+    run(deployment, "status")
 
 
-def run(site: Stage, *arguments: str) -> None:
+def run(deployment: Stage, *arguments: str) -> None:
     """Runs a command, and shows it without the flags that say where this stage is."""
-    done = site.rollout(*arguments)
+    done = deployment.rollout(*arguments)
     shown = f"$ python -m serving rollout {' '.join(arguments)}\n{done.stdout}{done.stderr}"
-    for folder in (site.folder, ROOT):
+    for folder in (deployment.folder, ROOT):
         shown = shown.replace(f"{folder}/", "")
     say(shown.rstrip() + "\n")
 
 
-def ask(site: Stage) -> None:
-    """Lets people ask, one after the other, and shows who answered them."""
+def ask(deployment: Stage) -> None:
+    """Sends requests one after the other, and shows which version answered each."""
     answers: Counter[str] = Counter()
     for person in range(PEOPLE):
         cookie = {COOKIE: str(person * BUCKETS // PEOPLE)}
-        url = f"{site.webapp.url}/predict"
+        url = f"{deployment.webapp.url}/predict"
         reply = requests.post(url, files={"image": PHOTO}, cookies=cookie, timeout=30)
         model = reply.json().get("model", {"label": f"HTTP {reply.status_code}", "version": "-"})
         answers[f"{model['label']}, version {model['version']}"] += 1

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from bench.contenders import Contender
-from bench.decoding import decoding
-from bench.figures import Slice, of_load, of_loop
-from bench.generator import Generator
-from bench.workers import Worker
+from bench.contenders.contender import Contender
+from bench.contenders.decoding import decoding
+from bench.load.generator import Generator
+from bench.load.workers import Worker
+from bench.report.figures import Slice, of_load, of_loop
 
 SECONDS = {1: 0.7, 8: 1.0, 64: 2.0}
 """How long each load lasts, by clients."""
@@ -41,7 +41,7 @@ class Rounds:
 
 @dataclass
 class Game:
-    """Who takes part, and what came of it so far.
+    """The contenders and their results so far.
 
     A machine's speed changes from one minute to the next. So a round goes from one caller to
     crowds, everybody in turn with each, and little time passes between what is compared; each

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 
 import requests
 
-from bench.contenders import Contender
-from bench.generator import Generator
+from bench.contenders.contender import Contender
+from bench.load.generator import Generator
 
 STAGES = ("queue", "decode", "preprocess", "model")
 _WHOLE = ""
@@ -27,7 +27,7 @@ def where_the_time_goes(
     """Milliseconds of a mean answer, by stage; together they are what a client waits.
 
     Args:
-        generator: who asks.
+        generator: the process that sends the requests.
         row: a front end and a photo.
         clients: how many ask at once.
         seconds: for how long.

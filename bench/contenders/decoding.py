@@ -9,7 +9,13 @@ from collections.abc import Callable
 import numpy as np
 
 from bench.photos import MEGAPIXEL, PHONE, jpeg
-from webapp.preprocessing import at_reduced_scale, decode, open_header, open_upright, to_tensor
+from webapp.imaging.preprocessing import (
+    at_reduced_scale,
+    decode,
+    open_header,
+    open_upright,
+    to_tensor,
+)
 
 TIMES = 5
 

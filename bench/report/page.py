@@ -1,4 +1,4 @@
-"""The tables of docs/performance.md; the text around them is written by people and stays."""
+"""The tables of docs/performance.md. The text around them is edited by hand and is kept."""
 
 from __future__ import annotations
 
@@ -7,19 +7,25 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.figures import Slice, spread
-from bench.targets import RIVALS, Figures, number, read_slice, targets, told
+from bench.report import peers, texts
+from bench.report.figures import Slice, spread
+from bench.report.targets import RIVALS, Figures, number, read_slice, targets, told
 
 BEGIN, END = "<!-- figures: written by `make bench` -->", "<!-- end of figures -->"
 CLIENTS = (1, 8, 64)
 ENGINES = {
     "signature": "shipped signature, bare",
     "session": "the same in a session, with the local server's allocator",
+    "session_bfloat16": "the same in bfloat16",
     "split_operations": "shipped signature, each operation split among threads",
     "serve_bytes": "shipped `serve_bytes`, bare, of a 224 px JPEG",
     **RIVALS,
     "keras": "Keras, `predict`",
 }
+PEERS_HEAD = (
+    *("server", "224 px, 1 client", "224 px, 8 clients", "1 megapixel, 1 client"),
+    *("1 megapixel, 8 clients", "peak memory MB"),
+)
 
 
 def write(document: dict[str, Any], path: Path) -> None:
@@ -40,19 +46,27 @@ def tables(document: dict[str, Any]) -> str:
     figures = Figures(document)
     parts = [
         _about(document),
-        "### What we want, and what came out",
+        "## What people would pick instead",
+        texts.PEERS_PLOT,
+        _table(PEERS_HEAD, peers.cells(figures)),
+        texts.ABOUT_PEERS,
+        "## Targets and results",
         _targets(figures),
-        "### Answers, side by side",
+        texts.ABOUT_TARGETS,
+        "## Answers, side by side",
+        texts.SIDE_BY_SIDE_PLOT,
         _answers(figures),
-        "### In one's own process",
+        "## In one's own process",
         _engines(figures),
-        "### What a request costs",
+        texts.ABOUT_ENGINES,
+        "## What a request costs",
         _costs(figures),
-        "### What it takes to run",
+        "## What it takes to run",
         _systems(document),
-        "### Where the time goes",
+        texts.ABOUT_SYSTEMS,
+        "## Where the time goes",
         _spent(document),
-        "### As the work grows",
+        "## As the work grows",
         _growth(document),
     ]
     return "\n\n".join(parts)
@@ -63,11 +77,11 @@ def _about(document: dict[str, Any]) -> str:
     libraries = ", ".join(f"{name} {number}" for name, number in machine["libraries"].items())
     rounds = len(next(iter(document["looped"].values()))["1"])
     return (
-        f"Version {document['version']} on {machine['cores']} cores ({machine['processor']}),"
-        f" Python {machine['python']}, {libraries}. Load average before the run:"
-        f" {machine['load_before']:.2f}. Rounds: {rounds}; {document['minutes']:.1f} minutes. Each"
-        " figure is the median over the rounds, with the lowest and the highest in brackets; a"
-        " ratio is taken within each round."
+        f"Version {document['version']} in {document['precision']} on {machine['cores']} cores"
+        f" ({machine['processor']}), Python {machine['python']}, {libraries}."
+        f" Load average before the run: {machine['load_before']:.2f}."
+        f" Rounds: {rounds}; {document['minutes']:.1f} minutes. Each figure is the median over the"
+        " rounds, with the lowest and the highest in brackets; a ratio is taken within each round."
     )
 
 
@@ -79,7 +93,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def _targets(figures: Figures) -> str:
     rows = [
         [each.measure, each.wanted, each.found, "yes" if each.held else "**no**"]
-        for each in targets(figures)
+        for each in (*peers.targets(figures), *targets(figures))
     ]
     return _table(["measure", "wanted", "found", "held"], rows)
 
@@ -93,7 +107,7 @@ def _answers(figures: Figures) -> str:
             refused = sum(each.failed for each in slices)
             p50, rate = _told(slices, _p50), _told(slices, _rate)
             rows.append([name, str(clients), p50, *times, rate, str(refused)])
-    head = ["who, asked with what", "clients", "p50 ms", "p95 ms", "p99 ms", "answers/s"]
+    head = ["contender and request", "clients", "p50 ms", "p95 ms", "p99 ms", "answers/s"]
     return _table([*head, "refused or failed"], rows)
 
 
@@ -101,6 +115,8 @@ def _engines(figures: Figures) -> str:
     rows = []
     floor = figures.floor()
     for engine, name in ENGINES.items():
+        if engine not in figures.document["looped"]:
+            continue
         one, two = figures.looped(engine, 1), figures.looped(engine, 2)
         over = spread([a.p50 / b for a, b in zip(one, floor, strict=True)])
         tail = [_median(one, pick) for pick in (_p95, _p99)]
@@ -118,7 +134,7 @@ def _costs(figures: Figures) -> str:
         cpu = [_median(each, _cpu) for each in slices]
         rows.append([name, *cpu, f"{one.sent:,}", f"{one.received:,}"])
     head = [f"processor ms, {clients} clients" for clients in CLIENTS]
-    return _table(["who, asked with what", *head, "bytes sent", "bytes back"], rows)
+    return _table(["contender and request", *head, "bytes sent", "bytes back"], rows)
 
 
 def _systems(document: dict[str, Any]) -> str:

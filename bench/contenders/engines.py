@@ -1,6 +1,7 @@
 """What can run the network in one's own process, behind one interface, called in a loop.
 
-`python -m bench.engines NAME FOLDER` is a process that loads one engine and runs it when told to.
+`python -m bench.contenders.engines NAME FOLDER` is a process that loads one engine and runs it when
+told to.
 Each uses as many threads as it thinks right, which is one for each core; the shipped model is given
 them as the servers are told to.
 """
@@ -12,20 +13,23 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from bench.load.workers import serve
 from bench.photos import SQUARE, jpeg
-from bench.workers import serve
-from serving.local import allocator
+from serving.local.runtime import allocator
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Run = Callable[[Array], Array]
 
 IMAGE = "image.npy"
 VERSION = "version"
+BFLOAT16 = "session_bfloat16"
+"""Only where the processor has it: emulated, it would take seconds of each round."""
 # Threads for one operation, as Procfile and docker-compose.yml have it.
 INTRA_OP = 1
 
@@ -47,9 +51,9 @@ def serve_bytes(folder: Path) -> Run:
 
 
 def _shipped(folder: Path, name: str, argument: str, intra_op: int = INTRA_OP) -> Run:
-    from serving.local import quiet
+    from serving.local.runtime import environment
 
-    quiet.prepare_environment()
+    environment.prepare_environment()
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(intra_op)
@@ -63,17 +67,17 @@ def _shipped(folder: Path, name: str, argument: str, intra_op: int = INTRA_OP) -
     return run
 
 
-def session(folder: Path) -> Run:
+def session(folder: Path, *, bfloat16: bool = False) -> Run:
     """The shipped signature as the local server runs it: in a session, with its allocator."""
-    from serving.local import quiet
+    from serving.local.runtime import environment
 
-    quiet.prepare_environment()
-    quiet.leave_out_python_api()
-    from serving.local.cores import Parallelism
-    from serving.local.predict import predict
-    from serving.local.servable import SavedModel
+    environment.prepare_environment()
+    environment.leave_out_python_api()
+    from serving.local.inference.predict import predict
+    from serving.local.runtime.saved_model import SavedModel
+    from serving.local.threads import Parallelism
 
-    model = SavedModel(folder / VERSION, Parallelism(INTRA_OP))
+    model = SavedModel(folder / VERSION, Parallelism(INTRA_OP), bfloat16=bfloat16)
     return lambda images: predict(model, "serving_default", {"image": images})["probabilities"]
 
 
@@ -140,6 +144,7 @@ ENGINES: dict[str, Callable[[Path], Run]] = {
     "split_operations": split_operations,
     "serve_bytes": serve_bytes,
     "session": session,
+    BFLOAT16: partial(session, bfloat16=True),
     "onnx_runtime": onnx_runtime,
     "openvino": openvino,
     "litert": litert,
@@ -183,6 +188,6 @@ def main(name: str, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "session":
+    if sys.argv[1] in ("session", BFLOAT16):
         allocator.preload()
     main(sys.argv[1], Path(sys.argv[2]))

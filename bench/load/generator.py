@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 import grpc
 
-from bench.workers import Worker, serve
+from bench.load.workers import Worker, serve
 from serving.wire.methods import PREDICT, UNLIMITED_MESSAGES
 
 PATIENCE = 120.0
@@ -45,7 +45,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Load:
-    """What came of one job.
+    """The result of one job.
 
     Attributes:
         milliseconds: of each answer with status 200, in no order.
@@ -64,10 +64,10 @@ class Load:
 
 
 class Generator(Worker):
-    """The process, from the side of who wants a load."""
+    """The process, as seen by the one that wants a load."""
 
     def __init__(self) -> None:
-        super().__init__("bench.generator")
+        super().__init__("bench.load.generator")
 
     def load(self, target: Target, clients: int, seconds: float) -> Load:
         """Lets `clients` ask for `seconds`; those under way are then waited for."""

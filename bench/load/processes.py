@@ -11,12 +11,12 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 def megabytes(pid: int) -> float:
     """Proportional set size of `pid` and all its descendants, in MB: shared pages count once."""
-    return sum(own_megabytes(each) for each in _family(pid))
+    return sum(own_megabytes(each) for each in family(pid))
 
 
 def cpu_seconds(pid: int) -> float:
     """Processor time that `pid` and all its living descendants have taken, in hundredths."""
-    return sum(_ticks(each) for each in _family(pid)) / _TICKS
+    return sum(_ticks(each) for each in family(pid)) / _TICKS
 
 
 def children_of(pid: int) -> list[int]:
@@ -28,8 +28,9 @@ def children_of(pid: int) -> list[int]:
     return found
 
 
-def _family(pid: int) -> list[int]:
-    return [pid, *(each for child in children_of(pid) for each in _family(child))]
+def family(pid: int) -> list[int]:
+    """The process and all its living descendants, parents before their children."""
+    return [pid, *(each for child in children_of(pid) for each in family(child))]
 
 
 def own_megabytes(pid: int) -> float:

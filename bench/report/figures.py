@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.generator import Load
+from bench.load.generator import Load
 
 
 class Slice(NamedTuple):

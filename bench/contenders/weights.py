@@ -1,8 +1,9 @@
-"""A version's network in the forms that others run: `python -m bench.weights VERSION FOLDER`.
+"""A version's network in the forms that others run.
 
-Writes `classifier.keras`, `classifier.onnx` (OpenVINO reads it too) and `classifier.tflite`: uint8
-[1,224,224,3] to logits, float32 [1,C]; the Keras model takes any number. All have the weights of
-the version; what its graph does behind the logits (calibration, the second look, names) they lack.
+`python -m bench.contenders.weights VERSION FOLDER` writes `classifier.keras`, `classifier.onnx`
+(OpenVINO reads it too) and `classifier.tflite`: uint8 [1,224,224,3] to logits, float32 [1,C]; the
+Keras model takes any number. All have the weights of the version; what its graph does behind the
+logits (calibration, the second look, names) they lack.
 """
 
 from __future__ import annotations
@@ -14,14 +15,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from training import backbones, card, fit, frozen
+from training import fit
+from training.evaluation import model_card
+from training.network import backbones, frozen
 
 OPSET = 18
 
 
 def classifier(version: Path) -> keras.Model:
     """Returns the network of a version, uint8 [N,224,224,3] to logits, float32 [N,C]."""
-    facts = card.read(version)
+    facts = model_card.read(version)
     backbone = backbones.build(facts["recipe"]["backbone"], str(version))
     model = fit._with_head(backbone, len(facts["classes"]))
     head = frozen._constants(version / "saved_model.pb")["logits"].values()

@@ -7,76 +7,39 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import requests
 
-from bench.generator import Target
+from bench.contenders.contender import Contender, System
+from bench.contenders.peers import PEERS, serving
+from bench.load.generator import Target
 from bench.photos import MEGAPIXEL, PHONE, SQUARE, jpeg
-from bench.processes import children_of, cpu_seconds, megabytes, own_megabytes
 from serving.wire import messages_pb2 as pb
 from serving.wire.tensors import to_proto
-from tests.support.servers import HOST, ROOT, SHIPPED_FLAGS, ModelServer, free_port, wait_until
+from tests.support.servers import (
+    HOST,
+    ROOT,
+    SHIPPED_FLAGS,
+    START_SECONDS,
+    ModelServer,
+    free_port,
+    wait_until,
+)
 from tests.webapp.server import FrontEnd
 
 MODEL = "us_bills"
 PHOTOS = {"224 px": SQUARE, "1 megapixel": MEGAPIXEL, "12 megapixels": PHONE}
-
-
-@dataclass
-class System:
-    """A process and its children.
-
-    Attributes:
-        name: as the tables have it.
-        pid: of the process.
-        seconds: from its start until it was ready.
-        peak: the most memory that was seen, in MB.
-        children_peak: the same without the process itself.
-    """
-
-    name: str
-    pid: int
-    seconds: float
-    peak: float = 0.0
-    children_peak: float = 0.0
-
-    def look(self) -> None:
-        """Notes how much memory it takes at this moment."""
-        children = sum(map(megabytes, children_of(self.pid)))
-        self.children_peak = max(self.children_peak, children)
-        self.peak = max(self.peak, children + own_megabytes(self.pid))
-
-
-@dataclass(frozen=True)
-class Contender:
-    """A row of the table.
-
-    Attributes:
-        name: as the table has it.
-        systems: those of this machine that have a part in an answer.
-        target: who is asked, and what.
-        slow: whether a crowd would take minutes of a run.
-    """
-
-    name: str
-    systems: list[System]
-    target: Target
-    slow: bool = False
-
-    def cpu(self) -> float:
-        """Seconds of processor that its systems have taken."""
-        return sum(cpu_seconds(system.pid) for system in self.systems)
-
-    def look(self) -> None:
-        """Notes how much memory its systems take."""
-        for system in self.systems:
-            system.look()
+COMPARED = ("224 px", "1 megapixel")
+"""What the original design and the peers get."""
+FRONT_END, FRONT_END_FLOAT32 = "front end", "front end in float32"
+_BOUNDARY = "a-line-that-no-photo-has"
 
 
 @dataclass
@@ -84,11 +47,13 @@ class Stage:
     """All that runs, to be used in a `with` block.
 
     Attributes:
-        folder: has the weights in the forms of `bench.weights`; what is sent is put there too.
+        folder: has the weights in the forms of `bench.contenders.weights`, and the bodies that are
+            sent.
         image: uint8 [1,224,224,3], what a front end makes of the photo.
-        rows: who is asked, and what.
+        rows: the contenders, and what each is asked.
         systems: what runs on this machine.
         version: of the model that answers.
+        bfloat16: whether `start.sh` has our servers compute in bfloat16 on this machine.
     """
 
     folder: Path
@@ -96,6 +61,7 @@ class Stage:
     rows: list[Contender] = field(default_factory=list)
     systems: list[System] = field(default_factory=list)
     version: int = 0
+    bfloat16: bool = field(default_factory=lambda: bool(_precision()))
     _later: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> Stage:
@@ -106,25 +72,36 @@ class Stage:
 
     def start_ours(self) -> None:
         """The local server, asked directly by both protocols, and the front end before it."""
-        started = time.monotonic()
-        server = self._later.enter_context(
-            ModelServer(self.folder / "server", SHIPPED_FLAGS, wait_for=[MODEL])
-        )
-        local = self._system("local server", server.process, started)
+        server, local = self._start_server("local server", _precision())
         self.version = max(server.states(MODEL))
         self._add("local server, gRPC, tensor", [local], self.by_grpc(server.grpc_url))
         self._add("local server, REST, 224 px JPEG in base64", [local], self._by_rest(server))
-        self._start_front_end("front end", server.grpc_url, [local])
+        self._start_front_end(FRONT_END, server.grpc_url, [local], PHOTOS)
+
+    def start_float32(self) -> None:
+        """Both tiers once more, without bfloat16."""
+        server, local = self._start_server("local server in float32", [])
+        self._start_front_end(FRONT_END_FLOAT32, server.grpc_url, [local], COMPARED)
+
+    def start_peers(self) -> None:
+        """What people would pick instead."""
+        for name in PEERS:
+            started, port = time.monotonic(), free_port()
+            process = self._later.enter_context(serving(name, self.folder, port))
+            url = f"http://{HOST}:{port}/predict"
+            _wait(name, partial(_takes, self.upload(url, SQUARE)))
+            system = self._system(name, process, started)
+            for photo in COMPARED:
+                target = self.upload(url, PHOTOS[photo])
+                self._add(f"{name}, {photo} JPEG", [system], target, slow=True)
 
     def start_original(self) -> None:
         """The original design with the same weights."""
         started, port = time.monotonic(), free_port()
-        process = self._later.enter_context(_python("bench.original", self.folder, port))
-        for _ in wait_until("the original design", started + 120):
-            if _answers(f"http://{HOST}:{port}/ready"):
-                break
+        process = self._later.enter_context(_python("bench.contenders.original", self.folder, port))
+        _wait("the original design", partial(_answers, f"http://{HOST}:{port}/ready"))
         system = self._system("original design", process, started)
-        for photo in ("224 px", "1 megapixel"):
+        for photo in COMPARED:
             target = Target(
                 f"http://{HOST}:{port}/predict", self._in_json(PHOTOS[photo]), "application/json"
             )
@@ -133,15 +110,23 @@ class Stage:
     def meet(self, address: str) -> None:
         """A TensorFlow Serving that runs elsewhere, `host:port` of its gRPC, and a front end."""
         self._add("TensorFlow Serving, gRPC, tensor", [], self.by_grpc(f"grpc://{address}"))
-        self._start_front_end("front end before TensorFlow Serving", f"grpc://{address}", [])
+        name = "front end before TensorFlow Serving"
+        self._start_front_end(name, f"grpc://{address}", [], PHOTOS)
 
-    def _start_front_end(self, name: str, model_server: str, behind: list[System]) -> None:
+    def _start_server(self, name: str, precision: Sequence[str]) -> tuple[ModelServer, System]:
+        started, flags = time.monotonic(), [*SHIPPED_FLAGS, *precision]
+        server = self._later.enter_context(ModelServer(self.folder / name, flags, wait_for=[MODEL]))
+        return server, self._system(name, server.process, started)
+
+    def _start_front_end(
+        self, name: str, model_server: str, behind: list[System], photos: Iterable[str]
+    ) -> None:
         started = time.monotonic()
         front = self._later.enter_context(FrontEnd(model_server))
         front.wait_for("/readyz", 200)
         system = self._system(name, front.process, started)
-        for photo, size in PHOTOS.items():
-            target = Target(f"{front.url}/predict", self.file(f"{size[0]}.jpg", jpeg(size)))
+        for photo in photos:
+            target = self.upload(f"{front.url}/predict", PHOTOS[photo])
             self._add(f"{name}, {photo} JPEG", [system, *behind], target)
 
     def by_grpc(self, url: str, batch: int = 1) -> Target:
@@ -149,6 +134,16 @@ class Stage:
         request = pb.PredictRequest(model_spec=pb.ModelSpec(name=MODEL))
         request.inputs["image"].CopyFrom(to_proto(np.repeat(self.image, batch, axis=0)))
         return Target(url, self.file(f"{batch}.message", request.SerializeToString()))
+
+    def upload(self, url: str, size: tuple[int, int]) -> Target:
+        """A photo as the file of a form, which is what browsers and `curl -F` send."""
+        head = (
+            f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\n"
+            'Content-Disposition: form-data; name="image"; filename="photo.jpg"\r\n\r\n'
+        )
+        body = head.encode() + jpeg(size) + f"\r\n--{_BOUNDARY}--\r\n".encode()
+        content_type = f"multipart/form-data; boundary={_BOUNDARY}"
+        return Target(url, self.file(f"{size[0]}.form", body), content_type)
 
     def file(self, name: str, content: bytes) -> str:
         """Puts bytes to be sent where the generator finds them."""
@@ -187,8 +182,29 @@ def _python(module: str, *arguments: object) -> Iterator[subprocess.Popen[bytes]
         process.wait(30)
 
 
+def _precision() -> list[str]:
+    """The flag that `make run` adds on this machine, if any."""
+    script = ROOT / "serving" / "config" / "start.sh"
+    return subprocess.check_output(["bash", script, "echo"], text=True).split()  # noqa: S603, S607
+
+
+def _wait(name: str, is_ready: Callable[[], bool]) -> None:
+    for _ in wait_until(name, time.monotonic() + START_SECONDS):
+        if is_ready():
+            return
+
+
 def _answers(url: str) -> bool:
     try:
         return requests.get(url, timeout=5).ok
+    except (requests.ConnectionError, requests.Timeout):
+        return False
+
+
+def _takes(target: Target) -> bool:
+    headers = {"Content-Type": target.content_type}
+    body = Path(target.body).read_bytes()
+    try:
+        return requests.post(target.url, body, headers=headers, timeout=5).ok
     except (requests.ConnectionError, requests.Timeout):
         return False

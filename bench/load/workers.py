@@ -12,7 +12,7 @@ from typing import IO, Any, Self
 
 
 class Worker:
-    """`python -m MODULE ARGUMENTS...` as a context manager, from the side of who has the jobs.
+    """`python -m MODULE ARGUMENTS...` as a context manager, seen by the process with the jobs.
 
     Attributes:
         hello: what it said once it was ready.
@@ -48,7 +48,7 @@ class Worker:
         return self._process.pid
 
     def ask(self, job: dict[str, Any]) -> Any:
-        """Gives it a job and waits for what comes of it."""
+        """Gives it a job and waits for the result."""
         pipe: IO[str] = self._process.stdin  # type: ignore[assignment]
         pipe.write(json.dumps(job) + "\n")
         pipe.flush()

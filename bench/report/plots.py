@@ -9,11 +9,14 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
-from bench.figures import spread
-from bench.targets import Figures, read_slice
+from bench.report import peers
+from bench.report.figures import spread
+from bench.report.targets import Figures, read_slice
 
 SIDE_BY_SIDE = "side_by_side.svg"
 GROWTH = "growth.svg"
+PEERS = "peers.svg"
+_COLOURS = {"224 px": "#4a7c59", "1 megapixel": "#a9c5b1"}
 # Equal figures give equal files, and text that can be searched.
 _SETTINGS: dict[Any, Any] = {"svg.hashsalt": "us-bills", "svg.fonttype": "none", "font.size": 9}
 
@@ -23,6 +26,7 @@ def write(document: dict[str, Any], folder: Path) -> None:
     mpl.use("Agg")
     with mpl.rc_context(_SETTINGS):
         _save(_side_by_side(Figures(document)), folder / SIDE_BY_SIDE)
+        _save(_peers(Figures(document)), folder / PEERS)
         _save(_growth(document["grown"]), folder / GROWTH)
 
 
@@ -58,6 +62,28 @@ def _bars(axes: Axes, rows: dict[str, list[float]], label: str) -> None:
     axes.barh(list(rows), middle, xerr=apart, color="#4a7c59", ecolor="#222", capsize=2)
     axes.set_xlabel(label)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def _peers(figures: Figures) -> Any:
+    names = peers.servers(figures)
+    size = (9, 1.1 + 0.45 * len(names))
+    figure, (times, rates) = plt.subplots(1, 2, figsize=size, sharey=True, layout="constrained")
+    for number, photo in enumerate(peers.PHOTOS):
+        rows = [peers.row(name, photo) for name in names]
+        p50 = [spread(figures.p50(row)).median for row in rows]
+        rate = [spread(figures.rate(row, 8)).median for row in rows]
+        places = [place + 0.4 * (number - 0.5) for place in range(len(names))]
+        for axes, values in ((times, p50), (rates, rate)):
+            bars = axes.barh(places, values, 0.38, color=_COLOURS[photo], label=f"{photo} JPEG")
+            axes.bar_label(bars, fmt="%.3g", padding=2)
+            axes.spines[["top", "right"]].set_visible(False)
+    times.set_yticks(range(len(names)), names)
+    times.set_xlabel("ms of an answer, 1 client")
+    rates.set_xlabel("answers a second, 8 clients")
+    times.invert_yaxis()
+    handles, labels = rates.get_legend_handles_labels()
+    figure.legend(handles, labels, frameon=False, loc="outside upper center", ncols=2)
+    return figure
 
 
 def _growth(grown: dict[str, Any]) -> Any:

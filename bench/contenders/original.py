@@ -1,7 +1,7 @@
 """The original design, rebuilt: Flask, the picture as base64 in JSON, Keras' `predict` in process.
 
-`python -m bench.original FOLDER PORT` serves `classifier.keras`, one request at a time, as the
-original's single loop did, and prepares the picture the way the model wants it.
+`python -m bench.contenders.original FOLDER PORT` serves `classifier.keras`, one request at a time,
+as the original's single loop did, and prepares the picture the way the model wants it.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from flask.typing import ResponseReturnValue
 from PIL import Image
 from werkzeug.serving import make_server
 
-from bench.engines import VERSION
+from bench.contenders.engines import VERSION
 from tests.support.servers import HOST
-from training import card
+from training.evaluation import model_card
 
 
 def create_app(model: keras.Model, classes: list[str], temperature: float) -> Flask:
@@ -49,7 +49,7 @@ def main(folder: Path, port: int) -> None:
     """Serves until it is told to stop."""
     model = keras.models.load_model(folder / "classifier.keras")
     model.predict(np.zeros((1, 224, 224, 3), np.uint8), verbose=0)
-    facts = card.read(folder / VERSION)
+    facts = model_card.read(folder / VERSION)
     app = create_app(model, facts["classes"], facts["temperature"])
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     make_server(HOST, port, app).serve_forever()

@@ -1,0 +1,27 @@
+"""BentoML: a service whose method takes a picture, in a process for each core."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bentoml
+from PIL import Image
+
+from bench.contenders.network import Network
+
+WORKERS = 2
+
+
+@bentoml.service(
+    workers=WORKERS, logging={"access": {"enabled": False}}, metrics={"enabled": False}
+)
+class Bills:
+    """The service of BentoML's own examples."""
+
+    def __init__(self) -> None:
+        self.network = Network(threads=1)
+
+    @bentoml.api  # type: ignore[untyped-decorator]
+    def predict(self, image: Image.Image) -> dict[str, Any]:
+        """Answers about one picture, sent as the form field `image`."""
+        return self.network(image)

@@ -1,0 +1,63 @@
+"""How often `rollout watch` errs, and how soon it decides: `python -m bench.false_alarms`.
+
+Canaries of which a known share of requests fails are watched, a look every 25 requests, by the very
+test that `watch` uses. The table stands in docs/rollouts.md.
+"""
+
+from __future__ import annotations
+
+import statistics
+from typing import NamedTuple
+
+import numpy as np
+
+from serving.rollout.sequential import Share, Verdict
+
+LIMIT = 0.02
+ERROR = 0.01 / 3
+LOOK_EVERY, MOST = 25, 5_000
+RUNS = 1_000
+TIMES_THE_LIMIT = (0, 0.25, 0.5, 0.9, 1.1, 1.5, 2, 5, 50)
+
+
+class Outcome(NamedTuple):
+    """What a watch came to."""
+
+    verdict: Verdict
+    requests: int
+
+
+def watched(rate: float, rng: np.random.Generator) -> Outcome:
+    """Watches one canary until it is decided, for at most `MOST` requests."""
+    failed = 0
+    for requests in range(LOOK_EVERY, MOST + 1, LOOK_EVERY):
+        failed += int(rng.binomial(LOOK_EVERY, rate))
+        verdict = Share(failed, requests, LIMIT, ERROR).verdict()
+        if verdict is not Verdict.OPEN:
+            break
+    return Outcome(verdict, requests)
+
+
+def row(rate: float) -> str:
+    """One line of the table."""
+    rng = np.random.default_rng(1)
+    outcomes = [watched(rate, rng) for _ in range(RUNS)]
+    shares = [
+        f"{sum(each.verdict is verdict for each in outcomes) / RUNS:.1%}"
+        for verdict in (Verdict.KEPT, Verdict.BROKEN, Verdict.OPEN)
+    ]
+    decided = [each.requests for each in outcomes if each.verdict is not Verdict.OPEN]
+    median = f"{statistics.median(decided):,.0f}" if decided else ""
+    return f"| {rate:.1%} | {' | '.join(shares)} | {median} |"
+
+
+def main() -> None:
+    """Prints the table."""
+    print(f"| requests that fail (limit {LIMIT:.0%}) | kept | broken | open | median requests |")
+    print("|---|---|---|---|---|")
+    for times in TIMES_THE_LIMIT:
+        print(row(min(1.0, times * LIMIT)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,4 @@
+"""The load: the generator, worker processes, rounds by turns.
+
+Start with `rounds`.
+"""

@@ -1,0 +1,4 @@
+"""From figures to docs/performance.md: targets, tables, plots.
+
+Start with `page`.
+"""

@@ -1,0 +1,96 @@
+"""What people would pick instead, beside the front end: the table, and what we want of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bench.report.figures import Spread, ratio, spread
+from bench.report.targets import Figures, Target, exactly, least, most, number
+
+PHOTOS = ("224 px", "1 megapixel")
+FASTAPI = "FastAPI + ONNX Runtime"
+FRONT_END = "front end"
+_WANTED = {"224 px": (1.15, 1.10), "1 megapixel": (1.10, 1.20)}
+"""With bfloat16, over FastAPI: at least so many answers a second of eight clients, at most so much
+time of one client's."""
+_WANTED_FLOAT32 = 0.95
+"""Answers a second over FastAPI's that the front end is to keep without bfloat16."""
+
+
+def servers(figures: Figures) -> list[str]:
+    """Our front end, once or twice, then the others."""
+    return [*figures.document["front_ends"], *figures.document["peers"]]
+
+
+def row(name: str, photo: str) -> str:
+    """The contender's name where a server is asked with a photo."""
+    return f"{name}, {photo} JPEG"
+
+
+def cells(figures: Figures) -> list[list[str]]:
+    """For each server: its name, and for each photo what one client and eight get."""
+    return [[name, *_cells(figures, name)] for name in servers(figures)]
+
+
+def _cells(figures: Figures, name: str) -> Iterator[str]:
+    for photo in PHOTOS:
+        for clients in (1, 8):
+            p50 = spread(figures.p50(row(name, photo), clients)).median
+            rate = spread(figures.rate(row(name, photo), clients)).median
+            yield f"{number(p50)} ms; {number(rate)}/s"
+    yield number(_megabytes(figures, name))
+
+
+def _megabytes(figures: Figures, name: str) -> float:
+    """The most that a server took; ours is two processes, whose long load is the hardest."""
+    if name in figures.document["front_ends"]:
+        memory = figures.document["long"]["memory"]
+        return float(memory["front end"] + memory["local server"])
+    return float(figures.document["systems"][name]["peak"])
+
+
+def targets(figures: Figures) -> list[Target]:
+    """The front end over each of the others, and its tail."""
+    names = figures.document["front_ends"]
+    parts = list(_over_fastapi(figures)) if figures.document["precision"] == "bfloat16" else []
+    for photo in PHOTOS:
+        # The last one is that in float32, or the only one.
+        rate = _faster(figures, photo, FASTAPI, names[-1])
+        measure = f"{photo}, 8 clients, in float32, answers/s over {FASTAPI}"
+        parts.append(least(measure, _WANTED_FLOAT32, rate))
+    for other in figures.document["peers"]:
+        if other != FASTAPI:
+            worst = exactly(min(_advantages(figures, other)))
+            parts.append(
+                least(
+                    f"over {other}, answers/s or one client's speed, the worst of both photos",
+                    1,
+                    worst,
+                )
+            )
+    eight = figures.served(row(FRONT_END, "224 px"), 8)
+    tail = ratio([each.p99 for each in eight], [each.p50 for each in eight])
+    return [*parts, most("224 px, 8 clients, p99 over p50", 2, tail)]
+
+
+def _over_fastapi(figures: Figures) -> Iterator[Target]:
+    for photo, (rate, time) in _WANTED.items():
+        measure = f"{photo}, 8 clients, answers/s over {FASTAPI}"
+        yield least(measure, rate, _faster(figures, photo, FASTAPI))
+        measure = f"{photo}, 1 client, p50 over {FASTAPI}"
+        yield most(measure, time, _slower(figures, photo, FASTAPI))
+
+
+def _advantages(figures: Figures, other: str) -> Iterator[float]:
+    for photo in PHOTOS:
+        yield _faster(figures, photo, other).median
+        yield 1 / _slower(figures, photo, other).median
+
+
+def _faster(figures: Figures, photo: str, other: str, ours: str = FRONT_END) -> Spread:
+    """Our answers a second over another's, eight clients, round by round."""
+    return ratio(figures.rate(row(ours, photo), 8), figures.rate(row(other, photo), 8))
+
+
+def _slower(figures: Figures, photo: str, other: str) -> Spread:
+    return ratio(figures.p50(row(FRONT_END, photo)), figures.p50(row(other, photo)))
