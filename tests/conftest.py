@@ -16,7 +16,10 @@ class ByFolder(LoadScopeScheduling):  # type: ignore[misc]  # xdist is untyped
     """Gives a process whole folders of tests, which share servers, images and trained models."""
 
     def _split_scope(self, nodeid: str) -> str:
-        """Returns what must stay together; the recordings, a third of all the time, are apart."""
+        """Returns what must stay together.
+
+        The recordings, a third of all the time, are apart.
+        """
         file = nodeid.partition("::")[0]
         return file if file.endswith("test_recorded_replies.py") else str(Path(file).parent)
 

@@ -1,64 +1,255 @@
-"""Which package may import which: the arrows between the three tiers."""
+"""Which room may import which: one table, and no other arrow."""
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-TIERS = {"serving", "training", "webapp"}
-FRONT_END = [
-    *(ROOT / "webapp").rglob("*.py"),
-    *(ROOT / "serving" / name for name in ("client.py", "places.py", "traffic.py")),
-]
-# The one part of the rollouts that loads a version does so in a process of its own.
-ROLLOUT = [f for f in (ROOT / "serving" / "rollout").glob("*.py") if f.name != "check.py"]
+TIERS = ("bench", "serving", "training", "webapp")
+
+# A room is a folder; what lies beside the rooms of a tier is named file by file, but for the
+# `GROUND` that every room of the tier may import. Each arrow leads from a room to a room or a file.
+GROUND = {
+    "serving.local": {"deadline", "errors", "metrics", "settings", "threads"},
+    "serving.rollout": {"errors"},
+    "serving": {"concurrency", "files", "spans", "tracing", "traffic"},
+    "training": {"recipe"},
+    "webapp": {"allocator", "settings", "timings"},
+}
+ARROWS = {
+    "webapp.imaging": set(),
+    "webapp.feedback": set(),
+    "webapp.inference": {"webapp.imaging", "serving.client", "serving.traffic"},
+    "webapp.telemetry": {
+        "webapp.inference",
+        "serving.client",
+        "serving.spans",
+        "serving.tracing",
+    },
+    "webapp.views": {
+        "webapp.feedback",
+        "webapp.telemetry",
+        "webapp.inference",
+        "webapp.imaging",
+        "serving.client",
+        "serving.concurrency",
+        "serving.tracing",
+    },
+    "webapp.runtime": {
+        "webapp.app",
+        "webapp.views",
+        "webapp.telemetry",
+        "webapp.inference",
+        "webapp.imaging",
+        "serving.client",
+    },
+    "serving.wire": set(),
+    "serving.client": {"serving.wire"},
+    "serving.local.runtime": {"serving.wire"},
+    "serving.signing": set(),
+    "serving.local.lifecycle": {"serving.local.runtime", "serving.signing", "serving.wire"},
+    "serving.local.inference": {
+        "serving.local.lifecycle",
+        "serving.local.runtime",
+        "serving.signing",
+        "serving.wire",
+    },
+    "serving.local.rest": {"serving.local.inference", "serving.local.lifecycle", "serving.wire"},
+    "serving.local.grpc": {"serving.local.inference", "serving.local.lifecycle", "serving.wire"},
+    "serving.rollout.remote": {"serving.client", "serving.wire"},
+    # Files are read by the code of the local server, so that both mean the same by them.
+    "serving.rollout.state": {
+        "serving.rollout.remote",
+        "serving.client",
+        "serving.local.lifecycle",
+        "serving.local.errors",
+        "serving.signing",
+        "serving.wire",
+    },
+    "serving.rollout.checks": {
+        "serving.rollout.state",
+        "serving.rollout.remote",
+        "serving.client",
+        "serving.signing",
+        "serving.wire",
+        # `check` alone, in a process of its own.
+        "serving.local.inference",
+        "serving.local.runtime",
+        "serving.local.errors",
+    },
+    # Feedback that nobody has looked at is refused.
+    "training.data": {"webapp.feedback", "webapp.imaging"},
+    "training.review": {"webapp.feedback"},
+    "training.augmentation": {"training.data", "webapp.imaging"},
+    "training.network": {"webapp.imaging"},
+    "training.evaluation": {
+        "training.data",
+        "training.augmentation",
+        "training.network",
+        "webapp.imaging",
+    },
+    "training.rehearsal": {
+        "training.fit",
+        "training.recipe",
+        "training.augmentation",
+        "training.network",
+        "training.data",
+        "webapp.imaging",
+    },
+    "training.teaching": {
+        "training.progress",
+        "training.rehearsal",
+        "training.export",
+        "training.evaluation",
+        "training.data",
+    },
+    "training.export": {
+        "training.rehearsal",
+        "training.fit",
+        "training.evaluation",
+        "training.augmentation",
+        "training.network",
+        "training.data",
+        "webapp.imaging",
+        "serving.wire",
+    },
+    "bench.load": {"serving.wire"},
+    "bench.report": {"bench.load"},
+    "bench.contenders": {
+        "bench.load",
+        "bench.photos",
+        "serving.local.inference",
+        "serving.local.runtime",
+        "serving.local.threads",
+        "serving.wire",
+        "training.evaluation",
+        "training.fit",
+        "training.network",
+        "webapp.imaging",
+    },
+}
+# What a tier as a whole may import of others, its files beside the rooms included.
+BETWEEN_TIERS = {
+    "serving": set(),
+    "webapp": {
+        "serving.client",
+        "serving.concurrency",
+        "serving.spans",
+        "serving.tracing",
+        "serving.traffic",
+    },
+    "training": {
+        "serving.wire",
+        "webapp.feedback.store",
+        "webapp.imaging.jpeg",
+        "webapp.imaging.preprocessing",
+    },
+    "bench": {"serving", "training", "webapp"},
+}
+NEEDS_NO_TENSORFLOW = (
+    "webapp",
+    "serving/client",
+    "serving/wire",
+    "serving/rollout",
+    "serving/signing",
+    "serving/concurrency.py",
+    "serving/spans.py",
+    "serving/tracing.py",
+    "serving/files.py",
+    "serving/traffic.py",
+)
 
 
-def imports_of(file: Path) -> set[str]:
-    """Returns the dotted names that a file imports, also inside functions."""
-    names: set[str] = set()
+def files_of(path: str) -> list[Path]:
+    """Returns the sources below a folder, or the one file."""
+    found = ROOT / path
+    files = [found] if found.is_file() else sorted(found.rglob("*.py"))
+    return [file for file in files if "_pb2" not in file.name]
+
+
+def imports_of(file: Path) -> Iterator[str]:
+    """Gives the dotted names that a file imports, also inside functions."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return names
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def imports_between_tiers(tier: str, folder: str = "") -> set[str]:
-    """Returns what the files of a tier import from the others, as `package.module`."""
-    found = {name for file in (ROOT / tier / folder).rglob("*.py") for name in imports_of(file)}
-    others = {name for name in found if name.split(".")[0] in TIERS - {tier}}
-    return {".".join(name.split(".")[:2]) for name in others}
+def own_imports_of(file: Path) -> Iterator[str]:
+    """Gives those of them that are this project's."""
+    return (name for name in imports_of(file) if name.split(".")[0] in TIERS)
 
 
-def test_the_front_end_imports_three_modules_of_serving_and_nothing_else() -> None:
-    assert imports_between_tiers("webapp") == {
-        "serving.client",
-        "serving.places",
-        "serving.traffic",
-    }
+def is_within(name: str, places: set[str]) -> bool:
+    """Tells whether a dotted name is one of the places or lies in one."""
+    return any(name == place or name.startswith(f"{place}.") for place in places)
 
 
-def test_training_imports_preprocessing_and_the_wire_format_and_nothing_else() -> None:
-    assert imports_between_tiers("training") == {"webapp.preprocessing", "serving.wire"}
+def ground_of(room: str) -> set[str]:
+    """Returns the files beside a room that it may import: those of its tier, and further out."""
+    outer = [tier for tier in GROUND if room.startswith(f"{tier}.")]
+    return {f"{tier}.{name}" for tier in outer for name in GROUND[tier]}
 
 
-def test_serving_imports_no_other_tier() -> None:
-    assert imports_between_tiers("serving") == set()
+def test_every_room_is_in_the_table() -> None:
+    folders = {file.parent for tier in TIERS for file in (ROOT / tier).rglob("*.py")}
+    rooms = {".".join(folder.relative_to(ROOT).parts) for folder in folders}
+    assert rooms - {*TIERS, "serving.local", "serving.rollout"} == set(ARROWS)
 
 
-def test_rollouts_share_with_the_local_server_how_files_are_read_and_nothing_that_serves() -> None:
-    found = {name for file in ROLLOUT for name in imports_of(file)}
-    modules = {".".join(n.split(".")[:3]) for n in found if n.startswith("serving.local")}
-    assert modules == {f"serving.local.{name}" for name in ("config", "errors", "storage")}
+@pytest.mark.parametrize("room", ARROWS)
+def test_a_room_imports_what_the_table_allows_and_nothing_else(room: str) -> None:
+    allowed = {room} | ARROWS[room] | ground_of(room)
+    for file in files_of(room.replace(".", "/")):
+        others = [name for name in own_imports_of(file) if not is_within(name, allowed)]
+        assert not others, f"{file.relative_to(ROOT)} imports {others}; see ARROWS."
+
+
+def test_no_arrow_of_the_table_runs_in_a_circle() -> None:
+    left = {room: {to for to in arrows if to in ARROWS} for room, arrows in ARROWS.items()}
+    while innermost := {room for room, arrows in left.items() if not arrows & set(left)}:
+        left = {room: arrows for room, arrows in left.items() if room not in innermost}
+    assert not left
+
+
+@pytest.mark.parametrize("room", ARROWS)
+def test_every_arrow_of_the_table_is_used(room: str) -> None:
+    files = files_of(room.replace(".", "/"))
+    used = {name for file in files for name in own_imports_of(file)}
+    unused = {to for to in ARROWS[room] if not any(is_within(name, {to}) for name in used)}
+    assert not unused
+
+
+@pytest.mark.parametrize("tier", BETWEEN_TIERS)
+def test_a_tier_imports_of_others_what_the_table_allows(tier: str) -> None:
+    allowed = {tier} | BETWEEN_TIERS[tier]
+    for file in files_of(tier):
+        others = [name for name in own_imports_of(file) if not is_within(name, allowed)]
+        assert not others, f"{file.relative_to(ROOT)} imports {others}."
+
+
+def test_the_ground_floor_imports_no_room() -> None:
+    for tier, names in GROUND.items():
+        for name in names:
+            (file,) = files_of(f"{tier.replace('.', '/')}/{name}.py")
+            assert not [n for n in own_imports_of(file) if is_within(n, set(ARROWS))], file
 
 
 @pytest.mark.parametrize(
     "file",
-    [*FRONT_END, *ROLLOUT, *(ROOT / "serving" / "wire").glob("*.py")],
-    ids=lambda file: file.name,
+    # One part of the rollouts loads a version, in a process of its own.
+    [f for path in NEEDS_NO_TENSORFLOW for f in files_of(path) if f.name != "check.py"],
+    ids=lambda file: str(file.relative_to(ROOT)),
 )
 def test_neither_front_end_nor_client_nor_rollouts_import_tensorflow(file: Path) -> None:
     assert not {name for name in imports_of(file) if name.split(".")[0] in {"tensorflow", "keras"}}
+
+
+def test_every_room_says_what_it_is_for() -> None:
+    for room in ARROWS:
+        text = (ROOT / room.replace(".", "/") / "__init__.py").read_text(encoding="utf-8")
+        said = ast.get_docstring(ast.parse(text))
+        assert said, f"{room} has no docstring."

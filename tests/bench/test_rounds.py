@@ -3,8 +3,8 @@
 from itertools import groupby
 from typing import Any
 
-from bench.contenders import Contender
-from bench.generator import Target
+from bench.contenders.contender import Contender
+from bench.load.generator import Target
 from bench.rounds import CROWDS_OF_SLOW, Game
 
 TARGET = Target("http://nowhere/", "")

@@ -3,16 +3,16 @@
 from typing import Any
 
 from webapp.app import create_app
-from webapp.classifier import Reply
-from webapp.pages import answer_page
+from webapp.inference.classifier import ClassifiedPhotos
 from webapp.settings import Settings
+from webapp.views.pages import answer_page
 
 _NAMES = ("1", "5", "10", "20", "50", "100", "Other")
 
 
-def prediction(denomination: str | None) -> dict[str, Any]:
-    """The model's answer for one picture; None where it is not sure, likeliest of no bill."""
-    first = denomination or "Other"
+def prediction(denomination: str | None, likeliest: str = "Other") -> dict[str, Any]:
+    """The model's answer for one picture; None where it is not sure, and what is likeliest then."""
+    first = denomination or likeliest
     names = [first, *(name for name in _NAMES if name != first)]
     values = [0.97 if denomination else 0.6, *[0.005] * (len(names) - 1)]
     return {
@@ -24,10 +24,10 @@ def prediction(denomination: str | None) -> dict[str, Any]:
     }
 
 
-def reply(denomination: str | None) -> Reply:
+def reply(denomination: str | None, likeliest: str = "Other") -> ClassifiedPhotos:
     """The front end's reply about one picture."""
     model = {"name": "us_bills", "version": 1, "label": "stable"}
-    return Reply(model, [prediction(denomination)], [None])
+    return ClassifiedPhotos(model, [prediction(denomination, likeliest)], [None])
 
 
 def html(denomination: str | None) -> str:

@@ -18,7 +18,7 @@ from tests.browser.film import SIZE, shoot
 from tests.photos import real_photos
 from tests.support.drawings import SAMPLES, draw
 from tests.webapp.server import FrontEnd
-from webapp.phrases import ENGLISH
+from webapp.views.translations import ENGLISH
 
 FIVE = draw("five", SAMPLES["five"]).resize(SIZE)
 # All that the live region says, since a hint may be gone before the test looks.
@@ -46,7 +46,7 @@ FILMING = """async () => {
     const tracks = (await Promise.all(streams)).flatMap((stream) => stream.getTracks());
     return tracks.map(({ readyState }) => readyState === "live");
 }"""
-FRAMES = re.compile(r"/predict\?explain=1$")
+FRAMES = re.compile(r"/predict\?explain=1&frame=1$")
 
 
 def far_away(bill: Image.Image, share: float) -> Image.Image:
@@ -58,8 +58,8 @@ def far_away(bill: Image.Image, share: float) -> Image.Image:
 
 
 def too_close(bill: Image.Image) -> Image.Image:
-    """Three fifths of the bill's right side fill the picture."""
-    return bill.crop((int(bill.width * 0.4), bill.height // 5, bill.width, bill.height * 4 // 5))
+    """Half of the bill's width and most of its height fill the picture."""
+    return bill.crop((int(bill.width * 0.4), 0, int(bill.width * 0.9), int(bill.height * 0.9)))
 
 
 @contextmanager

@@ -252,6 +252,7 @@ def test_the_tab_key_visits_everything_in_the_order_of_reading(open_page: OpenPa
         "Español",
         "Live camera",
         "Choose pictures",
+        "Add up what the camera reads",
         "Speech",
         "Vibration",
         "Tones",
@@ -299,7 +300,7 @@ def test_a_screen_reader_finds_title_ways_and_answer(open_page: OpenPage) -> Non
 
 
 @pytest.mark.parametrize(("motion", "name"), [("reduce", "none"), ("no-preference", "breathe")])
-def test_nothing_moves_for_those_who_asked_for_that(
+def test_nothing_moves_where_the_browser_asks_for_reduced_motion(
     open_page: OpenPage, motion: str, name: str
 ) -> None:
     page = open_page(reduced_motion=motion)

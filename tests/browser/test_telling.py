@@ -105,7 +105,7 @@ def test_an_answer_can_be_felt(open_page: OpenPage) -> None:
     assert page.evaluate("window.pulses.length / 2") == 3
 
 
-def test_who_chose_vibration_alone_is_never_overheard(open_page: OpenPage) -> None:
+def test_a_phone_that_only_vibrates_makes_no_sound(open_page: OpenPage) -> None:
     page = open_page()
     page.get_by_label("Vibration").check()
     read_five(page)

@@ -21,6 +21,12 @@ RUN_BASE = "us-bills-test-base:run"
 BASH_BASE = "us-bills-test-base:bash"
 BUILD_BASE = "us-bills-test-base:build"
 
+IMAGES = (
+    ("webapp/Dockerfile", RUN_BASE, "us-bills-web"),
+    ("serving/local/Dockerfile", BASH_BASE, "us-bills-serving"),
+)
+"""What is built on them: the Dockerfile, its base, and the name that Compose has for it."""
+
 _PACKAGES = "base-files,bash,dash,grep,libpython3-stdlib,libstdc++6,netbase,python3-minimal,tzdata"
 _SHELLS = {"./bin/bash", "./bin/rbash", "./bin/dash", "./bin/sh", "./bin/grep"}
 _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -85,9 +91,9 @@ def main() -> None:
     """Makes the images and prints how to build on them."""
     with tempfile.TemporaryDirectory() as folder:
         make(docker.from_env(timeout=600), Path(folder))
-    for file, run in (("webapp/Dockerfile", RUN_BASE), ("serving/local/Dockerfile", BASH_BASE)):
+    for file, run, tag in IMAGES:
         arguments = f"--build-arg BASE={run} --build-arg BUILD_BASE={BUILD_BASE}"
-        sys.stdout.write(f"docker build {arguments} --file {file} .\n")
+        sys.stdout.write(f"docker build {arguments} --file {file} --tag {tag} .\n")
 
 
 if __name__ == "__main__":

@@ -106,15 +106,19 @@ class Stack:
             services = {"rollout"} | ({"serving"} if serving_image == tools_image else set())
             self._compose += ["--file", str(_override(folder, packages, services))]
 
-    def compose(self, *arguments: str) -> str:
-        """Runs `docker compose` on this project and returns what it printed."""
-        done = subprocess.run(
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Runs `docker compose` on this project."""
+        return subprocess.run(
             [*self._compose, *arguments],
             env=self._environment,
             capture_output=True,
             text=True,
             check=False,
         )
+
+    def compose(self, *arguments: str) -> str:
+        """Runs `docker compose` on this project and returns what it printed."""
+        done = self.run(*arguments)
         assert done.returncode == 0, f"{arguments}: {done.stderr}\n{self.logs()}"
         return done.stdout
 
@@ -159,17 +163,11 @@ class Stack:
             self.compose("--profile", name, "up", "--detach", "--no-build", *services)
             yield
         finally:
-            self.compose("--profile", name, "rm", "--stop", "--force", *services)
+            self.compose("--profile", name, "rm", "--stop", "--force", "-v", *services)
 
     def logs(self) -> str:
         """All that the containers have printed."""
-        done = subprocess.run(
-            [*self._compose, "logs"],
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = self.run("logs")
         return done.stdout + done.stderr
 
     @contextlib.contextmanager
@@ -208,6 +206,10 @@ class Stack:
 
     def __exit__(self, *_: object) -> None:
         self.compose("down", "--volumes", "--timeout", "5")
+        # Of all services, those of profiles too, which some versions of Compose leave.
+        labels = {"label": f"com.docker.compose.project={self._project}"}
+        for volume in self._engine.volumes.list(filters=labels):
+            volume.remove()
 
 
 def _named(reply: requests.Response) -> str:

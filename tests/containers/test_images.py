@@ -70,12 +70,12 @@ def test_images_hold_no_configuration_and_none_of_what_lies_beside_it(
 ) -> None:
     image = request.getfixturevalue(fixture)
     listed = run_python(engine, image, "import os; print(*os.listdir('/app/serving'))").split()
-    assert "client.py" in listed
+    assert "client" in listed
     assert "config" not in listed
 
 
 def test_the_local_servers_image_has_its_allocator_in_a_form_that_loads(
     engine: docker.DockerClient, local_image: str
 ) -> None:
-    code = "from serving.local.allocator import library; print(library())"
+    code = "from serving.local.runtime.allocator import library; print(library())"
     assert run_python(engine, local_image, code) == "/packages/cmeel.prefix/lib/libmimalloc.so"

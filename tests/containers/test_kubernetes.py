@@ -11,7 +11,9 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from serving.rollout.signatures import verify_parser
 from tests.containers.stack import PHOTO
+from tests.containers.test_files import server_flags, shown_by_compose
 from tests.support.servers import ROOT, ModelServer
 from webapp.app import create_app
 from webapp.settings import Settings
@@ -39,13 +41,24 @@ def render(folder: Path) -> list[dict[str, Any]]:
     pytest.skip("neither `kustomize` nor `kubectl` is installed")
 
 
-@pytest.fixture(scope="module", params=["local", "production", "production, models in an image"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        "local",
+        "production",
+        "production, models in an image",
+        "production, with feedback",
+    ],
+)
 def resources(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """What an overlay comes to."""
-    name, _, image = request.param.partition(", ")
-    if not image:
+    name, _, changed = request.param.partition(", ")
+    if not changed:
         return render(OVERLAYS / name)
-    return render_with("models-image", tmp_path_factory.mktemp("copy"))
+    copy = tmp_path_factory.mktemp("copy")
+    if changed == "with feedback":
+        return render_with("models-volume\n  - ../../components/feedback", copy)
+    return render_with("models-image", copy)
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +119,34 @@ def test_the_model_server_gets_the_flags_that_compose_gives(
     resources: list[dict[str, Any]],
 ) -> None:
     (container,) = pod(resources, "serving")["containers"]
-    assert set(COMPOSE["serving"]["command"]) <= set(container["args"])
+    assert set(server_flags()) <= set(container["args"])
+
+
+def test_the_documented_patch_adds_flags_of_which_the_last_counts(tmp_path: Path) -> None:
+    manual = (ROOT / "docs" / "operations.md").read_text()
+    (patch,) = re.findall(r"^```yaml\n(patches:\n.*?)^```$", manual, re.MULTILINE | re.DOTALL)
+    overlay = tmp_path / "overlay"
+    overlay.mkdir()
+    shutil.copytree(ROOT / "deploy", tmp_path / "deploy")
+    shutil.copytree(ROOT / "serving" / "config", tmp_path / "serving" / "config")
+    local = "../deploy/kubernetes/overlays/local"
+    (overlay / "kustomization.yaml").write_text(f"resources: [{local}]\n{patch}")
+    (container,) = pod(render(overlay), "serving")["containers"]
+    assert set(server_flags()) <= set(container["args"])
+    assert container["args"][-2:] == ["--enable_batching", "--grpc_max_threads=200"]
+
+
+def test_the_model_server_gets_the_environment_that_compose_gives(
+    resources: list[dict[str, Any]],
+) -> None:
+    (container,) = pod(resources, "serving")["containers"]
+    given = {each["name"]: each["value"] for each in container["env"]}
+    assert given == shown_by_compose()["serving"]["environment"]
+
+
+def test_the_model_server_is_started_as_compose_starts_it(resources: list[dict[str, Any]]) -> None:
+    (container,) = pod(resources, "serving")["containers"]
+    assert container["command"] == COMPOSE["serving"]["entrypoint"]
 
 
 def test_the_model_servers_probes_read_the_models_state(resources: list[dict[str, Any]]) -> None:
@@ -130,7 +170,7 @@ def test_the_page_stays_up_without_a_model_server_but_does_not_start_without_one
 
 def test_the_configuration_is_the_one_of_the_repository(resources: list[dict[str, Any]]) -> None:
     data = of_kind(resources, "ConfigMap")["us-bills-config"]["data"]
-    assert set(data) == {"models.config", "monitoring.config", "available.sh"}
+    assert set(data) == {"models.config", "monitoring.config", "available.sh", "start.sh"}
     for name, text in data.items():
         assert text == (ROOT / "serving" / "config" / name).read_text()
 
@@ -140,6 +180,35 @@ def test_every_mount_has_its_volume(resources: list[dict[str, Any]]) -> None:
         spec = pod(resources, name)
         mounted = {m["name"] for c in spec["containers"] for m in c["volumeMounts"]}
         assert mounted == {volume["name"] for volume in spec["volumes"]}
+
+
+def test_photos_that_come_back_lie_on_a_volume_that_the_front_ends_may_write(
+    tmp_path: Path,
+) -> None:
+    resources = render_with("models-volume\n  - ../../components/feedback", tmp_path)
+    web = pod(resources, "web")
+    [container] = web["containers"]
+    environment = {each["name"]: each["value"] for each in container["env"]}
+    mounts = {each["mountPath"]: each for each in container["volumeMounts"]}
+    volumes = {each["name"]: each for each in web["volumes"]}
+    mount = mounts[environment["US_BILLS_FEEDBACK"]]
+    claim = volumes[mount["name"]]["persistentVolumeClaim"]["claimName"]
+    modes = of_kind(resources, "PersistentVolumeClaim")[claim]["spec"]["accessModes"]
+    assert modes == ["ReadWriteMany"]
+    assert not mount.get("readOnly")
+    assert web["securityContext"]["fsGroup"] == web["securityContext"]["runAsGroup"]
+
+
+def test_the_front_end_reads_the_cards_of_the_versions_that_are_served(tmp_path: Path) -> None:
+    resources = render_with("models-volume", tmp_path)
+    [web] = pod(resources, "web")["containers"]
+    environment = {each["name"]: each["value"] for each in web["env"]}
+    [mount] = [
+        m for m in web["volumeMounts"] if environment["US_BILLS_MODELS"].startswith(m["mountPath"])
+    ]
+    assert mount["readOnly"]
+    [serving] = pod(resources, "serving")["containers"]
+    assert mount["name"] in {each["name"] for each in serving["volumeMounts"]}
 
 
 def test_only_the_front_end_reaches_the_models(resources: list[dict[str, Any]]) -> None:
@@ -167,16 +236,85 @@ def test_services_and_policies_select_the_pods_of_their_tier(
         assert {port["targetPort"] for port in service["ports"]} <= ports
 
 
+@pytest.mark.parametrize("version", [OLDEST, NEWEST])
+def test_a_pod_of_a_signed_site_starts_after_its_versions_are_verified(
+    tmp_path: Path, version: str
+) -> None:
+    resources = render_with("models-volume\n  - ../../components/signed", tmp_path)
+    for resource in resources:
+        kubernetes_validate.validate(resource, version, strict=True)
+    spec = pod(resources, "serving")
+    (verify,) = spec["initContainers"]
+    assert is_restricted(spec["securityContext"] | verify["securityContext"])
+    options = verify_parser().parse_args(verify["args"])
+    mounted = {mount["mountPath"] for mount in verify["volumeMounts"]}
+    assert {"/config", str(options.models_root), "/keys"} == mounted
+    # The file that the server reads comes first; the ConfigMap's is a new volume's.
+    script = verify["command"][2]
+    (serving,) = spec["containers"]
+    flags = [flag for flag in serving["args"] if flag.startswith("--model_config_file=")]
+    assert script.startswith(f"config={flags[-1].partition('=')[2]};")
+    assert f"|| config={flags[0].partition('=')[2]};" in script
+    for container in (verify, *spec["containers"]):
+        given = {each["name"]: each["value"] for each in container["env"]}
+        assert given["US_BILLS_VERIFY_KEY"] == "/keys/verify.pub"
+        assert "verify-key" in {mount["name"] for mount in container["volumeMounts"]}
+    assert {"name": "verify-key", "configMap": {"name": "us-bills-verify-key"}} in spec["volumes"]
+
+
+@pytest.mark.parametrize("version", [OLDEST, NEWEST])
+def test_versions_from_a_bucket_are_pulled_before_they_are_verified_and_served(
+    tmp_path: Path, version: str
+) -> None:
+    resources = render_with("signed\n  - ../../components/models-bucket", tmp_path)
+    for resource in resources:
+        kubernetes_validate.validate(resource, version, strict=True)
+    spec = pod(resources, "serving")
+    assert [each["name"] for each in spec["initContainers"]] == ["pull", "verify"]
+    (pull, new) = (spec["initContainers"][0], spec["containers"][1])
+    assert new["command"] == [*pull["command"], "30"]
+    assert is_restricted(spec["securityContext"] | pull["securityContext"])
+    script = of_kind(resources, "ConfigMap")["us-bills-pull"]["data"]["pull.sh"]
+    assert script == (OVERLAYS.parent / "components" / "models-bucket" / "pull.sh").read_text()
+    assert not of_kind(resources, "PersistentVolumeClaim")
+    egress = of_kind(resources, "NetworkPolicy")["serving"]["spec"]["egress"]
+    assert {"ports": [{"port": 443}]} in egress
+
+
+@pytest.mark.parametrize("version", [OLDEST, NEWEST])
+def test_with_mutual_tls_each_tier_gets_its_files(tmp_path: Path, version: str) -> None:
+    resources = render_with("models-volume\n  - ../../components/mutual-tls", tmp_path)
+    for resource in resources:
+        kubernetes_validate.validate(resource, version, strict=True)
+    (serving,) = pod(resources, "serving")["containers"]
+    assert "--ssl_config_file=/tls/ssl.config" in serving["args"]
+    given = environment(resources)
+    assert given["US_BILLS_MODEL_SERVER"] == "grpcs://serving:8500"
+    for name in ("US_BILLS_MODEL_SERVER_CA", "US_BILLS_CLIENT_CERT", "US_BILLS_CLIENT_KEY"):
+        assert given[name].startswith("/tls/")
+    for name in ("serving", "web"):
+        spec = pod(resources, name)
+        # Else the files of a secret are root's alone.
+        assert spec["securityContext"]["fsGroup"] == 65534
+        secrets = {
+            volume["secret"]["secretName"] for volume in spec["volumes"] if "secret" in volume
+        }
+        assert secrets == {f"us-bills-{name}-tls"}
+        assert {"name": "tls", "mountPath": "/tls", "readOnly": True} in spec["containers"][0][
+            "volumeMounts"
+        ]
+
+
 def test_production_keeps_a_pod_of_each_tier_through_disruptions() -> None:
     resources = render(OVERLAYS / "production")
-    for kind in ("PodDisruptionBudget", "HorizontalPodAutoscaler"):
-        assert set(of_kind(resources, kind)) == {"serving", "web"}
+    assert set(of_kind(resources, "PodDisruptionBudget")) == {"serving", "web", "rollout"}
+    assert set(of_kind(resources, "HorizontalPodAutoscaler")) == {"serving", "web"}
     for scaler in of_kind(resources, "HorizontalPodAutoscaler").values():
         assert scaler["spec"]["minReplicas"] >= 2
         assert scaler["spec"]["scaleTargetRef"]["name"] == scaler["metadata"]["name"]
 
 
-def test_production_lets_the_ingress_reach_who_proves_that_the_host_is_ours() -> None:
+def test_production_lets_the_ingress_reach_the_solver_that_proves_the_host() -> None:
     policy = of_kind(render(OVERLAYS / "production"), "NetworkPolicy")["acme"]["spec"]
     assert policy["podSelector"] == {"matchLabels": {"acme.cert-manager.io/http01-solver": "true"}}
     (rule,) = policy["ingress"]
@@ -195,7 +333,7 @@ def test_production_believes_the_one_proxy_that_reaches_its_front_ends() -> None
     assert rule["from"]
 
 
-def test_production_keeps_the_metrics_from_whom_the_ingress_lets_in() -> None:
+def test_production_keeps_the_metrics_from_clients_of_the_ingress() -> None:
     resources = render(OVERLAYS / "production")
     (rule,) = of_kind(resources, "Ingress")["web"]["spec"]["rules"]
     named = {path["path"]: path["backend"]["service"]["name"] for path in rule["http"]["paths"]}
@@ -237,7 +375,8 @@ def is_restricted(context: dict[str, Any]) -> bool:
 
 def test_the_documented_command_puts_a_version_in_its_place_as_a_whole(tmp_path: Path) -> None:
     manual = (ROOT / "docs" / "operations.md").read_text()
-    found = re.search(r"^\$ (tar --create .*\| kubectl .*\n.*)$", manual, re.MULTILINE)
+    into_kserve = manual.split("### KServe")[1]
+    found = re.search(r"^\$ (tar --create .*\| kubectl .*\n.*)$", into_kserve, re.MULTILINE)
     assert found is not None
     # In the cluster's place: runs here what comes after `--`, /models being a folder of this test.
     kubectl = tmp_path / "kubectl"
@@ -249,7 +388,7 @@ def test_the_documented_command_puts_a_version_in_its_place_as_a_whole(tmp_path:
         env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
         check=True,
     )
-    folder = tmp_path / "volume" / "us_bills"
+    folder = tmp_path / "volume" / "releases" / "1"
     assert sorted(path.name for path in folder.iterdir()) == [".new", "1"]
     assert not list((folder / ".new").iterdir())
     shipped = ROOT / "models" / "us_bills" / "1" / "saved_model.pb"

@@ -28,7 +28,7 @@ def rules() -> list[dict[str, Any]]:
 
 
 def queries() -> Iterator[str]:
-    """Every question that a panel or a mark of the dashboard asks."""
+    """Every query that a panel or a mark of the dashboard asks."""
     for panel in DASHBOARD["panels"]:
         yield from (target["expr"] for target in panel["targets"])
     yield from (mark["expr"] for mark in DASHBOARD["annotations"]["list"])
@@ -59,7 +59,7 @@ def test_prometheus_accepts_its_configuration_and_the_rules() -> None:
 
 
 def test_alerts_go_off_when_they_should() -> None:
-    promtool("test", "rules", "rules_test.yml")
+    promtool("test", "rules", "rules_test.yml", "drift_test.yml")
 
 
 def test_prometheus_understands_every_question_of_the_dashboard(tmp_path: Path) -> None:
@@ -121,12 +121,14 @@ def test_every_metric_that_is_asked_for_is_on_a_real_page(stack: Stack) -> None:
         name for query in asked for name in re.findall(r"(?:us_bills_|:tensorflow:)[\w:]+", query)
     }
     assert names
-    assert names <= shown
+    # The stack keeps no photos; tests/webapp/views/test_feedback.py sees this one counted.
+    assert names - {"us_bills_feedback_total"} <= shown
 
 
 def test_every_alert_has_a_row_in_the_failure_table() -> None:
     manual = (ROOT / "docs" / "operations.md").read_text()
-    assert not [rule["alert"] for rule in rules() if f"`{rule['alert']}`" not in manual]
+    alerts = [rule["alert"] for rule in rules() if "alert" in rule]
+    assert not [name for name in alerts if f"`{name}`" not in manual]
 
 
 def test_panels_do_not_lie_on_each_other() -> None:

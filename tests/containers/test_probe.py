@@ -20,10 +20,10 @@ CONFIG = """model_config_list {{ config {{
 LABELS = "--allow_version_labels_for_unavailable_models=true"
 
 
-def healthy(port: int, model: str = "half") -> bool:
+def healthy(rest_port: int, grpc_port: int, model: str = "half") -> bool:
     """What the engine and the cluster make of the script's exit status."""
     script = ROOT / "serving" / "config" / "available.sh"
-    check = ["bash", str(script), model, str(port)]
+    check = ["bash", str(script), model, str(rest_port), str(grpc_port)]
     return subprocess.run(check, capture_output=True, timeout=30, check=False).returncode == 0
 
 
@@ -47,12 +47,13 @@ def server(versions: Path, tmp_path: Path) -> Iterator[ModelServer]:
 def test_a_server_is_healthy_when_stable_answers_and_not_when_only_a_canary_does(
     server: ModelServer, versions: Path, tmp_path: Path
 ) -> None:
-    assert not healthy(server.rest_port)
+    assert not healthy(server.rest_port, server.grpc_port)
     (tmp_path / "still copied").rename(versions / "1")
     server.wait_for_state("half", 1, "AVAILABLE", seconds=60)
-    assert healthy(server.rest_port)
-    assert not healthy(server.rest_port, "another_model")
+    assert healthy(server.rest_port, server.grpc_port)
+    assert not healthy(server.rest_port, free_port())
+    assert not healthy(server.rest_port, server.grpc_port, "another_model")
 
 
 def test_nobody_listening_is_not_healthy() -> None:
-    assert not healthy(free_port())
+    assert not healthy(free_port(), free_port())

@@ -34,7 +34,7 @@ def configure(stack: Stack, *versions: int, stable: int) -> None:
 
 
 def wait_until_available(stack: Stack, version: int) -> None:
-    for _ in wait_until(f"version {version}", time.monotonic() + 60):
+    for _ in wait_until(f"version {version}", time.monotonic() + 180):
         states = requests.get(f"{stack.rest_url}/v1/models/us_bills", timeout=5).json()
         found = {s["version"]: s["state"] for s in states["model_version_status"]}
         if found.get(str(version)) == "AVAILABLE":
@@ -44,7 +44,7 @@ def wait_until_available(stack: Stack, version: int) -> None:
 def wait_for_answers(got: Counter[str], version: int) -> None:
     name = f"200 by version {version}"
     before = got[name]
-    for _ in wait_until(name, time.monotonic() + 60):
+    for _ in wait_until(name, time.monotonic() + 180):
         if got[name] > before + 10:
             return
 
@@ -71,6 +71,13 @@ def test_the_rollout_command_works_in_a_container(stack: Stack) -> None:
         stack.rollout("rollback")
         wait_for_answers(got, 1)
     assert set(got) == {"200 by version 1", "200 by version 2"}, got
+
+
+def test_a_command_of_another_user_says_which_owner_to_name(stack: Stack) -> None:
+    done = stack.run("run", "--rm", "-T", "--user", "12345:12345", "rollout", "rollback")
+    assert done.returncode == 1
+    assert "This process runs as 12345:12345" in done.stderr
+    assert f"US_BILLS_OWNER={os.getuid()}:{os.getgid()}" in done.stderr
 
 
 def test_two_versions_fit_into_the_memory_that_the_model_server_may_take(stack: Stack) -> None:

@@ -12,13 +12,15 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from http.client import HTTPConnection, HTTPResponse
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 
 from tests.containers.stack import Stack
+from tests.support.json_server import JsonHandler
 from tests.support.servers import HOST, ROOT, free_port, wait_until
 
 # What the person who starts it says, and phones type: no address of this machine, as none of a
@@ -26,18 +28,11 @@ from tests.support.servers import HOST, ROOT, free_port, wait_until
 ADDRESS = "192.0.2.20"
 
 
-class Echo(BaseHTTPRequestHandler):
+class Echo(JsonHandler):
     """Stands where the front end is, and answers with the headers that came."""
 
-    def do_GET(self) -> None:
-        body = json.dumps(dict(self.headers)).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
+    def answer(self) -> dict[str, Any]:
+        return dict(self.headers)
 
 
 class Caddy:
@@ -115,7 +110,7 @@ def adapted(port: int, upstream: int) -> str:
     return text
 
 
-def test_who_types_an_address_gets_the_certificate_of_that_address(caddy: Caddy) -> None:
+def test_a_client_that_asks_for_an_address_gets_its_certificate(caddy: Caddy) -> None:
     with caddy.connect() as connection:
         certificate = connection.getpeercert()
     assert certificate is not None
@@ -136,7 +131,9 @@ def test_the_counts_are_not_for_the_world(caddy: Caddy, path: str) -> None:
     assert (reply.status, body) == (404, "")
 
 
-def test_the_front_end_hears_who_asks_and_how_whatever_they_claim_themselves(caddy: Caddy) -> None:
+def test_the_front_end_gets_the_clients_address_and_scheme_whatever_its_headers_claim(
+    caddy: Caddy,
+) -> None:
     claim = {"X-Forwarded-For": "203.0.113.1", "X-Forwarded-Proto": "http"}
     _, heard = caddy.get("/", **claim)
     headers = json.loads(heard)
@@ -149,7 +146,7 @@ def test_no_protocol_is_announced_that_is_not_published(caddy: Caddy) -> None:
     assert "Alt-Svc" not in reply.headers
 
 
-def test_the_profile_gives_the_page_over_https_to_who_types_an_address(
+def test_the_profile_gives_the_page_over_https_to_clients_that_ask_for_an_address(
     stack: Stack, tmp_path: Path
 ) -> None:
     with stack.profile("tls", "caddy"):

@@ -15,17 +15,23 @@ from tests import specimen
 from tests.end_to_end.conftest import Stack
 from tests.photos import real_photos
 from tests.support.servers import ROOT
-from webapp.preprocessing import at_reduced_scale, decode, open_header, open_upright, to_tensor
+from webapp.imaging.preprocessing import (
+    at_reduced_scale,
+    decode,
+    open_header,
+    open_upright,
+    to_tensor,
+)
 
 DRAWN = [
     specimen.encode(specimen.bill("20", width=960), "JPEG", quality=90),
     specimen.encode(specimen.bill("100", width=300, angle=200), "PNG"),
     specimen.encode(specimen.other(width=500), "JPEG", quality=60),
 ]
-Answer = dict[str, float]
+PredictionResponse = dict[str, float]
 
 
-def by_class(classes: Any, probabilities: Any) -> Answer:
+def by_class(classes: Any, probabilities: Any) -> PredictionResponse:
     names = [name.decode() if isinstance(name, bytes) else name for name in classes]
     return dict(zip(names, map(float, probabilities), strict=True))
 
@@ -34,7 +40,7 @@ def as_the_front_end_does(photo: bytes) -> np.ndarray:
     return to_tensor(decode(at_reduced_scale(open_header(photo))))
 
 
-def from_client(client: Client, photo: bytes) -> Answer:
+def from_client(client: Client, photo: bytes) -> PredictionResponse:
     outputs = client.predict(
         "us_bills", {"image": as_the_front_end_does(photo)[None]}, label="stable"
     ).outputs
@@ -42,7 +48,7 @@ def from_client(client: Client, photo: bytes) -> Answer:
     return by_class(outputs["classes"][0], outputs["probabilities"][0])
 
 
-def from_bytes(rest_url: str, photo: bytes) -> Answer:
+def from_bytes(rest_url: str, photo: bytes) -> PredictionResponse:
     request = {
         "signature_name": "serve_bytes",
         "instances": [{"b64": b64encode(photo).decode()}],
@@ -54,17 +60,17 @@ def from_bytes(rest_url: str, photo: bytes) -> Answer:
 
 
 @pytest.fixture(scope="module")
-def in_python() -> Callable[[bytes], Answer]:
+def in_python() -> Callable[[bytes], PredictionResponse]:
     loaded = tf.saved_model.load(str(ROOT / "models" / "us_bills" / "1"))
 
-    def ask(photo: bytes) -> Answer:
+    def ask(photo: bytes) -> PredictionResponse:
         outputs = loaded.signatures["serving_default"](image=as_the_front_end_does(photo)[None])
         return by_class(outputs["classes"].numpy()[0], outputs["probabilities"].numpy()[0])
 
     return ask
 
 
-def assert_same_everywhere(stack: Stack, expected: Answer, photo: bytes) -> None:
+def assert_same_everywhere(stack: Stack, expected: PredictionResponse, photo: bytes) -> None:
     front_end = stack.predict(photo).json()["predictions"][0]["probabilities"]
     assert front_end == pytest.approx(expected, abs=1e-3)
     for url in (f"grpc://{stack.grpc_target}", stack.rest_url):
@@ -74,13 +80,13 @@ def assert_same_everywhere(stack: Stack, expected: Answer, photo: bytes) -> None
 
 @pytest.mark.parametrize("photo", DRAWN, ids=["bill", "turned-bill", "mug"])
 def test_a_drawn_picture_gets_the_same_probabilities_on_every_path(
-    stack: Stack, in_python: Callable[[bytes], Answer], photo: bytes
+    stack: Stack, in_python: Callable[[bytes], PredictionResponse], photo: bytes
 ) -> None:
     assert_same_everywhere(stack, in_python(photo), photo)
 
 
 def test_real_photos_get_the_same_probabilities_on_every_path(
-    stack: Stack, in_python: Callable[[bytes], Answer]
+    stack: Stack, in_python: Callable[[bytes], PredictionResponse]
 ) -> None:
     for path in real_photos()[::40]:
         photo = path.read_bytes()
@@ -122,7 +128,7 @@ def test_real_bills_are_named_rightly_nine_times_in_ten(stack: Stack) -> None:
 
 def top_class(stack: Stack, photo: Path) -> str:
     (prediction,) = stack.predict(photo.read_bytes()).json()["predictions"]
-    probabilities: Answer = prediction["probabilities"]
+    probabilities: PredictionResponse = prediction["probabilities"]
     if prediction["accepted"]:
         assert prediction["denomination"] == max(probabilities, key=probabilities.__getitem__)
     else:

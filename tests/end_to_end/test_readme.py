@@ -10,10 +10,10 @@ import pytest
 from tests import specimen
 from tests.end_to_end.conftest import Ask, Stack, blocks, read_documents
 from tests.support.servers import ROOT
-from training import card
+from training.evaluation import model_card
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-CARD = card.read(ROOT / "models/us_bills/1")
+CARD = model_card.read(ROOT / "models/us_bills/1")
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
@@ -53,8 +53,8 @@ def test_the_output_of_make_run_in_the_readme_is_the_real_one(stack: Stack) -> N
 
 
 def test_the_model_card_is_that_of_the_shipped_version() -> None:
-    shown = README.partition(card.BEGIN)[2].partition(card.END)[0]
-    assert shown.strip() == card.markdown(CARD)
+    shown = README.partition(model_card.BEGIN)[2].partition(model_card.END)[0]
+    assert shown.strip() == model_card.markdown(CARD)
 
 
 def test_every_folder_and_link_of_the_readme_exists() -> None:

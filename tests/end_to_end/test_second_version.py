@@ -11,14 +11,14 @@ from bench.rollout import PHOTO, Stage, stage
 from tests.end_to_end.conftest import Stack
 from tests.photos import real_photos
 from tests.support.servers import ROOT
-from training import card
+from training.evaluation import model_card
 
 SECOND = ROOT / "models" / "us_bills" / "2"
 CLASSES = ["1", "2", "5", "10", "20", "50", "100", "Other"]
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """Both tiers after `publish` and `promote 2`."""
     with stage(tmp_path_factory.mktemp("second_version"), SECOND) as running:
         for command in (["publish", str(SECOND)], ["promote", "2"]):
@@ -34,21 +34,21 @@ def test_it_is_not_loaded_where_nobody_rolled_it_out(stack: Stack) -> None:
 
 
 def test_its_card_names_eight_classes() -> None:
-    assert card.read(SECOND)["classes"] == CLASSES
+    assert model_card.read(SECOND)["classes"] == CLASSES
 
 
-def test_rolled_out_it_answers_with_eight_classes(site: Stage) -> None:
-    reply = site.webapp.predict(PHOTO).json()
+def test_rolled_out_it_answers_with_eight_classes(deployment: Stage) -> None:
+    reply = deployment.webapp.predict(PHOTO).json()
     assert reply["model"] == {"name": "us_bills", "version": 2, "label": "stable"}
     assert reply["predictions"][0]["probabilities"].keys() == set(CLASSES)
 
 
-def test_two_dollar_bills_are_worth_two_dollars(site: Stage) -> None:
+def test_two_dollar_bills_are_worth_two_dollars(deployment: Stage) -> None:
     bills = [photo for photo in real_photos("train") if photo.parent.name == "2"][::20]
-    assert said(site, bills)["2"] >= 0.8 * len(bills)
+    assert said(deployment, bills)["2"] >= 0.8 * len(bills)
 
 
-def said(site: Stage, photos: list[Path]) -> Counter[str | None]:
+def said(deployment: Stage, photos: list[Path]) -> Counter[str | None]:
     """Counts what the front end says of photos."""
-    replies = [site.webapp.predict(photo.read_bytes()).json() for photo in photos]
+    replies = [deployment.webapp.predict(photo.read_bytes()).json() for photo in photos]
     return Counter(reply["predictions"][0]["denomination"] for reply in replies)

@@ -10,9 +10,9 @@ import requests
 
 from serving.client import Client, connect
 from tests.serving import models
-from tests.serving import recorded_models as recorded_models_module
-from tests.serving.recorded import ORIGINALS
-from tests.serving.stages import Stages
+from tests.serving.exchanges import recorded_models as recorded_models_module
+from tests.serving.exchanges.recorded import ORIGINALS
+from tests.serving.exchanges.stages import Stages
 from tests.support.servers import ModelServer
 
 CONFIG = """model_config_list {{

@@ -57,6 +57,16 @@ class Big(tf.Module):  # type: ignore[misc]
         return {"y": x + self.weights[0]}
 
 
+class Deadly(tf.Module):  # type: ignore[misc]
+    """Ends the process that asks it, as one that the system kills for want of memory ends."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "x")])  # type: ignore[untyped-decorator]
+    def call(self, x: Any) -> dict[str, Any]:
+        """The serving signature."""
+        with tf.control_dependencies([tf.raw_ops.Abort(error_msg="as by the system")]):
+            return {"y": tf.identity(x)}
+
+
 class Strings(tf.Module):  # type: ignore[misc]
     """Strings in, strings, lengths and a flag out."""
 

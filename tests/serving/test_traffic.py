@@ -15,11 +15,11 @@ def test_the_share_is_exact(percent: float) -> None:
     assert len(takes(percent)) == round(percent * BUCKETS / 100)
 
 
-def test_whoever_is_in_a_small_share_stays_in_a_larger_one() -> None:
+def test_a_client_in_a_small_share_stays_in_a_larger_one() -> None:
     assert takes(5) < takes(10) < takes(50)
 
 
-def test_not_always_the_same_clients_try_what_is_new() -> None:
+def test_each_version_is_tried_by_other_clients() -> None:
     assert not takes(10, version=2) & takes(10, version=3)
 
 
@@ -30,6 +30,8 @@ def test_without_a_canary_nobody_tries_one() -> None:
 def test_what_is_written_is_read() -> None:
     traffic = Traffic(2, 12.5, shadow=True)
     assert parse(traffic.text()) == traffic
+    by_request = Traffic(2, 12.5, by="request")
+    assert parse(by_request.text()) == by_request
     assert parse(NO_CANARY.text()) == NO_CANARY
     assert parse('{"canary": 2, "percent": 10}') == Traffic(2, 10)
 
@@ -39,12 +41,14 @@ def test_what_is_written_is_read() -> None:
     [
         ("", "Expected JSON"),
         ('{"canary": 2, "perc', "Expected JSON"),
-        ("[]", "Expected an object with canary, percent, shadow"),
-        ('{"cannary": 2}', "Expected an object with canary, percent, shadow"),
+        ("[]", "Expected an object with canary, percent, shadow, by"),
+        ('{"cannary": 2}', "Expected an object with canary, percent, shadow, by"),
         ('{"canary": "2"}', "Expected a version number as canary. Received: '2'"),
         ('{"canary": true}', "Expected a version number"),
         ('{"canary": 2, "percent": 101}', "Expected a percent from 0 to 100. Received: 101"),
         ('{"canary": 2, "percent": NaN}', "Expected a percent"),
+        ('{"canary": 2, "by": "day"}', "Expected by to be client or request. Received: 'day'"),
+        ('{"canary": 2, "by": []}', "Expected by to be client or request"),
         ('{"canary": 2, "shadow": 1}', "Expected true or false as shadow. Received: 1"),
     ],
 )

@@ -23,10 +23,11 @@ HOST = "127.0.0.1"
 HOW_TO_SERVE = (
     "--allow_version_labels_for_unavailable_models=true",
     "--tensorflow_intra_op_parallelism=1",
-    "--grpc_max_threads=64",
+    "--grpc_max_threads=100",
 )
 SHIPPED_FLAGS = (
     f"--model_config_file={ROOT / 'serving' / 'config' / 'models.config'}",
+    f"--monitoring_config_file={ROOT / 'serving' / 'config' / 'monitoring.config'}",
     f"--models_root={ROOT / 'models'}",
     *HOW_TO_SERVE,
 )

@@ -19,17 +19,18 @@ class FrontEnd:
 
     Args:
         model_server: What `US_BILLS_MODEL_SERVER` says.
+        files: How many files the process may have open; by default as many as this one.
         settings: More environment variables, by their whole names.
     """
 
-    def __init__(self, model_server: str, **settings: str) -> None:
+    def __init__(self, model_server: str, files: str = "", **settings: str) -> None:
         self.port = int(settings.pop("US_BILLS_WEB_PORT", free_port()))
         self.url = f"http://{HOST}:{self.port}"
         # A file, since an unread pipe would stop the process once it is full.
         self._output = tempfile.TemporaryFile("w+")  # noqa: SIM115
         own = {"US_BILLS_WEB_PORT": str(self.port), "US_BILLS_MODEL_SERVER": model_server}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "webapp"],
+            [*_limited(files), sys.executable, "-m", "webapp"],
             cwd=ROOT,
             env=os.environ | own | settings,
             stdout=self._output,
@@ -81,3 +82,8 @@ class FrontEnd:
             return requests.get(self.url + path, timeout=5).status_code
         except requests.ConnectionError:
             return None
+
+
+def _limited(files: str) -> list[str]:
+    # Soft and hard: it cannot raise it.
+    return ["sh", "-c", f'ulimit -n {files}; exec "$0" "$@"'] if files else []

@@ -77,13 +77,13 @@ def test_a_picture_that_takes_too_long_is_told_of_the_picture(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     slow = photo.with_name("slow.png")
-    slow.write_bytes(hostile.many_chunks(1_000_000))
+    slow.write_bytes(hostile.slow_picture())
     monkeypatch.setenv("US_BILLS_MODEL_SERVER", model_server.grpc_url)
-    monkeypatch.setattr("webapp.decoders.SLOWEST", 0.2)
+    monkeypatch.setattr("webapp.imaging.decode_pool.SLOWEST", 0.2)
     with pytest.raises(SystemExit) as ended:
         main(["classify", str(slow)])
     assert ended.value.code == 1
-    assert "slow.png: Decoding the picture took more than" in capsys.readouterr().out
+    assert "slow.png: Decoding the picture took too long" in capsys.readouterr().out
 
 
 def test_without_a_model_server_it_says_so(photo: Path) -> None:

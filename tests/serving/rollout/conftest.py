@@ -1,4 +1,4 @@
-"""A site of its own for each test: files, and one real server that is shared by all tests."""
+"""A deployment of its own for each test: files, and one real server that is shared by all tests."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from serving.rollout.disk import digest_of
-from serving.rollout.site import Site
+from serving.rollout.state.deployment import Deployment
 from serving.rollout.steps import Command, run
 from serving.traffic import NO_CANARY
 from tests.serving import models
+from tests.serving.rollout.checked import believe
 from tests.support.servers import ModelServer
 
 CONFIG = """# A comment that stays.
@@ -44,9 +44,9 @@ def server(small_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 @pytest.fixture
-def site(server: ModelServer) -> Iterator[Site]:
-    """The server's site, back to version 1 as stable and no other loaded."""
-    made = Site.at(server.config_file, server=server.grpc_url)
+def deployment(server: ModelServer) -> Iterator[Deployment]:
+    """The server's deployment, back to version 1 as stable and no other loaded."""
+    made = Deployment.at(server.config_file, server=server.grpc_url)
     yield made
     made.share(NO_CANARY)
     layout = made.layout()
@@ -58,29 +58,29 @@ def site(server: ModelServer) -> Iterator[Site]:
 
 
 @pytest.fixture
-def checked(site: Site) -> Site:
-    """A site whose versions have passed their check, as after `publish`; that takes seconds."""
-    for path in site.store.versions().values():
-        site.history.note("publish", "checked", checked=digest_of(path), growth_bytes=10_000_000)
-    return site
+def checked(deployment: Deployment) -> Deployment:
+    """A deployment whose versions this process has checked, which takes seconds for each."""
+    for path in deployment.store.versions().values():
+        believe(deployment, path)
+    return deployment
 
 
 @pytest.fixture
-def offline(tmp_path: Path, small_models: Path) -> Site:
-    """A site whose server is not running."""
+def offline(tmp_path: Path, small_models: Path) -> Deployment:
+    """A deployment whose server is not running."""
     shutil.copytree(small_models / "half" / "1", tmp_path / "half" / "1")
     file = tmp_path / "models.config"
     file.write_text(CONFIG.format(tmp_path))
-    return Site.at(file, server="grpc://127.0.0.1:1")
+    return Deployment.at(file, server="grpc://127.0.0.1:1")
 
 
-def do(site: Site, command: Command) -> list[str]:
+def do(deployment: Deployment, command: Command) -> list[str]:
     """Runs a command and returns what it said."""
     said: list[str] = []
-    run(command, site.history, said.append)
+    run(command, deployment.history, said.append)
     return said
 
 
-def where(site: Site) -> list[str]:
-    """The flags that name a site on the command line."""
-    return [f"--config={site.config.file}", f"--server={site.server.url}", "--webapp="]
+def where(deployment: Deployment) -> list[str]:
+    """The flags that name a deployment on the command line."""
+    return [f"--config={deployment.config.file}", f"--server={deployment.server.url}", "--webapp="]

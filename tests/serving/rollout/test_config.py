@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from serving.rollout.config import ConfigFile, Layout
 from serving.rollout.errors import Refused
+from serving.rollout.state.config import ConfigFile, Layout
 
 TWO = """# Kept.
 # Also kept.

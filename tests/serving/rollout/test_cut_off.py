@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from serving.client import connect
-from serving.rollout.disk import digest_of
-from serving.rollout.main import main
-from serving.rollout.site import Site
+from serving.rollout.cli import main
+from serving.rollout.state.deployment import Deployment
+from serving.rollout.state.disk import digest_of
 from serving.rollout.status import status
 from serving.traffic import Traffic
 from tests.serving import models
@@ -29,42 +29,49 @@ CANARY = ["canary", "2"]
 PROMOTE = ["promote", "2"]
 
 
-def cut_off(site: Site, steps: int, command: list[str]) -> None:
+def cut_off(deployment: Deployment, steps: int, command: list[str]) -> None:
     """Lets a process do some steps and then die as by `kill -9`."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.serving.rollout.cut_off", str(steps), *where(site), *command],
+        [
+            sys.executable,
+            "-m",
+            "tests.serving.rollout.cut_off",
+            str(steps),
+            *where(deployment),
+            *command,
+        ],
         cwd=ROOT,
         check=False,
     )
     assert done.returncode == 9
 
 
-def told(site: Site) -> dict[int, tuple[str | None, list[str], float | None]]:
+def told(deployment: Deployment) -> dict[int, tuple[str | None, list[str], float | None]]:
     """What `status` says of the versions that serve, where file and server agree on labels."""
-    found = status(site, "", 0)
+    found = status(deployment, None, 0)
     assert "was cut off" in found.notes[-1]
     assert not [note for note in found.notes if "on the server" in note]
     serving = [row for row in found.rows if row.state == "AVAILABLE"]
     return {row.version: (row.state, row.labels, row.percent) for row in serving}
 
 
-def answered(site: Site) -> int | None:
-    client = connect(site.server.url)
+def answered(deployment: Deployment) -> int | None:
+    client = connect(deployment.server.url)
     try:
         return client.predict("half", X, label="stable").version
     finally:
         client.close()
 
 
-def require_truth(site: Site) -> None:
-    """Compares what is told with who answers."""
-    versions = told(site)
+def require_truth(deployment: Deployment) -> None:
+    """Compares the reported version with the one that answers."""
+    versions = told(deployment)
     (stable,) = [number for number, (_, labels, _) in versions.items() if "stable" in labels]
-    assert answered(site) == stable
+    assert answered(deployment) == stable
     assert sum(percent or 0 for _, _, percent in versions.values()) == 100
 
 
-def test_a_canary_can_be_cut_off_anywhere(checked: Site) -> None:
+def test_a_canary_can_be_cut_off_anywhere(checked: Deployment) -> None:
     for steps in range(7):
         cut_off(checked, steps, CANARY)
         require_truth(checked)
@@ -74,7 +81,7 @@ def test_a_canary_can_be_cut_off_anywhere(checked: Site) -> None:
     assert checked.history.unfinished() is None
 
 
-def test_a_cut_off_canary_can_be_taken_back_instead(checked: Site) -> None:
+def test_a_cut_off_canary_can_be_taken_back_instead(checked: Deployment) -> None:
     cut_off(checked, 5, CANARY)
     assert main([*where(checked), "rollback"]) == 0
     assert main([*where(checked), "retire", "2"]) == 0
@@ -83,7 +90,7 @@ def test_a_cut_off_canary_can_be_taken_back_instead(checked: Site) -> None:
     assert answered(checked) == 1
 
 
-def test_a_promotion_can_be_cut_off_anywhere(checked: Site) -> None:
+def test_a_promotion_can_be_cut_off_anywhere(checked: Deployment) -> None:
     assert main([*where(checked), *CANARY]) == 0
     for steps in range(8):
         cut_off(checked, steps, PROMOTE)
@@ -94,7 +101,7 @@ def test_a_promotion_can_be_cut_off_anywhere(checked: Site) -> None:
     assert answered(checked) == 2
 
 
-def test_a_rollback_can_be_cut_off_anywhere(checked: Site) -> None:
+def test_a_rollback_can_be_cut_off_anywhere(checked: Deployment) -> None:
     assert main([*where(checked), *PROMOTE]) == 0
     for steps in range(3):
         cut_off(checked, steps, ["rollback"])
@@ -104,7 +111,7 @@ def test_a_rollback_can_be_cut_off_anywhere(checked: Site) -> None:
     assert answered(checked) == 1
 
 
-def test_a_retirement_can_be_cut_off_anywhere(checked: Site, small_models: Path) -> None:
+def test_a_retirement_can_be_cut_off_anywhere(checked: Deployment, small_models: Path) -> None:
     models.publish(small_models / "half" / "3", checked.store.folder, 4)
     checked.apply(checked.layout().with_version(4))
     checked.server.wait_until_available(4, 30)
@@ -116,11 +123,10 @@ def test_a_retirement_can_be_cut_off_anywhere(checked: Site, small_models: Path)
     assert not [path for path in checked.store.folder.iterdir() if "4" in path.name]
 
 
-def test_a_publication_can_be_cut_off_anywhere(offline: Site, tmp_path: Path) -> None:
+def test_a_publication_can_be_cut_off_anywhere(offline: Deployment, tmp_path: Path) -> None:
     candidate = shutil.copytree(offline.store.path(1), tmp_path / "candidate")
     (candidate / "note").write_text("so that it is another one")
     digest = digest_of(candidate)
-    offline.history.note("publish", "checked", checked=digest, growth_bytes=1)
     for steps in range(5):
         cut_off(offline, steps, ["publish", str(candidate)])
     assert main([*where(offline), "publish", str(candidate)]) == 0
@@ -128,7 +134,7 @@ def test_a_publication_can_be_cut_off_anywhere(offline: Site, tmp_path: Path) ->
     assert digest_of(offline.store.path(2)) == digest
 
 
-def test_a_shadow_can_be_cut_off_anywhere(checked: Site) -> None:
+def test_a_shadow_can_be_cut_off_anywhere(checked: Deployment) -> None:
     shadow = [*CANARY, "--percent", "0", "--shadow"]
     for steps in range(7):
         cut_off(checked, steps, shadow)
@@ -137,11 +143,12 @@ def test_a_shadow_can_be_cut_off_anywhere(checked: Site) -> None:
     assert checked.traffic() == Traffic(2, 0.0, shadow=True)
 
 
-def test_a_copy_that_was_cut_off_in_its_middle_is_made_anew(offline: Site, tmp_path: Path) -> None:
+def test_a_copy_that_was_cut_off_in_its_middle_is_made_anew(
+    offline: Deployment, tmp_path: Path
+) -> None:
     candidate = shutil.copytree(offline.store.path(1), tmp_path / "candidate")
     (candidate / "note").write_text("so that it is another one")
     digest = digest_of(candidate)
-    offline.history.note("publish", "checked", checked=digest, growth_bytes=1)
     half = offline.store.draft(candidate, digest)
     shutil.rmtree(half / "variables")
     (half / "saved_model.pb").write_bytes(b"")
@@ -150,7 +157,7 @@ def test_a_copy_that_was_cut_off_in_its_middle_is_made_anew(offline: Site, tmp_p
     assert {path.name for path in offline.store.folder.iterdir()} == {"1", "2"}
 
 
-def test_what_a_kill_left_of_a_file_goes_with_the_next_command(offline: Site) -> None:
+def test_what_a_kill_left_of_a_file_goes_with_the_next_command(offline: Deployment) -> None:
     folder = offline.config.file.parent
     for file in (offline.config.file, offline.traffic_file):
         file.with_name(f".{file.name}.4711").write_text("half of i")
@@ -159,7 +166,9 @@ def test_what_a_kill_left_of_a_file_goes_with_the_next_command(offline: Site) ->
     assert offline.layout().stable == 1
 
 
-def test_a_file_that_the_server_was_not_told_of_is_told_by_the_next_call(checked: Site) -> None:
+def test_a_file_that_the_server_was_not_told_of_is_told_by_the_next_call(
+    checked: Deployment,
+) -> None:
     """The moment between the disk and the server, within a step."""
     checked.config.write(checked.layout().with_version(2))
     assert main([*where(checked), *CANARY]) == 0

@@ -6,7 +6,7 @@ import argparse
 import re
 import shlex
 
-from serving.rollout.main import parser
+from serving.rollout.arguments import parser
 from tests.support.servers import ROOT
 
 PAGE = (ROOT / "docs" / "rollouts.md").read_text(encoding="utf-8")

@@ -3,7 +3,7 @@
 import pytest
 
 from serving.rollout.errors import Refused
-from serving.rollout.figures import Figures, Look, look, quantile, read
+from serving.rollout.remote.figures import Figures, Look, look, quantile, read
 from tests.support.servers import free_port
 
 PAGE = """\
@@ -24,7 +24,7 @@ us_bills_shadow_total{version="2",result="dropped"} 9.0
 """
 
 
-def test_a_versions_figures_are_summed_over_whoever_sent_the_requests() -> None:
+def test_a_versions_figures_are_summed_over_all_kinds_of_requests() -> None:
     figures = read(PAGE).of(2)
     assert (figures.requests, figures.errors) == (100, 10)
     assert (figures.compared, figures.different) == (54, 4)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from serving.rollout.errors import Refused
-from serving.rollout.files import append, exclusive, read_lines, write_atomically
+from serving.rollout.state.files import append, exclusive, read_lines, write_atomically
 from tests.support.servers import ROOT
 
 
@@ -59,7 +59,7 @@ def test_the_line_after_one_that_was_cut_off_is_whole(tmp_path: Path) -> None:
     assert list(read_lines(file)) == [{"n": 2}]
 
 
-def test_a_second_one_is_told_who_holds_the_lock(tmp_path: Path) -> None:
+def test_a_second_command_names_the_holder_of_the_lock(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     with (
         exclusive(lock, "`promote 2` by ann", 1),
@@ -91,7 +91,7 @@ def test_a_second_one_waits_for_a_short_one(tmp_path: Path) -> None:
 def test_a_process_that_is_killed_holds_no_lock(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     code = (
-        "import os, pathlib; from serving.rollout.files import exclusive\n"
+        "import os, pathlib; from serving.rollout.state.files import exclusive\n"
         f"with exclusive(pathlib.Path({str(lock)!r}), 'gone', 1): os._exit(9)"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 9

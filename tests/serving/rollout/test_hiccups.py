@@ -13,21 +13,21 @@ from pathlib import Path
 import pytest
 
 from serving.client import ServingError, connect
-from serving.rollout import moves
-from serving.rollout.disk import VersionStore
-from serving.rollout.site import Site
+from serving.rollout import commands
+from serving.rollout.state.deployment import Deployment
+from serving.rollout.state.disk import VersionStore
 from serving.rollout.status import status
 from serving.rollout.steps import Step
 from tests.serving.rollout.conftest import do
 from tests.support.servers import ModelServer
 
-LIMITS = moves.Limits()
+LIMITS = commands.Limits()
 LONGER_SECONDS = 3.0
 """Than any call of a rollout waits for a state."""
 
 
 @pytest.fixture
-def pause(server: ModelServer, checked: Site) -> Iterator[Callable[[], None]]:
+def pause(server: ModelServer, checked: Deployment) -> Iterator[Callable[[], None]]:
     """Stops the server's process, until a call begun just then must have been given up."""
     waiting: list[threading.Thread] = []
     client = connect(server.grpc_url)
@@ -52,16 +52,16 @@ def pause(server: ModelServer, checked: Site) -> Iterator[Callable[[], None]]:
 
 
 def test_a_status_that_takes_too_long_does_not_end_a_wait(
-    checked: Site, pause: Callable[[], None]
+    checked: Deployment, pause: Callable[[], None]
 ) -> None:
     pause()
     checked.server.wait_until_available(1, 30)
 
 
 def test_an_answer_that_takes_too_long_does_not_take_a_promotion_back(
-    checked: Site, pause: Callable[[], None]
+    checked: Deployment, pause: Callable[[], None]
 ) -> None:
-    command = moves.promote(checked, "promote", 2, LIMITS)
+    command = commands.promote(checked, "promote", 2, LIMITS)
     steps = [*command.steps[:-1], Step("hiccup", pause), command.steps[-1]]
     said = do(checked, replace(command, steps=steps))
     assert said[-1] == "  ask for stable: version 2 answers"
@@ -81,11 +81,11 @@ class Killing(VersionStore):
 
 
 def test_status_tells_what_it_can_when_the_server_dies_between_two_questions(
-    checked: Site, server: ModelServer
+    checked: Deployment, server: ModelServer
 ) -> None:
     dying = replace(checked, store=Killing(checked.store.folder, server))
     try:
-        found = status(dying, "", 0)
+        found = status(dying, None, 0)
     finally:
         server.start()
         checked.server.wait_until_available(1, 30)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from serving.rollout.checks.memory import free_bytes, require_room
 from serving.rollout.errors import Refused
-from serving.rollout.memory import free_bytes, require_room
 
 MB = 1_000_000
 MEMINFO = "MemTotal:       16000000 kB\nMemFree:  10 kB\nMemAvailable:    2000000 kB\n"

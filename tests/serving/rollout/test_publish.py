@@ -12,40 +12,41 @@ import pytest
 
 from serving.client import connect
 from serving.local.errors import StatusError
-from serving.rollout.check import check
-from serving.rollout.disk import digest_of
+from serving.rollout.checks.check import check
+from serving.rollout.checks.golden_set import BYTES_SIGNATURE, PHOTO, Golden, judge
+from serving.rollout.cli import main
 from serving.rollout.errors import Refused
-from serving.rollout.golden import BYTES_SIGNATURE, PHOTO, Golden, judge
-from serving.rollout.main import main
 from serving.rollout.publish import publish
-from serving.rollout.site import Site
+from serving.rollout.state.deployment import Deployment
+from serving.rollout.state.disk import digest_of
 from serving.rollout.steps import Step
 from serving.wire.tensors import Array
 from tests import specimen
 from tests.serving import models
+from tests.serving.rollout.checked import believe
 from tests.serving.rollout.conftest import do, where
 
 
-def names(site: Site) -> set[str]:
-    return {path.name for path in site.store.folder.iterdir()}
+def names(deployment: Deployment) -> set[str]:
+    return {path.name for path in deployment.store.folder.iterdir()}
 
 
 def test_a_good_one_is_checked_in_a_fresh_process_and_gets_the_next_number(
-    offline: Site, small_models: Path
+    offline: Deployment, small_models: Path
 ) -> None:
     candidate = small_models / "half" / "2"
     do(offline, publish(offline, "publish", candidate))
     assert names(offline) == {"1", "2"}
     assert digest_of(offline.store.path(2)) == digest_of(candidate)
-    check = offline.history.check_of(digest_of(candidate))
-    assert check is not None
-    assert check.growth_bytes > 0
+    (noted,) = [line for line in offline.history.lines() if line["event"] == "checked"]
+    assert noted["checked"] == digest_of(candidate)
+    assert noted["growth_bytes"] > 0
     said = do(offline, publish(offline, "publish", candidate))
     assert names(offline) == {"1", "2"}
     assert "the same files are version 2" in said[2]
 
 
-def test_a_broken_one_is_refused(offline: Site, tmp_path: Path) -> None:
+def test_a_broken_one_is_refused(offline: Deployment, tmp_path: Path) -> None:
     broken = tmp_path / "broken"
     broken.mkdir()
     (broken / "saved_model.pb").write_bytes(b"garbage")
@@ -58,10 +59,10 @@ def test_a_broken_one_is_refused(offline: Site, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("before", ["copy", "next version"])
 def test_what_changes_while_it_is_published_is_not_published(
-    offline: Site, small_models: Path, tmp_path: Path, before: str
+    offline: Deployment, small_models: Path, tmp_path: Path, before: str
 ) -> None:
     source = shutil.copytree(small_models / "half" / "2", tmp_path / "source")
-    offline.history.note("x", "checked", checked=digest_of(source), growth_bytes=1)
+    believe(offline, source)
     command = publish(offline, "publish", source)
     at = [step.name for step in command.steps].index(before)
     written = source if before == "copy" else offline.store.draft_of(digest_of(source))
@@ -72,29 +73,31 @@ def test_what_changes_while_it_is_published_is_not_published(
 
 
 def test_the_number_of_a_deleted_version_is_not_used_again(
-    offline: Site, small_models: Path
+    offline: Deployment, small_models: Path
 ) -> None:
     for version in (2, 3):
         candidate = small_models / "half" / str(version)
-        offline.history.note("x", "checked", checked=digest_of(candidate), growth_bytes=1)
+        believe(offline, candidate)
         do(offline, publish(offline, "publish", candidate))
         offline.store.delete(version)
     assert names(offline) == {"1"}
     assert offline.history.highest_version() == 3
 
 
-def test_a_number_that_is_taken_is_never_overwritten(offline: Site, small_models: Path) -> None:
+def test_a_number_that_is_taken_is_never_overwritten(
+    offline: Deployment, small_models: Path
+) -> None:
     draft = offline.store.draft(small_models / "half" / "2", "x" * 64)
     with pytest.raises(Refused, match="exists, and a version never changes"):
         offline.store.adopt(draft, 1)
 
 
-def test_a_configuration_that_loads_all_is_told_what_it_has(offline: Site) -> None:
+def test_a_configuration_that_loads_all_is_told_what_it_has(offline: Deployment) -> None:
     text = offline.config.file.read_text().replace("specific { versions: 1 }", "all {}")
     offline.config.file.write_text(text)
     source = shutil.copytree(offline.store.path(1), offline.store.folder.parent / "candidate")
     (source / "note").write_text("another one")
-    offline.history.note("x", "checked", checked=digest_of(source), growth_bytes=1)
+    believe(offline, source)
     do(offline, publish(offline, "publish", source))
     assert offline.config.pinned
     assert offline.layout().versions == {1}
@@ -115,7 +118,7 @@ def test_a_version_whose_warm_up_fails_is_refused(small_models: Path, tmp_path: 
 
 
 def test_a_folder_of_golden_photos_that_is_not_there_is_refused(
-    offline: Site, capsys: pytest.CaptureFixture[str]
+    offline: Deployment, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([*where(offline), "--golden=typo", "publish", str(offline.store.path(1))]) == 1
     told = capsys.readouterr().err

@@ -8,53 +8,22 @@ from collections.abc import Iterator
 
 import pytest
 
-from serving.rollout import moves
-from serving.rollout import site as site_module
-from serving.rollout import watch as watch_module
+from serving.rollout import commands
 from serving.rollout.errors import Refused
-from serving.rollout.figures import Figures
-from serving.rollout.site import Site
-from serving.rollout.watch import Guard, watch
+from serving.rollout.guard import Guard
+from serving.rollout.remote.figures import Look
+from serving.rollout.remote.front_ends import FrontEnds
+from serving.rollout.state import deployment as deployment_module
+from serving.rollout.state.deployment import Deployment
+from serving.rollout.watch import Outcome, watch
 from serving.traffic import NO_CANARY, Traffic
 from tests.serving.rollout.conftest import do
 
-GUARD = Guard(error_rate=0.02, latency_ratio=2.0, disagreement=0.1, least=20)
-STABLE = Figures(requests=1000, p50=0.04, p95=0.1)
-
-
-def test_a_good_canary_stays() -> None:
-    canary = Figures(100, 2, 0.05, 0.2, compared=100, different=10)
-    assert GUARD.objection(canary, STABLE) is None
-
-
-@pytest.mark.parametrize(
-    ("canary", "reason"),
-    [
-        (Figures(100, 3, 0.05, 0.1), "3 of 100 requests failed (3.0%, at most 2.0%)"),
-        (Figures(100, 0, 0.05, 0.21), "p95 210 ms is 2.1 times stable's (at most 2)"),
-        (
-            Figures(100, 0, 0.05, 0.1, compared=50, different=6),
-            "6 of 50 answers differ from stable's (12.0%, at most 10.0%)",
-        ),
-    ],
-)
-def test_a_canary_that_passes_a_limit_must_go(canary: Figures, reason: str) -> None:
-    assert GUARD.objection(canary, STABLE) == reason
-
-
-@pytest.mark.parametrize(
-    "canary", [Figures(19, 19), Figures(19, 0, 1.0, 9.0), Figures(19, 0, compared=19, different=19)]
-)
-def test_few_requests_say_nothing(canary: Figures) -> None:
-    assert GUARD.objection(canary, STABLE) is None
-
-
-def test_a_latency_is_not_compared_with_a_stable_that_nobody_asks() -> None:
-    assert GUARD.objection(Figures(100, 0, 1.0, 9.0), Figures()) is None
+GUARD = Guard(error_rate=0.02, latency_ratio=2.0, disagreement=0.03)
 
 
 @pytest.fixture
-def failing() -> Iterator[str]:
+def failing() -> Iterator[FrontEnds]:
     """A front end's page of counts, on which the canary fails more at each look."""
     looks = 0
 
@@ -72,25 +41,73 @@ def failing() -> Iterator[str]:
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
+        yield FrontEnds(f"http://127.0.0.1:{server.server_address[1]}")
         server.shutdown()
 
 
-def test_a_canary_that_fails_is_rolled_back_and_the_reason_is_kept(
-    checked: Site, failing: str
+class Counted:
+    """Figures of a canary and a stable version that answer quickly, 200 more at each look."""
+
+    silent: tuple[str, ...] = ()
+
+    def __init__(self, fail_after: int = 10**9) -> None:
+        self._looks, self._fail_after = 0, fail_after
+
+    def look(self) -> Look:
+        """This moment."""
+        self._looks += 1
+        count = 200.0 * self._looks
+        failed = 200.0 * max(0, self._looks - self._fail_after)
+        buckets = {("1", "0.1"): count, ("1", "0.2"): count, ("1", "+Inf"): count}
+        buckets |= {("2", bound): n for (_, bound), n in buckets.items()}
+        calls = {("1", "ok"): count, ("2", "ok"): count - failed, ("2", "Unavailable"): failed}
+        return Look(calls, buckets, {})
+
+    def look_back(self, seconds: int) -> tuple[Look, float]:
+        """All of it."""
+        return self.look(), seconds
+
+
+def test_a_canary_that_keeps_all_limits_is_promoted_where_that_is_wished(
+    checked: Deployment,
 ) -> None:
-    do(checked, moves.canary(checked, "canary 2", Traffic(2, 10.0), moves.Limits()))
-    reason = watch(checked, failing, GUARD, print, every=0.05, seconds=20)
-    assert reason == "30 of 30 requests failed (100.0%, at most 2.0%)"
+    do(checked, commands.canary(checked, "canary 2", Traffic(2, 10.0), commands.Limits()))
+    said: list[str] = []
+    outcome = watch(checked, Counted(), GUARD, said.append, every=0.01, seconds=20, promote=True)
+    assert outcome is Outcome.PROMOTED
+    assert checked.layout().stable == 2
+    assert "version 2 keeps all limits, with 99% confidence" in said
+
+
+def test_a_canary_that_fails_after_the_test_was_won_goes_as_soon_as_one_that_fails_at_once(
+    checked: Deployment,
+) -> None:
+    do(checked, commands.canary(checked, "canary 2", Traffic(2, 10.0), commands.Limits()))
+    said: list[str] = []
+    source = Counted(fail_after=9)
+    outcome = watch(checked, source, GUARD, said.append, every=0.01, seconds=20)
+    assert outcome is Outcome.ROLLED_BACK
+    assert sum("keeps all limits" in line for line in said) >= 2
+    assert checked.layout().stable == 1
+
+
+def test_a_canary_that_fails_is_rolled_back_and_the_reason_is_kept(
+    checked: Deployment, failing: FrontEnds
+) -> None:
+    do(checked, commands.canary(checked, "canary 2", Traffic(2, 10.0), commands.Limits()))
+    outcome = watch(checked, failing, GUARD, print, every=0.05, seconds=20)
+    assert outcome is Outcome.ROLLED_BACK
     assert checked.traffic() == NO_CANARY
     assert checked.layout().labels == {"stable": 1}
-    assert reason in checked.history.lines()[-1]["command"]
+    command = checked.history.lines()[-1]["command"]
+    assert "rollback of 2, failed 30 of 30" in command
+    assert "beyond the limit" in command
 
 
 def test_a_watch_that_meets_another_command_tries_again(
-    checked: Site, failing: str, monkeypatch: pytest.MonkeyPatch
+    checked: Deployment, failing: FrontEnds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(site_module, "LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(deployment_module, "LOCK_SECONDS", 0.1)
     checked.share(Traffic(2, 10.0))
     said: list[str] = []
     other = checked.exclusive("promote 2")
@@ -101,34 +118,26 @@ def test_a_watch_that_meets_another_command_tries_again(
         if line.startswith("Another rollout is under way"):
             other.__exit__(None, None, None)
 
-    assert watch(checked, failing, GUARD, say, every=0.05, seconds=20)
+    assert watch(checked, failing, GUARD, say, every=0.05, seconds=20) is Outcome.ROLLED_BACK
     assert any("`promote 2` by" in line for line in said)
     assert checked.traffic() == NO_CANARY
 
 
-def test_looks_that_are_further_apart_than_the_window_are_still_judged(
-    checked: Site, failing: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(watch_module, "WINDOW_SECONDS", 0.001)
-    checked.share(Traffic(2, 10.0))
-    assert watch(checked, failing, GUARD, print, every=0.05, seconds=5) is not None
-
-
 def test_a_canary_stays_under_guard_when_the_traffic_file_is_damaged(
-    checked: Site, failing: str
+    checked: Deployment, failing: FrontEnds
 ) -> None:
     checked.share(Traffic(2, 10.0))
-    patient = Guard(error_rate=0.02, least=50)
+    patient = Guard(error_rate=0.9)
 
     def say(line: str) -> None:
-        if line.startswith("version 2: 30 requests"):
+        if line.startswith("version 2: failed 30 of 30"):
             checked.traffic_file.write_text("{")
 
-    assert watch(checked, failing, patient, say, every=0.05, seconds=20) is not None
+    assert watch(checked, failing, patient, say, every=0.05, seconds=20) is Outcome.ROLLED_BACK
     assert checked.traffic() == NO_CANARY
 
 
-def test_the_watch_ends_with_the_trial(checked: Site, failing: str) -> None:
+def test_the_watch_ends_with_the_trial(checked: Deployment, failing: FrontEnds) -> None:
     checked.share(Traffic(2, 10.0))
     said: list[str] = []
 
@@ -137,10 +146,12 @@ def test_the_watch_ends_with_the_trial(checked: Site, failing: str) -> None:
         checked.share(NO_CANARY)
 
     anything_goes = Guard(error_rate=1.0)
-    assert watch(checked, failing, anything_goes, say, every=0.05, seconds=20) is None
+    assert watch(checked, failing, anything_goes, say, every=0.05, seconds=20) is Outcome.ENDED
     assert said[-1] == "version 2 is no canary any more"
 
 
-def test_without_a_canary_there_is_nothing_to_watch(site: Site, failing: str) -> None:
+def test_without_a_canary_there_is_nothing_to_watch(
+    deployment: Deployment, failing: FrontEnds
+) -> None:
     with pytest.raises(Refused, match="There is no canary to watch"):
-        watch(site, failing, GUARD, print, every=0.05, seconds=1)
+        watch(deployment, failing, GUARD, print, every=0.05, seconds=1)

@@ -1,0 +1,1 @@
+"""Exchanges recorded with a real TensorFlow Serving, replayed against the local server."""

@@ -1,0 +1,62 @@
+"""A configuration that cannot be served is refused, and its fault is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from serving.local.errors import Code, StatusError
+from serving.local.lifecycle.model_config import ConfigReader, ModelConfigs
+from serving.local.lifecycle.version_policy import require_labels
+from serving.local.lifecycle.versions import Versions
+from serving.wire import messages_pb2 as pb
+
+READER = ConfigReader(None)
+LOGGED = pb.LoggingConfig(sampling_config=pb.SamplingConfig(sampling_rate=0.1))
+
+
+def entry(**fields: object) -> pb.ModelConfig:
+    """A model that can be served, but for the fields."""
+    plain = {"name": "a", "base_path": "/a", "model_platform": "tensorflow"}
+    return pb.ModelConfig(**(plain | fields))  # type: ignore[arg-type]
+
+
+def configuration(*models: pb.ModelConfig) -> ModelConfigs:
+    return READER.accept(pb.ModelConfigList(config=models))
+
+
+@pytest.mark.parametrize(
+    ("models", "named"),
+    [
+        ([entry(), entry()], "model a multiple times"),
+        ([entry(base_path="a")], "base_path=a"),
+        ([entry(model_platform="")], "model_platform 'tensorflow'"),
+        ([entry(model_platform="torch")], "'torch'"),
+        ([entry(model_type=pb.TENSORFLOW)], "no model_type"),
+        ([entry(model_platform="", model_type=pb.OTHER)], "got '' and 2"),
+        ([entry(logging_config=LOGGED)], "request logging"),
+    ],
+)
+def test_a_fault_is_refused_by_its_name(models: list[pb.ModelConfig], named: str) -> None:
+    with pytest.raises(StatusError) as refusal:
+        configuration(*models)
+    assert refusal.value.code is Code.INVALID_ARGUMENT
+    assert "a" in refusal.value.message
+    assert named in refusal.value.message
+
+
+def test_a_label_of_a_version_that_does_not_serve_is_refused() -> None:
+    models = configuration(entry(version_labels={"stable": 1}))
+    with pytest.raises(StatusError, match="label stable to version 1 of model a") as refusal:
+        require_labels(models, Versions(), for_unavailable=False)
+    assert refusal.value.code is Code.FAILED_PRECONDITION
+    require_labels(models, Versions(), for_unavailable=True)
+
+
+def test_a_path_may_be_a_uri() -> None:
+    models = configuration(
+        entry(base_path="file:///models/a"), entry(name="b", base_path="gs://bucket/b")
+    )
+    assert models["a"].base_path == Path("/models/a")
+    assert not models["b"].base_path.exists()

@@ -1,0 +1,39 @@
+"""The commands about signatures on the page about rollouts do what it says."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.support.servers import ROOT
+
+CONFIG = """model_config_list { config { name: "us_bills" base_path: "/models/us_bills"
+  model_platform: "tensorflow" model_version_policy { all {} } } }"""
+
+
+def test_the_documented_commands_sign_and_verify(small_models: Path, tmp_path: Path) -> None:
+    for version in ("1", "2"):
+        shutil.copytree(small_models / "half" / version, tmp_path / "models" / "us_bills" / version)
+    config = tmp_path / "serving" / "config" / "models.config"
+    config.parent.mkdir(parents=True)
+    config.write_text(CONFIG)
+    page = (ROOT / "docs" / "rollouts.md").read_text().partition("\n## Signed versions\n")[2]
+    block = re.search(r"^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert block is not None
+    program = f"python() {{ '{sys.executable}' \"$@\"; }}\n{block[1]}"
+    done = subprocess.run(
+        ["bash", "-e", "-c", program],
+        cwd=tmp_path,
+        # The folder `serving` here holds the configuration only.
+        env=os.environ | {"PYTHONSAFEPATH": "1", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    signed = [f"models/us_bills/{n}: signed by the site's key" for n in (1, 2)]
+    assert [line.removeprefix(f"{tmp_path}/") for line in done.stdout.splitlines()] == signed

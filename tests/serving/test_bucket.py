@@ -1,0 +1,177 @@
+"""Versions in a bucket: a real S3 protocol, the real rclone, and the script that the pods run."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.serving import models
+from tests.support.servers import HOST, ROOT, ModelServer, free_port, wait_until
+
+COMPONENT = ROOT / "deploy" / "kubernetes" / "components" / "models-bucket"
+PULL = COMPONENT / "pull.sh"
+BUCKET = "us-bills-models"
+REMOTE = f"bucket:{BUCKET}/us_bills"
+
+MOTO = shutil.which("moto_server")
+
+pytestmark = pytest.mark.skipif(
+    not (shutil.which("rclone") and MOTO), reason="rclone or moto_server is not installed"
+)
+
+
+class Bucket:
+    """One bucket of a server that speaks S3, and what rclone needs to know of it."""
+
+    def __init__(self, port: int) -> None:
+        self.url = f"http://{HOST}:{port}"
+        # Nothing of this machine's own account.
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "RCLONE_"))}
+        self.environment = inherited | {
+            "RCLONE_CONFIG": "",
+            "RCLONE_CONFIG_BUCKET_TYPE": "s3",
+            "RCLONE_CONFIG_BUCKET_PROVIDER": "Other",
+            "RCLONE_CONFIG_BUCKET_ENDPOINT": self.url,
+            "RCLONE_CONFIG_BUCKET_ACCESS_KEY_ID": "key",
+            "RCLONE_CONFIG_BUCKET_SECRET_ACCESS_KEY": "secret",
+            "RCLONE_RETRIES": "1",
+            "RCLONE_LOW_LEVEL_RETRIES": "1",
+        }
+
+    def rclone(self, *arguments: str) -> str:
+        return subprocess.check_output(["rclone", *arguments], env=self.environment, text=True)
+
+    def pull(self, folder: Path) -> subprocess.CompletedProcess[str]:
+        """Runs the script once."""
+        command = ["sh", str(PULL), REMOTE, str(folder)]
+        return subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, check=False
+        )
+
+    def upload(self, version: Path, number: int) -> None:
+        """Uploads a version by the documented commands."""
+        manual = (ROOT / "docs" / "operations.md").read_text()
+        commands = re.findall(r"^rclone copy .*$", manual, re.MULTILINE)
+        assert len(commands) == 2
+        for command in commands:
+            here = command.replace("models/us_bills/2 ", f"{version} ", 1)
+            there = here.replace("us_bills/2", f"us_bills/{number}")
+            subprocess.run(["sh", "-c", there], env=self.environment, check=True)
+
+
+@pytest.fixture(scope="module")
+def moto() -> Iterator[int]:
+    """The port of a server that speaks S3 and keeps everything in memory."""
+    port = free_port()
+    process = subprocess.Popen(
+        [str(MOTO), "-H", HOST, "-p", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        for _ in wait_until("the S3 server", time.monotonic() + 120):
+            try:
+                requests.get(f"http://{HOST}:{port}", timeout=5)
+                break
+            except requests.RequestException:
+                assert process.poll() is None
+        yield port
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def bucket(moto: int) -> Bucket:
+    """An empty one."""
+    requests.post(f"http://{HOST}:{moto}/moto-api/reset", timeout=30)
+    made = Bucket(moto)
+    made.rclone("mkdir", f"bucket:{BUCKET}")
+    return made
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def test_whole_versions_are_brought_under_their_numbers(
+    bucket: Bucket, small_models: Path, tmp_path: Path
+) -> None:
+    for number in (1, 2):
+        bucket.upload(small_models / "half" / str(number), number)
+    bucket.rclone("copy", str(small_models / "half" / "3"), f"{REMOTE}/notes")
+    done = bucket.pull(tmp_path / "us_bills")
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in (tmp_path / "us_bills").iterdir()} == {"1", "2"}
+    for name in ("1", "2"):
+        assert files_of(tmp_path / "us_bills" / name) == files_of(small_models / "half" / name)
+
+
+def test_a_version_on_its_way_into_the_bucket_is_left_there(
+    bucket: Bucket, small_models: Path, tmp_path: Path
+) -> None:
+    version = small_models / "half" / "1"
+    bucket.rclone("copy", "--exclude", "saved_model.pb", str(version), f"{REMOTE}/1")
+    assert bucket.pull(tmp_path / "us_bills").returncode == 0
+    assert not list((tmp_path / "us_bills").iterdir())
+
+
+def test_a_pull_that_was_cut_off_is_finished_by_the_next(
+    bucket: Bucket, small_models: Path, tmp_path: Path
+) -> None:
+    bucket.upload(small_models / "half" / "1", 1)
+    draft = tmp_path / "us_bills" / ".pull-1"
+    (draft / "variables").mkdir(parents=True)
+    (draft / "saved_model.pb").write_bytes(b"half of it")
+    (draft / "left over").write_bytes(b"")
+    assert bucket.pull(tmp_path / "us_bills").returncode == 0
+    assert files_of(tmp_path / "us_bills" / "1") == files_of(small_models / "half" / "1")
+    assert not draft.exists()
+
+
+def test_a_version_that_is_here_is_never_changed(
+    bucket: Bucket, small_models: Path, tmp_path: Path
+) -> None:
+    here = models.publish(small_models / "half" / "1", tmp_path / "us_bills", 1)
+    bucket.upload(small_models / "half" / "2", 1)
+    assert bucket.pull(tmp_path / "us_bills").returncode == 0
+    assert files_of(here) == files_of(small_models / "half" / "1")
+
+
+def test_a_bucket_that_is_away_is_an_error_and_leaves_what_is_here(
+    small_models: Path, tmp_path: Path
+) -> None:
+    models.publish(small_models / "half" / "1", tmp_path / "us_bills", 1)
+    done = Bucket(free_port()).pull(tmp_path / "us_bills")
+    assert done.returncode != 0
+    assert "connection refused" in done.stderr
+    assert {path.name for path in (tmp_path / "us_bills").iterdir()} == {"1"}
+
+
+def test_a_server_loads_a_version_that_comes_while_both_run(
+    bucket: Bucket, small_models: Path, tmp_path: Path
+) -> None:
+    bucket.upload(small_models / "half" / "1", 1)
+    folder = tmp_path / "us_bills"
+    command = ["sh", str(PULL), REMOTE, str(folder), "1"]
+    flags = ["--model_name=us_bills", f"--model_base_path={folder}"]
+    server = ModelServer(tmp_path / "server", flags, wait_for=["us_bills"])
+    with subprocess.Popen(command, env=bucket.environment, stdout=subprocess.DEVNULL) as pulling:
+        try:
+            for _ in wait_until("version 1", time.monotonic() + 60):
+                if (folder / "1").exists():
+                    break
+            with server:
+                bucket.upload(small_models / "half" / "2", 2)
+                server.wait_for_state("us_bills", 2, "AVAILABLE", 60)
+        finally:
+            pulling.kill()

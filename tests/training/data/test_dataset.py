@@ -1,0 +1,136 @@
+"""Folders of photos: classes, balance, and what is said of folders that will not do."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.training.conftest import save_bills
+from training.data import dataset
+
+
+def test_sub_folders_are_the_classes_numbers_first_and_by_value(folder: Path) -> None:
+    assert dataset.classes_of(dataset.scan(folder, {}, [])) == ["5", "10", "Other"]
+
+
+def test_a_sub_folder_can_count_as_another_class_or_be_left_out(folder: Path) -> None:
+    save_bills(folder, "2", "a-1.jpg", "a-2.jpg")
+    photos = dataset.scan(folder, {"2": "Other"}, ["5"])
+    assert dataset.counts(photos) == {"10": 10, "Other": 12}
+
+
+def test_the_source_is_the_file_name_up_to_its_last_hyphen(folder: Path) -> None:
+    assert {photo.source for photo in dataset.scan(folder, {}, [])} == {"a", "b"}
+
+
+def test_a_manifest_says_what_an_other_shows(folder: Path) -> None:
+    (folder / "manifest.csv").write_text("file,other_kind\nOther/a-1.jpg,object\n")
+    kinds = {p.path.name: p.kind for p in dataset.scan(folder, {}, []) if p.label == "Other"}
+    assert kinds["a-1.jpg"] == "object"
+    assert kinds["a-2.jpg"] == ""
+
+
+def test_an_unreadable_file_is_named_and_left_out(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "5" / "broken-1.jpg").write_text("no picture")
+    photos, pictures = dataset.load(dataset.scan(folder, {}, []))
+    assert len(photos) == len(pictures) == 30
+    assert "broken-1.jpg" in capsys.readouterr().err
+
+
+def test_a_photo_for_evaluation_is_the_very_tensor_that_the_front_end_sends(folder: Path) -> None:
+    from webapp.imaging.preprocessing import open_upright, to_tensor
+
+    photos = dataset.scan(folder, {}, [])
+    _, tensors = dataset.tensors(photos[:3])
+    expected = [to_tensor(open_upright(photo.path.read_bytes())) for photo in photos[:3]]
+    np.testing.assert_array_equal(tensors, expected)
+
+
+def test_classes_are_drawn_equally_and_a_large_source_does_not_drown_a_small_one(
+    tmp_path: Path,
+) -> None:
+    save_bills(tmp_path, "1", *(f"large-{n}.jpg" for n in range(16)), "small-1.jpg")
+    save_bills(tmp_path, "5", "any-1.jpg", "any-2.jpg")
+    photos = dataset.scan(tmp_path, {}, [])
+    odds = dict(zip(photos, dataset.sampling_weights(photos, {}, {}), strict=True))
+    assert sum(odds.values()) == pytest.approx(1)
+    assert sum(p for photo, p in odds.items() if photo.label == "1") == pytest.approx(0.5)
+    large = sum(p for photo, p in odds.items() if photo.source == "large")
+    small = sum(p for photo, p in odds.items() if photo.source == "small")
+    assert large / small == pytest.approx(4)
+
+
+def test_a_class_and_a_source_can_be_drawn_more_often(folder: Path) -> None:
+    photos = dataset.scan(folder, {}, [])
+    odds = dataset.sampling_weights(photos, {"5": 3.0}, {"a": 4.0})
+    assert odds.sum() == pytest.approx(1)
+    of_class, of_source = (
+        np.array([p.label == "5" for p in photos]),
+        np.array([p.source == "a" for p in photos]),
+    )
+    assert odds[of_class].sum() == pytest.approx(3 / 5)
+    assert odds[of_class & of_source].sum() == pytest.approx(3 / 5 * 4 / 5)
+
+
+def test_a_macro_average_counts_every_class_and_every_source_of_it_the_same(
+    tmp_path: Path,
+) -> None:
+    save_bills(tmp_path, "1", *(f"large-{n}.jpg" for n in range(16)), "small-1.jpg")
+    save_bills(tmp_path, "5", "any-1.jpg", "any-2.jpg")
+    photos = dataset.scan(tmp_path, {}, [])
+    weights = dataset.macro_weights(photos)
+    assert weights.mean() == pytest.approx(1)
+    counted = {
+        (label, source): sum(
+            weight / len(photos)
+            for photo, weight in zip(photos, weights, strict=True)
+            if (photo.label, photo.source) == (label, source)
+        )
+        for label, source in (("1", "large"), ("1", "small"), ("5", "any"))
+    }
+    assert counted == pytest.approx(
+        {("1", "large"): 1 / 4, ("1", "small"): 1 / 4, ("5", "any"): 1 / 2}
+    )
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [
+        ({"20": 3}, r"1 class only: \['20'\]"),
+        ({"20": 3, "Other": 1}, r"Too few photos: \{'Other': 1\}"),
+    ],
+)
+def test_photos_that_cannot_be_learnt_from_are_refused_with_what_to_do(
+    tmp_path: Path, classes: dict[str, int], message: str
+) -> None:
+    for label, number in classes.items():
+        save_bills(tmp_path, label, *(f"a-{n}.jpg" for n in range(number)))
+    with pytest.raises(ValueError, match=message) as refusal:
+        dataset.require_enough(dataset.scan(tmp_path, {}, []))
+    assert "Expected" in str(refusal.value)
+
+
+def test_a_class_without_pictures_is_refused_and_not_left_out(folder: Path) -> None:
+    (folder / "50" / "nested").mkdir(parents=True)
+    (folder / "50" / "notes.txt").write_text("no picture")
+    with pytest.raises(ValueError, match=r"No pictures in .*50\. Expected files .* --skip"):
+        dataset.scan(folder, {}, [])
+    assert dataset.classes_of(dataset.scan(folder, {}, ["50"])) == ["5", "10", "Other"]
+
+
+def test_a_class_of_which_nothing_can_be_read_is_refused(folder: Path) -> None:
+    for name in ("a-1.jpg", "a-2.jpg"):
+        save_bills(folder, "50", name)
+        (folder / "50" / name).write_text("no picture")
+    photos = dataset.scan(folder, {}, [])
+    with pytest.raises(ValueError, match="Of 50 no picture"):
+        dataset.require_every_class(dataset.classes_of(photos), dataset.load(photos)[0])
+
+
+def test_a_folder_that_is_missing_or_empty_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="nowhere is no folder"):
+        dataset.scan(tmp_path / "nowhere", {}, [])
+    with pytest.raises(ValueError, match="no sub-folders with pictures"):
+        dataset.scan(tmp_path, {}, [])

@@ -1,0 +1,91 @@
+"""A version learns a new design from ten photos, and keeps what it knows."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from training.__main__ import main
+from training.data import dataset
+from training.evaluation import model_card
+from training.evaluation.evaluate import Version
+from training.rehearsal import rehearsal
+from training.teaching import teach
+from training.teaching.changes import Change, require_kept
+
+
+@pytest.fixture
+def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Enough for the tiny network, which knows nothing that could be lost."""
+    monkeypatch.setattr(teach, "STEPS", 60)
+    monkeypatch.setattr(teach, "VIEWS", 80)
+    monkeypatch.setattr(teach, "JUDGED_VIEWS", 20)
+    monkeypatch.setattr(teach, "RATE", 0.05)
+
+
+def teaching(photos: Path, version: Path, models: Path, *more: str) -> int:
+    arguments = ["teach", str(photos), "--model", str(version), "--models", str(models)]
+    return main([*arguments, *more])
+
+
+@pytest.mark.usefixtures("few_steps")
+def test_a_design_is_learnt_and_the_next_version_tells_what_changed(
+    small_version: Path, new_design: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models = tmp_path / "us_bills"
+    assert teaching(new_design, small_version, models, "--lost-at-most", "1") == 0
+    said = capsys.readouterr().out
+    assert "| new photos, 20 |" in said
+    assert f"made: {models / '1'}" in said
+    photos = dataset.scan(new_design, {}, [])
+    answers = Version(models / "1").ask(photos)
+    assert np.mean(np.array(answers.said) == "20") > 0.8
+    card = model_card.read(models / "1")
+    assert card["taught"]["version"] == small_version.name
+    assert card["taught"]["photos"] == {"20": 10}
+    assert "other_source" not in card["measures"]
+
+
+@pytest.mark.usefixtures("few_steps")
+def test_a_new_class_is_added_and_can_be_taught_upon(
+    small_version: Path, new_design: Path, tmp_path: Path
+) -> None:
+    (new_design / "20").rename(new_design / "Ticket")
+    models = tmp_path / "us_bills"
+    assert teaching(new_design, small_version, models, "--lost-at-most", "1") == 0
+    assert model_card.read(models / "1")["classes"] == ["1", "5", "20", "Other", "Ticket"]
+    assert "Ticket" in rehearsal.read(models / "1").labels
+    assert teaching(new_design, models / "1", models, "--lost-at-most", "1") == 0
+    assert (models / "2").is_dir()
+
+
+@pytest.mark.usefixtures("few_steps")
+def test_what_forgets_is_not_published(
+    small_version: Path,
+    new_design: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = [Change("5", 40, 40, 30, 30, 0)]
+    monkeypatch.setattr(teach, "changes", lambda *_: found)
+    models = tmp_path / "us_bills"
+    assert teaching(new_design, small_version, models) == 2
+    assert "5: 40 of 40 right, 30 now" in capsys.readouterr().err
+    assert not list(models.glob("*"))
+
+
+def test_one_picture_less_is_no_loss_and_new_photos_cannot_be_lost() -> None:
+    require_kept([Change("5", 8, 8, 7, 7, 0), Change("new photos, 10", 40, 9, 0, 0, 0)], 0.0)
+    with pytest.raises(ValueError, match="more than 10 % of a class"):
+        require_kept([Change("5", 20, 20, 17, 17, 0)], 0.1)
+
+
+def test_too_few_photos_are_refused_before_anything_is_read(
+    small_version: Path, new_design: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for file in sorted((new_design / "20").iterdir())[4:]:
+        file.unlink()
+    assert teaching(new_design, small_version, tmp_path / "models") == 2
+    assert re.search(r"Too few new photos: \{'20': 4\}", capsys.readouterr().err)

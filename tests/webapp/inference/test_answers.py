@@ -1,0 +1,72 @@
+"""The model's outputs become the API's answers, or are refused as not following the contract."""
+
+import numpy as np
+import pytest
+from flask.testing import FlaskClient
+
+from serving.client import BadReply
+from webapp.inference.answers import read_answers
+from webapp.inference.classifier import ClassifiedPhotos
+from webapp.views.pages import answer_page
+
+
+def outputs() -> dict[str, np.ndarray]:
+    return {
+        "classes": np.array([[b"20", b"Other"], [b"Other", b"20"]], dtype=object),
+        "probabilities": np.array([[0.9, 0.1], [0.55, 0.45]], dtype=np.float32),
+        "accepted": np.array([True, False]),
+    }
+
+
+def test_an_accepted_answer_names_its_top_class() -> None:
+    assert read_answers(outputs(), ["a.jpg", None])[0] == {
+        "filename": "a.jpg",
+        "denomination": "20",
+        "accepted": True,
+        "probabilities": {"20": 0.9, "Other": 0.1},
+    }
+
+
+def test_an_answer_that_is_not_accepted_names_nothing() -> None:
+    answer = read_answers(outputs(), ["a.jpg", None])[1]
+    assert answer["denomination"] is None
+    assert list(answer["probabilities"]) == ["Other", "20"]
+
+
+def test_a_heatmap_is_passed_on_as_rows() -> None:
+    explained = outputs() | {"heatmap": np.full((2, 3, 4), 0.25, np.float32)}
+    assert read_answers(explained, [None, None])[0]["heatmap"] == [[0.25] * 4] * 3
+
+
+def test_a_class_that_nobody_here_has_heard_of_comes_through(client: FlaskClient) -> None:
+    """Names travel with the model: the $2 bill of a later version needs no change to any client."""
+    names = [b"2", b"1", b"5", b"10", b"20", b"50", b"100", b"Other"]
+    eight = {
+        "classes": np.array([names], dtype=object),
+        "probabilities": np.array([[0.93] + [0.01] * 7], dtype=np.float32),
+        "accepted": np.array([True]),
+    }
+    answers = read_answers(eight, ["two.jpg"])
+    assert answers[0]["denomination"] == "2"
+    assert len(answers[0]["probabilities"]) == 8
+    reply = ClassifiedPhotos({"name": "us_bills", "version": 2, "label": "canary"}, answers, [None])
+    with client.application.test_request_context():
+        assert "2 dollars" in answer_page(reply)
+
+
+@pytest.mark.parametrize("missing", ["classes", "probabilities", "accepted"])
+def test_a_missing_output_is_a_bad_reply(missing: str) -> None:
+    incomplete = {name: array for name, array in outputs().items() if name != missing}
+    with pytest.raises(BadReply, match=missing):
+        read_answers(incomplete, [None, None])
+
+
+def test_answers_for_another_number_of_pictures_are_a_bad_reply() -> None:
+    with pytest.raises(BadReply, match="2 answers for 3 pictures"):
+        read_answers(outputs(), [None] * 3)
+
+
+def test_probabilities_that_are_not_numbers_are_a_bad_reply() -> None:
+    broken = outputs() | {"probabilities": np.full((2, 2), np.nan, np.float32)}
+    with pytest.raises(BadReply, match="not numbers"):
+        read_answers(broken, [None, None])
