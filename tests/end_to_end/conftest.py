@@ -41,10 +41,13 @@ class Stack:
         )
 
     def environment(self) -> dict[str, str]:
-        """The environment that `make run` gives: the ports, and this Python first in the path."""
+        """The environment that `make run` gives: the ports, and this Python first in the path.
+
+        In float32 on every processor, so that answers are the same to the last digits compared.
+        """
         path = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
         ports = {name: str(port) for name, port in self.ports.items()}
-        return os.environ | ports | {"PATH": path}
+        return {**os.environ, "US_BILLS_PRECISION": "float32"} | ports | {"PATH": path}
 
     def wait_until_ready(self, seconds: float = 90) -> Self:
         """Waits for the line that tells a person to open the page."""
