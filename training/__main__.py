@@ -1,11 +1,14 @@
 """The command line: `python -m training inspect | fit | export | ...`; `--help` lists all."""
 
 import argparse
+import importlib
 import os
 import sys
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
+from training.counting.recipe import CountRecipe
 from training.recipe import Recipe
 
 # Set before TensorFlow is imported: its start-up messages say nothing about a training run.
@@ -36,15 +39,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(given: argparse.Namespace) -> None:
     """Imports the commands here, so that `--help` needs no TensorFlow."""
-    from training import commands
-
-    getattr(commands, given.command)(given)
+    module = importlib.import_module(given.module)
+    getattr(module, given.command.replace("-", "_"))(given)
 
 
 def parser() -> argparse.ArgumentParser:
     """Returns the parser of all commands."""
     whole = argparse.ArgumentParser(prog="python -m training", description=__doc__)
-    whole.set_defaults(stopped="Nothing was added.")
+    whole.set_defaults(module="training.commands", stopped="Nothing was added.")
     commands = whole.add_subparsers(dest="command", required=True)
 
     inspect = commands.add_parser("inspect", help="look at a folder of photos before training")
@@ -68,7 +70,7 @@ def parser() -> argparse.ArgumentParser:
         "--tensorboard", type=Path, metavar="FOLDER", help="write logs for TensorBoard there"
     )
     fit.set_defaults(stopped="Continue after the last finished epoch with --resume.")
-    _add_recipe(fit)
+    _add_recipe(fit, Recipe)
 
     export = commands.add_parser("export", help="make a version of a trained run")
     _add_photos(export)
@@ -97,6 +99,8 @@ def parser() -> argparse.ArgumentParser:
         help="add a version also where the same run and settings made one already",
     )
 
+    _add_names(export)
+
     review = commands.add_parser(
         "review", help="look at photos that people sent back, and accept those that may be learnt"
     )
@@ -113,6 +117,15 @@ def parser() -> argparse.ArgumentParser:
     )
     reexport.add_argument("--model", type=Path, required=True, help="e.g. models/us_bills/1")
     reexport.add_argument("--models", type=Path, default=Path("models/us_bills"))
+    _add_names(reexport)
+
+    convert = commands.add_parser("convert", help="write a version as ONNX or for LiteRT")
+    convert.add_argument("version", type=Path, help="e.g. models/us_bills/1")
+    convert.add_argument("--to", choices=("onnx", "litert"), required=True)
+    convert.add_argument("--output", type=Path, help="a file (default: such as us_bills-1.onnx)")
+    convert.add_argument(
+        "--one-look", action="store_true", help="look at no picture twice: half the time, less sure"
+    )
 
     teach = commands.add_parser(
         "teach", help="teach a version new photos, without those that it was trained on"
@@ -127,6 +140,8 @@ def parser() -> argparse.ArgumentParser:
         help="share of right answers that a class may lose on held-out pictures; where more is"
         " lost, nothing is added (default: %(default)s)",
     )
+
+    _add_names(teach)
 
     rehearse = commands.add_parser(
         "rehearse", help="write the rehearsal set of a version, which teach needs"
@@ -169,6 +184,8 @@ def parser() -> argparse.ArgumentParser:
         " --mixed_precision=bfloat16; slow where the processor has no bfloat16",
     )
 
+    _add_counter(commands)
+
     model_card = commands.add_parser(
         "card", help="print a version's model card, or put it into a file"
     )
@@ -177,6 +194,43 @@ def parser() -> argparse.ArgumentParser:
         "--into", type=Path, help="a Markdown file that has the card's two markers"
     )
     return whole
+
+
+def _add_counter(commands: Any) -> None:
+    """Adds the commands of the counter, which finds several bills in a picture."""
+    module = {"module": "training.counting.commands"}
+    run = Path("runs/count")
+    fit = commands.add_parser("fit-count", help="train a counter on scenes composed of photos")
+    _add_photos(fit)
+    fit.add_argument("--run", type=Path, default=run, dest="folder")
+    fit.add_argument(
+        "--resume", action="store_true", help="continue --run after its last finished epoch"
+    )
+    fit.set_defaults(
+        **module, stopped="Continue after the detector's last finished epoch with --resume."
+    )
+    _add_recipe(fit, CountRecipe)
+
+    export = commands.add_parser("export-count", help="make a version of a trained counter")
+    _add_photos(export)
+    export.add_argument("--run", type=Path, default=run, dest="folder")
+    export.add_argument("--models", type=Path, default=Path("models/us_bills_count"))
+    export.add_argument(
+        "--scenes", type=int, default=2_400, help="to calibrate it on (default: %(default)s)"
+    )
+    export.set_defaults(**module)
+
+    evaluate = commands.add_parser("evaluate-count", help="measure a counter on composed scenes")
+    _add_photos(evaluate, "--data")
+    evaluate.add_argument("--model", type=Path, required=True, help="e.g. models/us_bills_count/1")
+    evaluate.add_argument(
+        "--scenes", type=int, default=200, help="of each kind (default: %(default)s)"
+    )
+    evaluate.add_argument(
+        "--corners", type=Path, help="a CSV file that marks whole bills in the photos"
+    )
+    evaluate.add_argument("--report", type=Path, help="a folder for report.md and a picture")
+    evaluate.set_defaults(**module)
 
 
 def _add_photos(parser: argparse.ArgumentParser, name: str = "photos") -> None:
@@ -198,6 +252,15 @@ def _add_photos(parser: argparse.ArgumentParser, name: str = "photos") -> None:
     )
 
 
+def _add_names(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--names",
+        type=Path,
+        metavar="FILE",
+        help="JSON: what classes are worth and how they are said; see docs/your-own.md",
+    )
+
+
 def _pair(text: str) -> tuple[str, str]:
     folder, equals, label = text.partition("=")
     if not (folder and equals and label):
@@ -215,9 +278,9 @@ def _share(text: str) -> float:
     return share
 
 
-def _add_recipe(parser: argparse.ArgumentParser) -> None:
+def _add_recipe(parser: argparse.ArgumentParser, recipe: type[Any]) -> None:
     """Adds a flag for each setting; those not given are absent, so that `--resume` can tell."""
-    for field in fields(Recipe):
+    for field in fields(recipe):
         name = "--" + field.name.replace("_", "-")
         default = "" if field.default == "" else f" (default: {field.default})"
         text = field.metadata["help"] + default

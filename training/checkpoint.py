@@ -6,7 +6,7 @@ weights after any one step: Polyak and Juditsky, SIAM J. Control Optim. 30 (1992
 
 import os
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import keras
 import numpy as np
@@ -16,8 +16,19 @@ from training.progress import say
 from training.run_folder import STATE, WEIGHTS
 
 
+class Judge(Protocol):
+    """What decides which epoch is the best."""
+
+    def evaluate(self, model: keras.Model) -> tuple[float, float]:
+        """Returns the loss, by which epochs are compared, and the share of right answers."""
+
+    @property
+    def about(self) -> str:
+        """What both are of, for the line that tells them."""
+
+
 class HeldOut(NamedTuple):
-    """What decides which epoch is the best.
+    """Held-out views of classes.
 
     Attributes:
         inputs: N inputs of the network.
@@ -29,12 +40,27 @@ class HeldOut(NamedTuple):
     labels: NDArray[np.float32]
     weights: NDArray[np.float32]
 
+    @property
+    def about(self) -> str:
+        """What loss and accuracy are of."""
+        return "held-out views, the mean over classes and sources"
+
+    def evaluate(self, model: keras.Model) -> tuple[float, float]:
+        """Returns loss and accuracy, both weighted means over the held-out inputs."""
+        logits = model.predict(self.inputs, verbose=0)
+        losses = np.asarray(model.loss.call(self.labels, logits))
+        right = logits.argmax(1) == self.labels.argmax(1)
+        return (
+            float(np.average(losses, weights=self.weights)),
+            float(np.average(right, weights=self.weights)),
+        )
+
 
 class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is untyped
     """Evaluates the averaged weights after each epoch, saves the best, and stops early."""
 
     def __init__(
-        self, run: Path, epochs: int, held_out: HeldOut, patience: int, momentum: float = 0.995
+        self, run: Path, epochs: int, held_out: Judge, patience: int, momentum: float = 0.995
     ) -> None:
         """Saves into the folder `run`.
 
@@ -89,7 +115,7 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is un
         logs = {} if logs is None else logs
         current = self.model.get_weights()
         self.model.set_weights(self._averages)
-        logs["val_loss"], logs["val_accuracy"] = self._evaluate()
+        logs["val_loss"], logs["val_accuracy"] = self._held_out.evaluate(self.model)
         if logs["val_loss"] < self._best:
             self._best, self._best_epoch = logs["val_loss"], epoch
             self._save_best()
@@ -98,14 +124,6 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is un
         self._write_state(self.model)
         self.model.stop_training = epoch - self._best_epoch >= self._patience
         self._tell(logs)
-
-    def _evaluate(self) -> tuple[float, float]:
-        """Returns loss and accuracy, both weighted means over the held-out inputs."""
-        inputs, labels, weights = self._held_out
-        logits = self.model.predict(inputs, verbose=0)
-        losses = np.asarray(self.model.loss.call(labels, logits))
-        right = logits.argmax(1) == labels.argmax(1)
-        return float(np.average(losses, weights=weights)), float(np.average(right, weights=weights))
 
     def _save_best(self) -> None:
         """Writes beside the weights and renames, so that a kill leaves the earlier best whole."""
@@ -130,9 +148,8 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is un
     def _tell(self, logs: dict[str, float]) -> None:
         best = "the best so far" if self._best_epoch == self.next_epoch - 1 else "no better"
         say(
-            f"epoch {self.next_epoch} of {self._epochs}: held-out views"
-            f" {logs['val_accuracy']:.1%} right, loss {logs['val_loss']:.3f}, the mean over classes"
-            f" and sources ({best})"
+            f"epoch {self.next_epoch} of {self._epochs}: {logs['val_accuracy']:.1%} right, loss"
+            f" {logs['val_loss']:.3f}, {self._held_out.about} ({best})"
         )
 
 

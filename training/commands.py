@@ -1,6 +1,7 @@
 """What each command of `python -m training` does with its flags."""
 
 import argparse
+import json
 import shlex
 import sys
 from dataclasses import asdict, fields
@@ -12,13 +13,14 @@ from training.data import dataset, files
 from training.data.dataset import Photo
 from training.evaluation import model_card
 from training.recipe import Recipe
+from webapp import names
 
 
 def inspect(given: argparse.Namespace) -> None:
     """Prints what is in a folder of photos, and draws some of each class."""
     from training.data import inspect
 
-    found = inspect.look(_scan(given))
+    found = inspect.look(scan(given))
     print(inspect.table(found))
     for line in files.lines(files.left_out(given.photos, given.skip)):
         print(line)
@@ -31,7 +33,7 @@ def fit(given: argparse.Namespace) -> None:
     """Trains a classifier, or continues with the recipe of the run."""
     from training.fit import fit
 
-    photos = _scan(given)
+    photos = scan(given)
     _say_what_is_left_out(given)
     stated = {f.name: getattr(given, f.name) for f in fields(Recipe) if hasattr(given, f.name)}
     begun = asdict(run_folder.recipe_of(run_folder.read(given.folder))) if given.resume else {}
@@ -39,7 +41,7 @@ def fit(given: argparse.Namespace) -> None:
         photos,
         Recipe(**{**begun, **stated}),
         given.folder,
-        _command(),
+        typed(),
         resume=given.resume,
         tensorboard=given.tensorboard,
     )
@@ -54,10 +56,18 @@ def export(given: argparse.Namespace) -> None:
             f"{same} is this run with these settings already: nothing is added (--again adds it)."
         )
         return
-    photos = _scan(given)
+    photos = scan(given)
     measured_on = _measured_on(given)
     print("exporting: calibration on held-out photos, then the version's figures", flush=True)
-    version = export(given.folder, photos, measured_on, given.models, given.risk, given.second_look)
+    version = export(
+        given.folder,
+        photos,
+        measured_on,
+        given.models,
+        given.risk,
+        given.second_look,
+        names=_names(given),
+    )
     _report(given.folder, version, photos, measured_on)
     views = given.folder / run_folder.VIEWS
     print(
@@ -92,7 +102,21 @@ def reexport(given: argparse.Namespace) -> None:
     """Makes a version of another's weights, with the signatures of today's code."""
     from training.export.reexport import reexport
 
-    print(reexport(given.model, given.models, _command()))
+    print(reexport(given.model, given.models, typed(), _names(given)))
+
+
+def convert(given: argparse.Namespace) -> None:
+    """Writes a version for another engine, and prints what the file lacks."""
+    from training.export.convert import SUFFIXES, convert
+
+    version: Path = given.version
+    name = f"{version.absolute().parent.name}-{version.name}{SUFFIXES[given.to]}"
+    file: Path = given.output or Path(name)
+    print(f"converting {version}: about a minute", flush=True)
+    about = convert(version, given.to, file, second_look=not given.one_look)
+    print(f"made: {file}\nclasses, calibration and so on: {file.with_suffix('.json')}")
+    for part in about["left_out"]:
+        print(f"left out: {part}")
 
 
 def teach(given: argparse.Namespace) -> None:
@@ -100,9 +124,11 @@ def teach(given: argparse.Namespace) -> None:
     from training.teaching import changes
     from training.teaching.teach import teach
 
-    photos = _scan(given)
+    photos = scan(given)
     _say_what_is_left_out(given)
-    version, found = teach(photos, given.model, given.models, _command(), given.lost_at_most)
+    version, found = teach(
+        photos, given.model, given.models, typed(), given.lost_at_most, _names(given)
+    )
     print(
         f"{changes.table(found)}\n"
         f"made: {version}\n"
@@ -118,7 +144,7 @@ def rehearse(given: argparse.Namespace) -> None:
 
     card = model_card.read(given.model)
     recipe = run_folder.recipe_of(card)
-    training, held_out = split(_scan(given), recipe.seed, recipe.held_out_source)
+    training, held_out = split(scan(given), recipe.seed, recipe.held_out_source)
     network = parts.of_version(given.model, card)
     rehearsal.gather(network, training, held_out, card["classes"], recipe.seed).write(given.model)
     print(f"rehearsal set: {rehearsal.file(given.model)}")
@@ -128,7 +154,7 @@ def evaluate(given: argparse.Namespace) -> None:
     """Prints the figures of a version, and writes its answers and a report where told to."""
     from training.evaluation import answers_file, edges, evaluate, precision, report, tables
 
-    photos = _scan(given)
+    photos = scan(given)
     _say_what_is_left_out(given)
     figures, answers = evaluate.evaluate(given.model, photos, slices=given.slices)
     print(tables.lines(figures))
@@ -156,15 +182,29 @@ def card(given: argparse.Namespace) -> None:
         print(text)
 
 
-def _command() -> str:
+def typed() -> str:
+    """Returns the command line, for a run's facts and model cards."""
     return files.shown(shlex.join(["python", "-m", "training", *sys.argv[1:]]))
 
 
-def _scan(given: argparse.Namespace) -> list[Photo]:
+def scan(given: argparse.Namespace) -> list[Photo]:
+    """Reads a folder by `--relabel` and `--skip`, which must name sub-folders that exist."""
     if given.photos.is_dir():
         files.require_folders(given.photos, given.skip, "--skip")
         files.require_folders(given.photos, dict(given.relabel), "--relabel")
     return dataset.scan(given.photos, dict(given.relabel), given.skip)
+
+
+def _names(given: argparse.Namespace) -> dict[str, Any]:
+    """Reads the file of `--names`, by the same code as the front end."""
+    if not given.names:
+        return {}
+    try:
+        stated: dict[str, Any] = json.loads(given.names.read_bytes())
+        names.parse(stated)
+    except ValueError as error:
+        raise ValueError(f"{given.names}: {error}") from error
+    return stated
 
 
 def _measured_on(given: argparse.Namespace) -> list[Photo]:
@@ -185,6 +225,8 @@ def _exported_before(given: argparse.Namespace) -> Path | None:
     if given.second_look is not None:
         settings["second_look_below"] = given.second_look
     digest = run_folder.weights_digest(given.folder)
+    if stated := _names(given):
+        settings["names"] = stated
     same = model_card.find(given.models, {"weights_sha256": digest, **settings})
     if same and given.measured_on and "other_source" not in model_card.read(same)["measures"]:
         return None

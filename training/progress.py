@@ -62,10 +62,8 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is unty
 
     def _line(self, step: int, logs: dict[str, Any]) -> str:
         epoch = f", epoch {self._epoch + 1} of {self._epochs}" if self._epochs > 1 else ""
-        return (
-            f"{self._stage}{epoch}, step {step} of {self._steps}:"
-            f" loss {logs['loss']:.3f}, {logs['accuracy']:.1%} right"
-        )
+        right = f", {logs['accuracy']:.1%} right" if "accuracy" in logs else ""
+        return f"{self._stage}{epoch}, step {step} of {self._steps}: loss {logs['loss']:.3f}{right}"
 
     def _time_left(self, step: int, now: float) -> str:
         """Returns the end of a line, empty where the time left cannot be told."""

@@ -7,7 +7,8 @@ from typing import Any
 NO_LIMIT = float("inf")
 
 
-def _setting(default: Any, text: str, least: float = -NO_LIMIT, most: float = NO_LIMIT) -> Any:
+def setting(default: Any, text: str, least: float = -NO_LIMIT, most: float = NO_LIMIT) -> Any:
+    """Returns a field that is a flag: its default, what `--help` says, and its range."""
     return field(default=default, metadata={"help": text, "range": (least, most)})
 
 
@@ -19,59 +20,68 @@ class Recipe:
         ValueError: A number is out of its range.
     """
 
-    backbone: str = _setting(
+    backbone: str = setting(
         "efficientnet_lite0", "network to build on; resnet50v2 is the other one"
     )
-    weights: str = _setting("imagenet", "what it knows: imagenet, none or the folder of a version")
-    head_views: int = _setting(
+    weights: str = setting("imagenet", "what it knows: imagenet, none or the folder of a version")
+    head_views: int = setting(
         2_000, "pictures shown in stage one, which trains the head alone", least=1
     )
-    views: int = _setting(
+    views: int = setting(
         36_000, "pictures shown in stage two, which trains the top layers too", least=1
     )
-    top_layers: int = _setting(
+    top_layers: int = setting(
         0, "layers of the network that stage two trains; 0: its usual number", least=0
     )
-    batch: int = _setting(32, "pictures per step", least=1)
-    head_rate: float = _setting(1e-3, "learning rate of stage one", least=1e-9)
-    rate: float = _setting(
+    batch: int = setting(32, "pictures per step", least=1)
+    head_rate: float = setting(1e-3, "learning rate of stage one", least=1e-9)
+    rate: float = setting(
         1e-3, "highest learning rate of stage two; it falls to 0 by a cosine", least=1e-9
     )
-    smoothing: float = _setting(0.05, "label smoothing, from 0 to 1", least=0, most=1)
-    other_share: float = _setting(
+    smoothing: float = setting(0.05, "label smoothing, from 0 to 1", least=0, most=1)
+    other_share: float = setting(
         2.0, "how many times as often as a denomination Other is shown", least=0
     )
-    edges: float = _setting(
+    edges: float = setting(
         0.2,
         "share of the views that show several bills, values that do not exist, or textures",
         least=0,
         most=1,
     )
-    class_weights: str = _setting(
+    class_weights: str = setting(
         "", "how many times as often as usual to show a class's photos, such as 10=3,50=1.5"
     )
-    source_weights: str = _setting(
+    source_weights: str = setting(
         "", "the same for a source within its classes, such as mine=5; its name begins the file's"
     )
-    patience: int = _setting(5, "epochs without a better one after which training stops", least=0)
-    held_out_source: str = _setting(
+    patience: int = setting(5, "epochs without a better one after which training stops", least=0)
+    held_out_source: str = setting(
         "", "hold out these sources' photos, separated by commas, instead of a fifth of each folder"
     )
-    without: str = _setting(
+    without: str = setting(
         "", "effects that the views do without, separated by commas, such as fan,crease,glare"
     )
-    precision: str = _setting(
+    precision: str = setting(
         "float32", "of the calculation: float32, or on a GPU mixed_float16 or mixed_bfloat16"
     )
-    seed: int = _setting(1, "of the split, the order and the pictures", least=0, most=2**32 - 1)
+    seed: int = setting(1, "of the split, the order and the pictures", least=0, most=2**32 - 1)
 
     def __post_init__(self) -> None:
-        for setting in fields(self):
-            value, (least, most) = getattr(self, setting.name), setting.metadata["range"]
-            if not isinstance(value, str) and not least <= value <= most:
-                flag = "--" + setting.name.replace("_", "-")
-                expected = f"from {least} to {most}" if most < NO_LIMIT else f"of at least {least}"
-                raise ValueError(f"Expected {flag} to be a number {expected}. Received: {value}.")
+        check_ranges(self)
+
+
+def check_ranges(recipe: Any) -> None:
+    """Refuses a recipe of which a number is out of its range.
+
+    Raises:
+        ValueError: Names the flag, the range and the number.
+    """
+    for one in fields(recipe):
+        value, (least, most) = getattr(recipe, one.name), one.metadata["range"]
+        if not isinstance(value, str) and not least <= value <= most:
+            flag = "--" + one.name.replace("_", "-")
+            expected = f"from {least} to {most}" if most < NO_LIMIT else f"of at least {least}"
+            raise ValueError(f"Expected {flag} to be a number {expected}. Received: {value}.")
 
 
 def weights(text: str, known: Collection[str], what: str) -> dict[str, float]:

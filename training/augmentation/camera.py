@@ -1,4 +1,4 @@
-"""Effects of light, lens, sensor and file format on a picture of 224 x 224."""
+"""Effects of light, lens, sensor and file format on a square picture."""
 
 import math
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Strength:
 
 
 def shoot(pixels: Pixels, rng: Generator, odds: Strength) -> Pixels:
-    """Returns uint8 [224,224,3] as a camera might give it; the effects apply in physical order."""
+    """Returns uint8 [S,S,3] as a camera might give it; the effects apply in physical order."""
     for often, happen in (
         (odds.colour, _light),
         (odds.shadow, _shadow),
@@ -55,7 +55,7 @@ def _light(pixels: Pixels, rng: Generator) -> Pixels:
 def _shadow(pixels: Pixels, rng: Generator) -> Pixels:
     """Adds a soft edge across the picture, darker or lighter on one side."""
     angle = rng.uniform(0, 2 * math.pi)
-    x, y = _grid()
+    x, y = _grid(len(pixels))
     distance = x * math.cos(angle) + y * math.sin(angle) - rng.uniform(-0.6, 0.6)
     edge = 1 / (1 + np.exp(-np.clip(distance * rng.uniform(2, 20), -30, 30)))
     gain = 1 + (rng.uniform(0.35, 1.5) - 1) * edge
@@ -64,7 +64,7 @@ def _shadow(pixels: Pixels, rng: Generator) -> Pixels:
 
 def _glare(pixels: Pixels, rng: Generator) -> Pixels:
     """Adds an oblong white patch: a lamp or window that the note or its sleeve reflects."""
-    x, y = _grid()
+    x, y = _grid(len(pixels))
     turn, (cx, cy) = rng.uniform(0, math.pi), rng.uniform(-0.9, 0.9, 2)
     along = (x - cx) * math.cos(turn) + (y - cy) * math.sin(turn)
     across = (y - cy) * math.cos(turn) - (x - cx) * math.sin(turn)
@@ -74,9 +74,9 @@ def _glare(pixels: Pixels, rng: Generator) -> Pixels:
     return np.asarray(pixels * (1 - white) + 255 * white, np.uint8)
 
 
-def _grid() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Returns x and y from -1 to 1, float64 [224,1] against [1,224] broadcast."""
-    axis = np.linspace(-1, 1, IMAGE_SIZE)
+def _grid(side: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Returns x and y from -1 to 1, float64 [1,S] and [S,1], for broadcasting."""
+    axis = np.linspace(-1, 1, side)
     return axis[None, :], axis[:, None]
 
 
@@ -89,9 +89,9 @@ def _blur(pixels: Pixels, rng: Generator) -> Pixels:
 
 
 def _coarse(pixels: Pixels, rng: Generator) -> Pixels:
-    side = int(rng.integers(72, 180))
+    side = int(rng.integers(72, 180)) * len(pixels) // IMAGE_SIZE
     small = cv2.resize(pixels, (side, side), interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.resize(small, (IMAGE_SIZE, IMAGE_SIZE)), np.uint8)
+    return np.asarray(cv2.resize(small, pixels.shape[1::-1]), np.uint8)
 
 
 def _shaken(pixels: Pixels, rng: Generator) -> Pixels:

@@ -23,6 +23,29 @@ PURPOSE = {
     " several bills in one picture; other currencies.",
 }
 
+COUNTER_PURPOSE = {
+    "for": "Finding the US bills in a photo of several, and adding up their value, for people who"
+    " cannot see them.",
+    "not_for": "Telling real bills from counterfeits or play money; counting a closed wad, of which"
+    " only the top is seen; other currencies.",
+}
+
+
+def with_names(card: dict[str, Any], names: dict[str, Any]) -> dict[str, Any]:
+    """Returns a card that says of some classes what they are worth and how they are said.
+
+    Args:
+        card: With its `classes`; what it says of other classes stays.
+        names: As `webapp.names` reads them.
+
+    Raises:
+        ValueError: There is no such class.
+    """
+    if unknown := sorted(names.keys() - set(card["classes"])):
+        raise ValueError(f"Unknown class {unknown[0]!r}. Expected one of {card['classes']}.")
+    known = card.get("names", {}) | names
+    return {**card, "names": known} if known else card
+
 
 def write(folder: Path, facts: dict[str, Any], photos: list[Photo]) -> None:
     """Writes `assets.extra/model_card.json` into a version's folder.
@@ -49,6 +72,12 @@ def write_reexported(folder: Path, card: dict[str, Any], command: str) -> None:
 def write_taught(folder: Path, card: dict[str, Any]) -> None:
     """Writes the card of a version that was taught new photos, see `training.teaching`."""
     _write(folder, {**card, "libraries": _libraries()})
+
+
+def write_counter(folder: Path, facts: dict[str, Any], photos: list[Photo]) -> None:
+    """Writes the card of a version of the counter, see `write`."""
+    about = {**COUNTER_PURPOSE, **facts, "data": by_source(photos), "libraries": _libraries()}
+    _write(folder, about)
 
 
 def _libraries() -> dict[str, str]:

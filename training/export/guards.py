@@ -19,23 +19,31 @@ def guarded_image(image: tf.Tensor) -> tf.Tensor:
 
     The graph behind it raises INVALID_ARGUMENT with the expected and the received shape otherwise.
     """
-    return _guarded(image, f"Expected image of shape [N, {IMAGE_SIZE}, {IMAGE_SIZE}, 3]")
+    return guarded(image, "image")
 
 
 def guarded_files(image_bytes: tf.Tensor) -> tf.Tensor:
     """Returns string [N] once it is known to be that; see `guarded_image`."""
-    return _guarded(image_bytes, "Expected image_bytes of shape [N]")
+    return guarded(image_bytes, "image_bytes")
 
 
-def _guarded(value: tf.Tensor, expected: str) -> tf.Tensor:
+def guarded(value: tf.Tensor, name: str, largest_batch: int = LARGEST_BATCH) -> tf.Tensor:
+    """Returns a tensor once it is known to be of the shape that its signature declares.
+
+    Args:
+        value: What was sent, of a declared shape `[None, ...]`.
+        name: The name of the input.
+        largest_batch: The most that N may be.
+    """
+    expected = f"Expected {name} of shape [{', '.join(map(str, ('N', *value.shape[1:])))}]"
     shape = _shape_as_sent(value)
     sides = tf.constant(value.shape[1:].as_list(), tf.int32)
     batch = shape[:1]
-    fits = tf.reduce_all((batch >= 1) & (batch <= LARGEST_BATCH))
+    fits = tf.reduce_all((batch >= 1) & (batch <= largest_batch))
     # False, not an error, where the numbers of dimensions differ.
     same = tf.raw_ops.Equal(x=shape[1:], y=sides, incompatible_shape_error=False)
     right = fits & tf.reduce_all(same) & (tf.size(shape) == value.shape.rank)
-    words = f"{expected} with N from 1 to {LARGEST_BATCH}. Received the shape"
+    words = f"{expected} with N from 1 to {largest_batch}. Received the shape"
     with tf.control_dependencies([tf.debugging.Assert(right, [words, shape], summarize=8)]):
         # Not `ensure_shape`: with it TensorFlow rewrites the network in another way, and
         # probabilities change in their last bits.

@@ -14,34 +14,37 @@ from serving.wire.tensors import from_proto
 from training.evaluation import model_card
 from training.export.calibration import Calibration
 from training.export.signatures import Answer, Network, write_answers
-from training.export.version import WARM_UP, draft_beside, publish, write_warm_up
+from training.export.version import WARM_UP, draft_beside, publish, warm_up_of, write_warm_up
 
 # What `signatures` freezes is a function of its own in the exported graph.
 _FROZEN = "__inference_pruned_"
 
 
-def reexport(version: Path, models: Path, command: str) -> Path:
+def reexport(
+    version: Path, models: Path, command: str, names: dict[str, Any] | None = None
+) -> Path:
     """Makes the next version in `models`, with the weights, calibration and card of another.
 
     Args:
         version: The folder of a version that `version.export` made, e.g. `models/us_bills/1`.
         models: Where the new version goes.
         command: What was typed, for the card.
+        names: What classes are worth and how they are said, for the card.
 
     Returns:
         The folder of the new version.
 
     Raises:
         FileNotFoundError: `version` has no model card or no graph.
-        ValueError: Its graph is of another make.
+        ValueError: Its graph is of another make, or it has no class of such a name.
     """
-    card = model_card.read(version)
+    card = model_card.with_names(model_card.read(version), names or {})
     graph = _graph(version)
     calibration = Calibration.of(card)
     answer = Answer(_network(graph), _class_weights(graph), card["classes"], calibration)
     with draft_beside(models) as draft:
         write_answers(draft, answer)
-        write_warm_up(draft, version.parent.name, _warm_up_picture(version))
+        write_warm_up(draft, version.parent.name, warm_up_of(_warm_up_picture(version)))
         model_card.write_reexported(draft, card, command)
         return publish(draft, models)
 

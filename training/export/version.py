@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,9 @@ from training.rehearsal.rehearsal import Rehearsal, gather
 WARM_UP_BATCHES = (1, 8)
 WARM_UP = "tf_serving_warmup_requests"
 
+WarmUp = list[tuple[str, str, NDArray[Any]]]
+"""The name of a signature and of its input, and one value, [1,...]."""
+
 
 def export(
     run: Path,
@@ -45,6 +48,8 @@ def export(
     models: Path,
     risk: float,
     second_look_below: float | None = 0.0,
+    *,
+    names: dict[str, Any] | None = None,
 ) -> Path:
     """Makes the next version of the classifier trained in `run`.
 
@@ -57,15 +62,17 @@ def export(
         risk: The share of wrong answers tolerated among accepted ones.
         second_look_below: Pictures of a lower probability are looked at twice; 0: none is; None:
             chosen by what it gains on the held-out photos.
+        names: What classes are worth and how they are said, for the model card.
 
     Returns:
         The folder of the new version.
 
     Raises:
         FileNotFoundError: `run` is not a finished run.
-        ValueError: The photos are not those of the run.
+        ValueError: The photos are not those of the run, or there is no class of such a name.
     """
     model, facts = fit.load(run)
+    facts = model_card.with_names(facts, names or {})
     held_out = _unseen(facts, photos)
     pixels, labels = _calibration_set(held_out, facts["classes"], facts["recipe"]["seed"])
     logits = model.predict(pixels, verbose=2)
@@ -75,7 +82,7 @@ def export(
     with draft_beside(models) as draft:
         write_saved_model(draft, model, facts["classes"], calibration)
         # The least sure picture, since it is the one that may be looked at twice.
-        write_warm_up(draft, models.name, pixels[softmax(logits).max(1).argmin()])
+        write_warm_up(draft, models.name, warm_up_of(pixels[softmax(logits).max(1).argmin()]))
         measured = {"held_out": _measure(draft, held_out)}
         if measured_on:
             measured["other_source"] = _measure(draft, measured_on, slices=True)
@@ -193,15 +200,17 @@ def publish(draft: Path, models: Path) -> Path:
     return draft.rename(models / str(1 + max(numbers, default=0)))
 
 
-def write_warm_up(folder: Path, model: str, picture: NDArray[np.uint8]) -> None:
-    """Writes requests for every signature, of one picture and of several, as assets.extra.
+def write_warm_up(
+    folder: Path, model: str, inputs: WarmUp, batches: Sequence[int] = WARM_UP_BATCHES
+) -> None:
+    """Writes a request of each of `inputs`, and of several of it at once, as assets.extra.
 
     TensorFlow Serving replays `PredictionLog` records from this file before a version becomes
     AVAILABLE: https://www.tensorflow.org/tfx/serving/saved_model_warmup
     """
     with tf.io.TFRecordWriter(str(_extra(folder) / WARM_UP)) as records:
-        for signature, name, value in _warm_up_inputs(picture):
-            for count in WARM_UP_BATCHES:
+        for signature, name, value in inputs:
+            for count in batches:
                 log = PredictionLog()
                 request = log.predict_log.request
                 request.model_spec.name = model
@@ -210,7 +219,8 @@ def write_warm_up(folder: Path, model: str, picture: NDArray[np.uint8]) -> None:
                 records.write(log.SerializeToString())
 
 
-def _warm_up_inputs(picture: NDArray[np.uint8]) -> list[tuple[str, str, NDArray[Any]]]:
+def warm_up_of(picture: NDArray[np.uint8]) -> WarmUp:
+    """Returns an input for every signature of the classifier, made of uint8 [224,224,3]."""
     file = tf.io.encode_jpeg(picture).numpy()
     return [
         ("serving_default", "image", picture[None]),

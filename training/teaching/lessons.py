@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from training.data.dataset import OTHER
 from training.export.calibration import softmax
+from training.progress import Progress
 from training.rehearsal.parts import Floats, Parts
 from training.rehearsal.rehearsal import NO_CLASS, Rehearsal
 
@@ -18,6 +19,7 @@ NEW_SHARE = 0.25
 OTHER_SHARE = 0.5
 """Of the old pictures of a batch, the share of `Other`."""
 _SMOOTHING = 0.05
+_MOMENTUM = 0.98
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class Lessons(keras.utils.PyDataset):  # type: ignore[misc]  # Keras is untyped
         classes: list[str],
         steps: int,
         seed: int,
+        new_share: float = NEW_SHARE,
     ) -> None:
         """Prepares the batches.
 
@@ -73,6 +76,7 @@ class Lessons(keras.utils.PyDataset):  # type: ignore[misc]  # Keras is untyped
             classes: All classes, those of the new photos too.
             steps: How many batches there are.
             seed: Decides what is drawn.
+            new_share: Of each batch, the share of new views.
         """
         super().__init__()
         self._new, self._kept = new, kept
@@ -80,19 +84,36 @@ class Lessons(keras.utils.PyDataset):  # type: ignore[misc]  # Keras is untyped
         self._new_targets = _smooth(new.labels, classes)
         self._old_targets = _told_before(before, kept, self._old, classes)
         self._odds = _odds(kept.labels[self._old])
-        self._steps, self._seed = steps, seed
+        self._steps, self._seed, self._new_share = steps, seed, new_share
 
     def __len__(self) -> int:
         return self._steps
 
     def __getitem__(self, step: int) -> tuple[Floats, Floats]:
         rng = np.random.default_rng((self._seed, step))
-        new = rng.integers(0, len(self._new.labels), round(BATCH * NEW_SHARE))
+        new = rng.integers(0, len(self._new.labels), round(BATCH * self._new_share))
         old = rng.choice(len(self._old), BATCH - len(new), p=self._odds)
         activations = [self._new.activations[new], self._kept.activations(self._old[old])]
         return np.concatenate(activations), np.concatenate(
             [self._new_targets[new], self._old_targets[old]]
         )
+
+
+def learn(network: Parts, lessons: Lessons, stage: str, rate: float) -> None:
+    """Trains the top of a network on all lessons; its weights end as their running averages."""
+    steps = len(lessons)
+    falling = keras.optimizers.schedules.CosineDecay(
+        rate / 20, steps - steps // 20, warmup_target=rate, warmup_steps=steps // 20
+    )
+    network.top.compile(
+        keras.optimizers.AdamW(
+            falling, weight_decay=0.02, global_clipnorm=1.0, use_ema=True, ema_momentum=_MOMENTUM
+        ),
+        keras.losses.CategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+        jit_compile=False,
+    )
+    network.top.fit(lessons, verbose=0, callbacks=[Progress(stage, 1, steps, estimates=True)])
 
 
 def _smooth(labels: NDArray[np.str_], classes: list[str]) -> Floats:

@@ -22,12 +22,12 @@ from training.evaluation.measures import Answers, measures
 from training.export.calibration import Calibration, Selection, best_temperature, select, softmax
 from training.export.signatures import write_saved_model
 from training.export.version import WARM_UP, draft_beside, publish
-from training.progress import Progress, say
+from training.progress import say
 from training.rehearsal import parts, rehearsal
 from training.rehearsal.parts import Floats, Parts
 from training.rehearsal.rehearsal import Rehearsal
 from training.teaching.changes import NEW, Change, changes, facts, judged, require_kept
-from training.teaching.lessons import Before, Examples, Lessons
+from training.teaching.lessons import Before, Examples, Lessons, learn
 
 VIEWS = 2_000
 """Views of the new photos to learn from, all photos together."""
@@ -39,11 +39,15 @@ LEAST_PHOTOS = 5
 STEPS = 400
 RATE = 5e-4
 RISK = 0.01
-_MOMENTUM = 0.98
 
 
 def teach(
-    photos: list[Photo], version: Path, models: Path, command: str, lost_at_most: float
+    photos: list[Photo],
+    version: Path,
+    models: Path,
+    command: str,
+    lost_at_most: float,
+    class_names: dict[str, Any] | None = None,
 ) -> tuple[Path, list[Change]]:
     """Makes the next version of one and of new photos.
 
@@ -53,13 +57,15 @@ def teach(
         models: Where the next version goes.
         command: What was typed, for the model card.
         lost_at_most: The share of right answers that a class may lose, from 0 to 1.
+        class_names: What classes are worth and how they are said, for the model card.
 
     Returns:
         The folder of the next version, and what changed.
 
     Raises:
         FileNotFoundError: The version has no model card or no rehearsal set.
-        ValueError: Too few photos; or more was lost than allowed, and nothing is published.
+        ValueError: Too few photos; a name of no class; or more was lost than allowed, and nothing
+            is published.
     """
     card, kept = model_card.read(version), rehearsal.read(version)
     seed = card["recipe"]["seed"]
@@ -67,6 +73,7 @@ def teach(
     cv2.setNumThreads(1)
     learnt, judges = split(photos, seed)
     classes = _all_classes(card["classes"], photos)
+    named = model_card.with_names({**card, "classes": classes}, class_names or {})
     before = parts.of_version(version, card)
     after = parts.with_room(version, card, classes)
 
@@ -74,7 +81,7 @@ def teach(
     new, new_judges = _views(after, learnt, VIEWS, seed), _views(after, judges, JUDGED_VIEWS, seed)
     told = Before(before, card["classes"], card["temperature"])
     say("stage 2 of 3: the layers behind the middle learn")
-    _train(after, Lessons(told, new, kept, classes, STEPS, seed))
+    learn(after, Lessons(told, new, kept, classes, STEPS, seed), "teaching", RATE)
     say("stage 3 of 3: calibration, comparison with the version before, export")
     both = _both(_examples(kept, kept.held_out), new_judges)
     logits = after.logits(both.activations)
@@ -86,9 +93,8 @@ def teach(
     found = changes(names[known], both.labels[known], earlier, now)
     require_kept(found, lost_at_most)
     taught = {
-        **card,
+        **named,
         **calibration._asdict(),
-        "classes": classes,
         "risk": RISK,
         "selection": selection._asdict(),
         "measures": {
@@ -127,22 +133,6 @@ def _views(network: Parts, photos: list[Photo], number: int, seed: int) -> Examp
 
 def _examples(kept: Rehearsal, chosen: NDArray[np.bool_]) -> Examples:
     return Examples(kept.activations(chosen), kept.labels[chosen])
-
-
-def _train(after: Parts, lessons: Lessons) -> None:
-    rate = keras.optimizers.schedules.CosineDecay(
-        RATE / 20, STEPS - STEPS // 20, warmup_target=RATE, warmup_steps=STEPS // 20
-    )
-    after.top.compile(
-        keras.optimizers.AdamW(
-            rate, weight_decay=0.02, global_clipnorm=1.0, use_ema=True, ema_momentum=_MOMENTUM
-        ),
-        keras.losses.CategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
-        jit_compile=False,
-    )
-    shown = Progress("teaching", 1, STEPS, estimates=True)
-    after.top.fit(lessons, verbose=0, callbacks=[shown])
 
 
 def _both(old: Examples, new: Examples) -> Examples:

@@ -1,0 +1,5 @@
+"""The counter: finds the bills of a picture, reads each by the classifier, and adds them up.
+
+Start with `scenes` (what it learns from), then `network`. Imports `augmentation`, `data`,
+`network` and `export` of the classifier; nothing imports it but the commands.
+"""

@@ -1,0 +1,54 @@
+"""What the commands of the counter do with their flags."""
+
+import argparse
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from training import run_folder
+from training.commands import scan, typed
+from training.counting.recipe import CountRecipe
+
+
+def fit_count(given: argparse.Namespace) -> None:
+    """Trains a counter, or continues with the recipe of the run."""
+    from training.counting.fit import fit
+
+    photos = scan(given)
+    stated = {f.name: getattr(given, f.name) for f in fields(CountRecipe) if hasattr(given, f.name)}
+    begun: dict[str, Any] = run_folder.read(given.folder)["recipe"] if given.resume else {}
+    recipe = CountRecipe(**{**begun, **stated})
+    fit(photos, recipe, given.folder, typed(), resume=given.resume)
+    print(
+        f"some scenes as the detector saw them: {Path(given.folder) / 'scenes.png'}\n"
+        f"next: python -m training export-count {given.photos} --run {given.folder}"
+    )
+
+
+def export_count(given: argparse.Namespace) -> None:
+    """Makes a version of a trained counter."""
+    from training.counting import report
+    from training.counting.export import export
+    from training.evaluation import model_card
+
+    version = export(given.folder, scan(given), given.models, given.scenes)
+    print(report.lines(model_card.read(version)["measures"]["held_out_scenes"]))
+    print(f"made: {version}")
+
+
+def evaluate_count(given: argparse.Namespace) -> None:
+    """Prints the figures of a version of the counter, and writes a report where told to."""
+    from training.counting import evaluate, report
+    from training.counting.corners import flat_bills
+    from training.counting.stock import stock_of
+
+    photos = scan(given)
+    stock = stock_of(photos, flat_bills(photos, given.corners) if given.corners else None)
+    scenes = evaluate.of_scenes(given.model, stock, given.scenes)
+    print(report.lines(scenes))
+    real = evaluate.of_photos(given.model, photos)
+    print(report.lines(real))
+    if given.report:
+        text = "\n\n".join([report.table(scenes), *(report.table({k: v}) for k, v in real.items())])
+        picture = report.sheet(evaluate.signature(given.model), stock)
+        print(f"report: {report.write(given.report, given.model, text, picture)}")

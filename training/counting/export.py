@@ -1,0 +1,122 @@
+"""Makes a version of a run of the counter: calibrated on held-out scenes, exported, published."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from training.augmentation.camera import Pixels
+from training.counting import fit, judging, reader
+from training.counting.batches import scene
+from training.counting.evaluate import names_of, of_scenes
+from training.counting.graph import Counter, frozen, write_saved_model
+from training.counting.scenes import Scene
+from training.counting.stock import Stock, stock_of
+from training.counting.trust import Trust, fitted, probability
+from training.data.dataset import Photo
+from training.data.split import fingerprint, split
+from training.evaluation import model_card
+from training.export.calibration import Selection, best_temperature, select
+from training.export.version import draft_beside, publish, write_warm_up
+from training.progress import say
+from training.rehearsal.parts import Parts
+
+RISK = 0.01
+"""Share of wrong lists tolerated among accepted ones."""
+SCENES = 2_400
+"""Scenes that a version is calibrated on; as many cut-outs decide the reader's temperature."""
+
+
+def export(run: Path, photos: list[Photo], models: Path, number: int = SCENES) -> Path:
+    """Makes the next version of the counter trained in `run`.
+
+    Args:
+        run: The folder of a finished run.
+        photos: The photos it was trained on; scenes of the part it did not see calibrate it.
+        models: Where versions live, e.g. `models/us_bills_count`.
+        number: How many scenes to calibrate it on.
+
+    Returns:
+        The folder of the new version.
+
+    Raises:
+        FileNotFoundError: `run` is not a finished run.
+        ValueError: The photos are not those of the run.
+    """
+    detector, parts, facts = fit.load(run)
+    seed, classes = facts["recipe"]["seed"], facts["classes"]
+    judges = _unseen(facts, photos)
+    temperature = _temperature(parts, judges, classes, seed, number)
+    say(f"temperature of the reader: {temperature:.2f}")
+    counter = Counter(frozen(detector), frozen(parts.whole), classes, Trust(temperature, [], 0.0))
+    scenes = _scenes(judges, seed, number)
+    trust, selection = _trusted(counter, scenes, temperature)
+    with draft_beside(models) as draft:
+        write_saved_model(draft, detector, parts.whole, classes, trust)
+        warm_up = [("serving_default", "image", scenes[0].pixels[None])]
+        write_warm_up(draft, models.name, warm_up, batches=(1,))
+        chosen = {
+            "risk": RISK,
+            "selection": selection._asdict(),
+            "measures": _measured(draft, judges, number // 12),
+        }
+        model_card.write_counter(draft, {**facts, **trust._asdict(), **chosen}, photos)
+        return publish(draft, models)
+
+
+def _unseen(facts: dict[str, Any], photos: list[Photo]) -> Stock:
+    """Returns what the run held out, having made sure that it is that."""
+    _, held_out = split(photos, facts["recipe"]["seed"])
+    if fingerprint(held_out) != facts["held_out_fingerprint"]:
+        raise ValueError(
+            "These are not the photos that the run was trained on, so it is unknown which of them"
+            f" it has not seen. It was trained by: {facts['command']}"
+        )
+    return stock_of(held_out)
+
+
+def _temperature(parts: Parts, judges: Stock, classes: list[str], seed: int, number: int) -> float:
+    cut = reader.examples(judges, parts, number, np.random.default_rng((seed, 3)))
+    labels = np.array([classes.index(name) for name in cut.labels.tolist()])
+    return best_temperature(parts.logits(cut.activations), labels)
+
+
+def _scenes(judges: Stock, seed: int, number: int) -> list[Scene]:
+    """Returns scenes as those it learnt from, and as many of each kind it is judged by."""
+    rng = np.random.default_rng((seed, 4))
+    each = number // (2 * len(judging.KINDS))
+    plain = (
+        judging.scenes(kind, judges, seed, each, hard=False) for kind in judging.KINDS.values()
+    )
+    scenes = [made for some in plain for made in some]
+    return scenes + [scene(judges, rng) for _ in range(number - len(scenes))]
+
+
+def _trusted(counter: Counter, scenes: list[Scene], temperature: float) -> tuple[Trust, Selection]:
+    """Returns what lists are worth: every other scene decides the weights, the rest the threshold.
+
+    A list counts as right where its bills are exactly those that are there.
+    """
+    told: list[NDArray[np.float32]] = []
+    look = tf.function(counter.look)
+    listed = tf.function(counter.listed)
+
+    def count(pixels: Pixels) -> list[tuple[list[str], bool]]:
+        found, probabilities, signs = look(tf.constant(pixels))
+        told.extend(signs.numpy())
+        answer = listed(found, probabilities)
+        return [(names, False) for names in names_of(answer)]
+
+    given = judging.answers(scenes, count)
+    right = np.array([one.there == one.found for one in given])
+    signs = np.array(told, np.float64)
+    weights = fitted(signs[::2], right[::2])
+    sure = probability(tf.constant(signs[1::2], tf.float32), weights).numpy()
+    selection = select(sure, right[1::2], RISK, nearly=1.0)
+    return Trust(temperature, weights, selection.threshold), selection
+
+
+def _measured(version: Path, judges: Stock, number: int) -> dict[str, Any]:
+    return {"held_out_scenes": of_scenes(version, judges, number)}

@@ -1,0 +1,172 @@
+"""Trains the counter in two stages: a detector that finds bills, and a reader of what it cuts out.
+
+A run is a folder: `run.json`, `scenes.png` (36 scenes with their boxes), and `detector/` and
+`reader/` with the weights. `--resume` goes on after the detector's last finished epoch.
+"""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import cv2
+import keras
+import numpy as np
+
+from training import run_folder
+from training.checkpoint import Checkpoint, finished
+from training.counting import network, reader
+from training.counting.batches import HeldOutScenes, Scenes, contact_sheet
+from training.counting.recipe import CountRecipe
+from training.counting.stock import Stock, stock_of
+from training.data import dataset
+from training.data.dataset import Photo
+from training.data.split import fingerprint, split
+from training.evaluation import model_card
+from training.progress import Progress, say
+from training.rehearsal import parts, rehearsal
+from training.rehearsal.parts import Parts
+from training.run_folder import LOG, STATE, WEIGHTS
+from training.teaching.lessons import BATCH, Before, Lessons, learn
+
+DETECTOR, READER, SCENES = "detector", "reader", "scenes.png"
+_EPOCH = 2_000
+"""Scenes of an epoch."""
+_PASSES = 4
+"""How often the reader sees each cut-out."""
+_NEW_SHARE = 0.6
+_MOMENTUM = 0.995
+
+
+def fit(
+    photos: list[Photo], recipe: CountRecipe, run: Path, command: str, *, resume: bool = False
+) -> None:
+    """Trains on scenes of 80 % of the photos and leaves the run in the folder `run`.
+
+    Args:
+        photos: All photos; what is held out is decided here, as for the classifier.
+        recipe: The settings.
+        run: The folder; an earlier run in it is replaced.
+        command: The command line, for `run.json` and the model card.
+        resume: Whether to continue the run after its last finished epoch.
+
+    Raises:
+        FileNotFoundError: There is no run to continue, or no version with a rehearsal set.
+        ValueError: Too few flat photos; or a run of another recipe or other photos.
+    """
+    keras.utils.set_random_seed(recipe.seed)
+    cv2.setNumThreads(1)
+    detector = network.build(recipe.weights)
+    say(f"reading {len(photos):,} photos: near-duplicates, what is held out, flat bills")
+    training, held_out = split(photos, recipe.seed)
+    stock, judges = stock_of(training), stock_of(held_out)
+    if resume:
+        _require_same(run, recipe, photos)
+    else:
+        facts = _facts(command, recipe, photos, held_out)
+        run_folder.begin(run, facts)
+        run_folder.begin(run / DETECTOR, facts)
+        contact_sheet(stock, recipe.seed).save(run / SCENES)
+    _fit_detector(detector, stock, judges, recipe, run / DETECTOR)
+    _fit_reader(stock, recipe, run / READER)
+
+
+def load(run: Path) -> tuple[keras.Model, Parts, dict[str, Any]]:
+    """Returns the detector and the reader of a run, and its facts.
+
+    Raises:
+        FileNotFoundError: There is no run, or it is not finished.
+    """
+    facts = run_folder.read(run)
+    weights = facts["recipe"]["weights"]
+    facts["weights_sha256"] = run_folder.weights_digest(run / DETECTOR)
+    facts["reader_sha256"] = run_folder.weights_digest(run / READER)
+    detector = network.build("none")
+    detector.load_weights(run / DETECTOR / WEIGHTS)
+    found = parts.of_version(Path(weights), model_card.read(Path(weights)))
+    found.whole.load_weights(run / READER / WEIGHTS)
+    return detector, found, facts
+
+
+def _fit_detector(
+    detector: keras.Model, stock: Stock, judges: Stock, recipe: CountRecipe, run: Path
+) -> None:
+    steps = max(1, recipe.scenes // recipe.batch)
+    epochs = max(1, round(recipe.scenes / _EPOCH))
+    steps = max(1, steps // epochs)
+    if finished(run, epochs, recipe.patience):
+        return
+    held_out = HeldOutScenes.of(judges, recipe.seed)
+    checkpoint = Checkpoint(run, epochs, held_out, recipe.patience, _MOMENTUM)
+    _compile(detector, recipe, epochs * steps)
+    begun = (run / STATE).is_file()
+    if begun:
+        checkpoint.resume(detector)
+    else:
+        checkpoint.save_start(detector)
+    say(f"stage 1 of 2: finding bills, {epochs} epochs of {steps} steps")
+    first = checkpoint.next_epoch
+    detector.fit(
+        Scenes(stock, recipe.batch, recipe.seed, first * steps, steps),
+        epochs=epochs,
+        initial_epoch=first,
+        verbose=0,
+        callbacks=[
+            Progress("stage 1", epochs, steps, estimates=True),
+            checkpoint,
+            keras.callbacks.CSVLogger(run / LOG, append=begun),
+        ],
+    )
+
+
+def _compile(detector: keras.Model, recipe: CountRecipe, steps: int) -> None:
+    warm_up = steps // 20
+    falling = keras.optimizers.schedules.CosineDecay(
+        recipe.rate / 20, steps - warm_up, warmup_target=recipe.rate, warmup_steps=warm_up
+    )
+    detector.compile(
+        keras.optimizers.AdamW(falling, weight_decay=1e-4, global_clipnorm=5.0),
+        network.loss,
+        jit_compile=False,
+    )
+
+
+def _fit_reader(stock: Stock, recipe: CountRecipe, run: Path) -> None:
+    if (run / WEIGHTS).is_file():
+        return
+    version = Path(recipe.weights)
+    card, kept = model_card.read(version), rehearsal.read(version)
+    before, after = (parts.of_version(version, card) for _ in range(2))
+    say("stage 2 of 2: reading what is cut out")
+    rng = np.random.default_rng((recipe.seed, 2))
+    new = reader.examples(stock, after, recipe.cuttings, rng)
+    steps = max(1, round(_PASSES * len(new.labels) / (BATCH * _NEW_SHARE)))
+    told = Before(before, card["classes"], card["temperature"])
+    lessons = Lessons(told, new, kept, card["classes"], steps, recipe.seed, _NEW_SHARE)
+    learn(after, lessons, "stage 2", recipe.reader_rate)
+    run.mkdir(exist_ok=True)
+    after.whole.save_weights(run / WEIGHTS)
+
+
+def _require_same(run: Path, recipe: CountRecipe, photos: list[Photo]) -> None:
+    begun = run_folder.read(run)
+    if begun["recipe"] != asdict(recipe) or begun["data_fingerprint"] != fingerprint(photos):
+        raise ValueError(
+            f"The run in {run} began with another recipe or other photos, by: {begun['command']}"
+        )
+
+
+def _facts(
+    command: str, recipe: CountRecipe, photos: list[Photo], held_out: list[Photo]
+) -> dict[str, Any]:
+    """Returns what `run.json` holds."""
+    card = model_card.read(Path(recipe.weights))
+    return {
+        "kind": "counter",
+        "command": command,
+        "recipe": asdict(recipe),
+        "classes": card["classes"],
+        "photos": dataset.counts(photos),
+        "data_fingerprint": fingerprint(photos),
+        "held_out_fingerprint": fingerprint(held_out),
+        "weights_from": run_folder.history_of(recipe.weights),
+    }

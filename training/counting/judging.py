@@ -1,0 +1,135 @@
+"""Fixed sets of scenes, and how often the bills found in them are those that are there."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from training.augmentation.camera import Pixels, Strength
+from training.counting import places
+from training.counting.places import Placer
+from training.counting.scenes import Scene, compose
+from training.counting.stock import Stock
+
+_NO_EFFECTS = Strength(shadow=0, glare=0, colour=0, blur=0, noise=0, jpeg=0)
+BATCH = 8
+
+
+class Kind(NamedTuple):
+    """A kind of scene.
+
+    Attributes:
+        numbers: The least and the largest number of bills.
+        arrangements: How they may lie, see `places`.
+        differ: Whether no two bills are of one class.
+    """
+
+    numbers: tuple[int, int]
+    arrangements: tuple[Placer, ...]
+    differ: bool = False
+
+
+KINDS = {
+    "two different bills side by side": Kind((2, 2), (places.rows,), differ=True),
+    "2 to 5 bills, up to 30 % covered": Kind((2, 5), (places.apart, places.up_to_30)),
+    "fans and stacks of 2 to 5, 40 to 60 % covered": Kind((2, 5), (places.half_covered,)),
+    "one bill": Kind((1, 1), (places.apart,)),
+    "no bill": Kind((0, 0), (places.apart,)),
+}
+
+
+class Answer(NamedTuple):
+    """What was found in a picture, beside what is there.
+
+    Attributes:
+        there: The classes of its bills, sorted.
+        found: The classes of those that were found, sorted.
+        sure: Whether the list was accepted.
+    """
+
+    there: list[str]
+    found: list[str]
+    sure: bool
+
+
+Counting = Callable[[Pixels], Iterable[tuple[list[str], bool]]]
+"""From uint8 [N,448,448,3] to the classes found in each, and whether they are accepted."""
+
+
+def scenes(kind: Kind, stock: Stock, seed: int, number: int, *, hard: bool) -> Iterator[Scene]:
+    """Gives scenes, the same ones for the same seed and photos.
+
+    Args:
+        kind: Of which kind.
+        stock: What they are made of.
+        seed: The seed.
+        number: How many.
+        hard: Whether light, lens and file format do what they may do; else the photos are as
+            they are.
+    """
+    rng = np.random.default_rng((seed, number, hard))
+    while number:
+        made = _composed(kind, stock, rng, Strength() if hard else _NO_EFFECTS)
+        if made:
+            number -= 1
+            yield made
+
+
+def _composed(kind: Kind, stock: Stock, rng: Generator, odds: Strength) -> Scene | None:
+    """Returns a scene, or None where not all bills found a place or one is hardly seen."""
+    wanted = int(rng.integers(kind.numbers[0], kind.numbers[1] + 1))
+    place = kind.arrangements[rng.integers(len(kind.arrangements))]
+    made = compose(stock, wanted, place, rng, odds)
+    labels = [bill.label for bill in made.bills]
+    alike = kind.differ and len(set(labels)) < len(labels)
+    return None if len(labels) != wanted or alike else made
+
+
+def answers(made: Iterable[Scene], count: Counting) -> list[Answer]:
+    """Asks about all scenes."""
+    given: list[Answer] = []
+    waiting: list[Scene] = []
+
+    def ask() -> None:
+        found = count(np.stack([scene.pixels for scene in waiting]))
+        for scene, (classes, sure) in zip(waiting, found, strict=True):
+            there = sorted(bill.label for bill in scene.bills)
+            given.append(Answer(there, sorted(classes), bool(sure)))
+        waiting.clear()
+
+    for scene in made:
+        waiting.append(scene)
+        if len(waiting) == BATCH:
+            ask()
+    if waiting:
+        ask()
+    return given
+
+
+def total(classes: Iterable[str]) -> int:
+    """Returns what bills are worth together, in dollars; a class that is no number counts 0."""
+    return sum(int(name) for name in classes if name.isdigit())
+
+
+def figures(given: list[Answer]) -> dict[str, Any]:
+    """Returns shares of N pictures, each as its count and N."""
+    right_sum = np.array([total(a.there) == total(a.found) for a in given])
+    sure = np.array([a.sure for a in given])
+    single = [a.sure and len(a.there) > 1 and len(a.found) == 1 for a in given]
+    return {
+        "exact count": share([len(a.there) == len(a.found) for a in given]),
+        "exact bills": share([Counter(a.there) == Counter(a.found) for a in given]),
+        "exact sum": share(right_sum),
+        "sure": share(sure),
+        "wrong sum while sure": share(sure & ~right_sum),
+        "several bills, surely one": share(single),
+    }
+
+
+def share(of: NDArray[np.bool_] | list[bool]) -> dict[str, Any]:
+    """Returns how many of N are true: the count, N, and one over the other."""
+    count = int(np.sum(of))
+    return {"count": count, "of": len(of), "share": count / len(of) if len(of) else None}

@@ -1,0 +1,86 @@
+"""What the reader learns from: cut-outs of bills as the detector will give them, and other places.
+
+The classifier knows bills that fill much of a sharp picture. Cut out of a scene they are small,
+partly covered, and beside parts of their neighbours.
+"""
+
+import math
+
+import numpy as np
+import tensorflow as tf
+from numpy.random import Generator
+
+from training.augmentation.camera import Pixels
+from training.counting.batches import scene
+from training.counting.crops import cut_out
+from training.counting.scenes import Scene
+from training.counting.stock import Stock
+from training.counting.targets import Turned, turned
+from training.data.dataset import OTHER
+from training.progress import say
+from training.rehearsal.parts import Floats, Parts
+from training.teaching.lessons import Examples
+
+_OTHER_PLACES = 3
+"""Places of no bill that are cut out of a scene without bills."""
+_TOGETHER = 512
+"""Cut-outs kept as pixels at a time."""
+
+
+def examples(stock: Stock, parts: Parts, number: int, rng: Generator) -> Examples:
+    """Returns at least `number` cut-outs, as activations of the layer behind which is taught."""
+    activations: list[Floats] = []
+    labels: list[str] = []
+    while len(labels) < number:
+        pixels, names = _cut_outs(stock, min(number, _TOGETHER), rng)
+        activations.append(parts.activations(pixels))
+        labels += names
+        say(f"cut-outs to read: {len(labels):,} of {number:,}")
+    return Examples(np.concatenate(activations), np.array(labels))
+
+
+def _cut_outs(stock: Stock, number: int, rng: Generator) -> tuple[Pixels, list[str]]:
+    pixels: list[Pixels] = []
+    names: list[str] = []
+    while len(names) < number:
+        made = scene(stock, rng)
+        places = [(bill.label, turned(bill.box)) for bill in made.bills]
+        if not made.bills and not made.unclear.any():
+            places = [(OTHER, _anywhere(rng)) for _ in range(_OTHER_PLACES)]
+        if places:
+            pixels.append(_cut(made, [_moved(place, rng) for _, place in places]))
+            names += [name for name, _ in places]
+    return np.concatenate(pixels), names
+
+
+def _cut(made: Scene, places: list[Turned]) -> Pixels:
+    of = tf.zeros(len(places), tf.int32)
+    return np.asarray(cut_out(tf.constant(made.pixels[None]), of, *vectors(places)))
+
+
+def vectors(places: list[Turned]) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Returns centres and half sides as `cut_out` takes them, float32 [M,2] each."""
+    turns = np.array([[math.cos(place.turn), math.sin(place.turn)] for place in places])
+    sizes = np.array([place.size for place in places]) / 2
+    across = np.stack([-turns[:, 1], turns[:, 0]], axis=1) * sizes[:, 1:]
+    parts = (np.array([place.centre for place in places]), turns * sizes[:, :1], across)
+    centre, along, across = (tf.constant(part, tf.float32) for part in parts)
+    return centre, along, across
+
+
+def _moved(place: Turned, rng: Generator) -> Turned:
+    """Returns a place as a detector might give it: a little off, and perhaps upside down."""
+    return Turned(
+        place.centre + rng.normal(0, 0.03, 2) * place.size,
+        place.size * np.exp(rng.normal(0, 0.06, 2)),
+        place.turn + rng.normal(0, 0.04) + math.pi * int(rng.integers(2)),
+    )
+
+
+def _anywhere(rng: Generator) -> Turned:
+    width = rng.uniform(0.2, 0.8)
+    return Turned(
+        rng.uniform(0.2, 0.8, 2),
+        np.array([width, width * rng.uniform(0.3, 0.6)]),
+        rng.uniform(0, 2 * math.pi),
+    )

@@ -1,0 +1,28 @@
+"""The settings of a training run of the counter. Imports no TensorFlow."""
+
+from dataclasses import dataclass
+
+from training.recipe import check_ranges, setting
+
+
+@dataclass(frozen=True)
+class CountRecipe:
+    """Everything but the photos that decides the result; each field is a flag of `fit-count`.
+
+    Raises:
+        ValueError: A number is out of its range.
+    """
+
+    weights: str = setting(
+        "models/us_bills/1", "the version of the classifier that finding and reading start from"
+    )
+    scenes: int = setting(24_000, "scenes shown to the detector", least=1)
+    cuttings: int = setting(12_000, "cut-out bills shown to the reader", least=1)
+    rate: float = setting(2e-3, "highest learning rate of the detector", least=1e-9)
+    reader_rate: float = setting(3e-4, "highest learning rate of the reader", least=1e-9)
+    batch: int = setting(16, "scenes per step", least=1)
+    patience: int = setting(10, "epochs without a better one after which a stage ends", least=0)
+    seed: int = setting(1, "of the split, the order and the scenes", least=0, most=2**32 - 1)
+
+    def __post_init__(self) -> None:
+        check_ranges(self)

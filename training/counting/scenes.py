@@ -1,0 +1,225 @@
+"""Scenes of none to eight bills, composed of flat photos, and what is seen of each bill.
+
+Photos of several bills with a box around each are scarce; composed ones cost nothing, and their
+boxes and visible shares are known exactly.
+"""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from training.augmentation import camera, layout
+from training.augmentation.camera import Pixels
+from training.counting import places
+from training.counting.places import Placer, Quad
+from training.counting.stock import Stock
+from webapp.imaging.preprocessing import COUNT_SIZE
+
+SEEN, HIDDEN = 0.15, 0.02
+"""A bill counts where this share of it lies open, and is hidden below the other; between both
+nobody could say, and the scene's target leaves the place out."""
+
+_PLAIN = 0.25
+_COVERED = 0.25
+_THINGS = 0.5
+
+
+class Bill(NamedTuple):
+    """What is seen of a bill.
+
+    Attributes:
+        label: Its class.
+        box: Corners of the seen part, a rectangle in the bill's own frame, float32 [4,2], in
+            shares of the scene, clockwise from the bill's upper left.
+        seen: The share of the bill that is seen.
+    """
+
+    label: str
+    box: Quad
+    seen: float
+
+
+class Scene(NamedTuple):
+    """A composed picture.
+
+    Attributes:
+        pixels: uint8 [S,S,3] RGB, letterboxed as the front end does it.
+        bills: Those of which at least `SEEN` lies open.
+        unclear: Where something lies that is neither a bill to count nor surely none, bool
+            [S,S].
+    """
+
+    pixels: Pixels
+    bills: list[Bill]
+    unclear: NDArray[np.bool_]
+
+
+def compose(
+    stock: Stock,
+    number: int,
+    place: Placer,
+    rng: Generator,
+    odds: camera.Strength,
+    side: int = COUNT_SIZE,
+) -> Scene:
+    """Returns a scene of at most `number` bills (fewer where they find no place).
+
+    Args:
+        stock: What to make it of.
+        number: How many bills.
+        place: How they lie, see `places`.
+        rng: The only source of chance.
+        odds: The probability of each effect of light and lens.
+        side: Of the scene, in pixels: the usual one or half of it.
+    """
+    frame = _frame(rng)
+    canvas = _table(stock if number else _without_bills(stock), frame, rng)
+    owner = np.zeros(canvas.shape[:2], np.int16)
+    if rng.random() < _THINGS:
+        _scatter(stock, canvas, owner, rng)
+    quads = place(number, frame, rng) if number else []
+    laid = _lay(stock, canvas, owner, quads, rng)
+    if rng.random() < _COVERED:
+        _cover(canvas, owner, rng)
+    bills, unclear = _seen(laid, owner)
+    small = (frame[0] * side // COUNT_SIZE, frame[1] * side // COUNT_SIZE)
+    canvas = np.asarray(cv2.resize(canvas, small, interpolation=cv2.INTER_AREA), np.uint8)
+    mask = cv2.resize(unclear.astype(np.uint8), small, interpolation=cv2.INTER_NEAREST)
+    boxes = [
+        bill._replace(box=np.asarray(bill.box / np.array(frame, np.float32), np.float32))
+        for bill in bills
+    ]
+    return _letterboxed(_shot(canvas, rng, odds), boxes, np.asarray(mask, bool), side)
+
+
+def _frame(rng: Generator) -> tuple[int, int]:
+    """Returns the width and height of a photo of usual aspect whose longer side is the scene's."""
+    short = 2 * int(COUNT_SIZE / 2 * rng.choice([9 / 16, 3 / 4, 3 / 4, 1.0, rng.uniform(0.5, 1)]))
+    return (COUNT_SIZE, short) if rng.random() < 0.6 else (short, COUNT_SIZE)
+
+
+def _without_bills(stock: Stock) -> Stock:
+    """Returns the stock with any other thing as what the whole picture may show."""
+    return stock._replace(backgrounds=stock.backgrounds + stock.things)
+
+
+def _table(stock: Stock, frame: tuple[int, int], rng: Generator) -> Pixels:
+    if rng.random() < _PLAIN:
+        colour = rng.integers(0, 256, 3) if rng.random() < 0.6 else np.full(3, 255)
+        return np.full((frame[1], frame[0], 3), colour, np.uint8)
+    whole = layout.table(stock.backgrounds[rng.integers(len(stock.backgrounds))], rng)
+    return np.asarray(cv2.resize(whole, frame, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _scatter(stock: Stock, canvas: Pixels, owner: NDArray[np.int16], rng: Generator) -> None:
+    """Lays up to three other things down, of which notes are of an unclear kind."""
+    height, width = canvas.shape[:2]
+    for _ in range(int(rng.integers(1, 4))):
+        is_note = bool(stock.notes) and rng.random() < 0.4
+        of = stock.notes if is_note else stock.things
+        if not of:
+            continue
+        place = places.quad(
+            (rng.uniform(0, width), rng.uniform(0, height)),
+            max(width, height) * rng.uniform(0.15, 0.6),
+            rng.uniform(0, 2 * np.pi),
+            rng,
+        )
+        layout.paste(of[rng.integers(len(of))], place, canvas)
+        cv2.fillConvexPoly(owner, place.astype(np.int32), -1 if is_note else 0)
+
+
+def _lay(
+    stock: Stock,
+    canvas: Pixels,
+    owner: NDArray[np.int16],
+    quads: list[Quad],
+    rng: Generator,
+) -> list[tuple[str, Quad]]:
+    laid = []
+    for number, place in enumerate(quads, 1):
+        label = str(rng.choice(sorted(stock.bills)))
+        bill = stock.bills[label][rng.integers(len(stock.bills[label]))]
+        layout.paste(_worn(bill, rng), place, canvas)
+        cv2.fillConvexPoly(owner, place.astype(np.int32), number)
+        laid.append((label, place))
+    return laid
+
+
+def _worn(bill: Pixels, rng: Generator) -> Pixels:
+    """Returns a bill as it lies: lighter or darker than its neighbours, perhaps with a fold."""
+    light = rng.uniform(0.75, 1.15) * np.exp(rng.normal(0, 0.05, 3))
+    shade = np.ones(bill.shape[1])
+    if rng.random() < 0.4:
+        at = int(bill.shape[1] * rng.uniform(0.15, 0.85))
+        shade[at:] = rng.uniform(0.7, 1.1)
+        shade[max(0, at - 2) : at + 1] *= rng.uniform(0.6, 1)
+    return np.asarray(np.clip(bill * light * shade[None, :, None], 0, 255), np.uint8)
+
+
+def _cover(canvas: Pixels, owner: NDArray[np.int16], rng: Generator) -> None:
+    """Lays fingers, or another thing's rounded corner, over the edge of the picture."""
+    height, width = canvas.shape[:2]
+    skin = rng.uniform(0.3, 1.0) * np.array([240, 200, 175])
+    for _ in range(int(rng.integers(1, 4))):
+        centre = (int(rng.uniform(0, width)), int(rng.uniform(0, height)))
+        axes = (int(width * rng.uniform(0.04, 0.14)), int(height * rng.uniform(0.04, 0.14)))
+        turn = float(rng.uniform(0, 180))
+        cv2.ellipse(canvas, centre, axes, turn, 0, 360, [int(c) for c in skin], -1)
+        cv2.ellipse(owner, centre, axes, turn, 0, 360, 0, -1)
+
+
+def _seen(
+    laid: list[tuple[str, Quad]], owner: NDArray[np.int16]
+) -> tuple[list[Bill], NDArray[np.bool_]]:
+    bills, unclear = [], owner == -1
+    for number, (label, place) in enumerate(laid, 1):
+        mine = owner == number
+        seen = float(mine.sum() / max(1.0, cv2.contourArea(place)))
+        if seen >= SEEN:
+            bills.append(Bill(label, _box(place, mine), seen))
+        elif seen >= HIDDEN:
+            unclear |= mine
+    return bills, unclear
+
+
+_UNIT = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
+
+
+def _box(place: Quad, mine: NDArray[np.bool_]) -> Quad:
+    """Returns the corners of the seen part's bounding box in the frame of the bill itself."""
+    there = cv2.getPerspectiveTransform(place, _UNIT)
+    points = np.argwhere(mine)[:, ::-1].astype(np.float32)[:, None]
+    inside = cv2.perspectiveTransform(points, there)[:, 0]
+    (left, top), (right, bottom) = np.percentile(inside, (0.5, 99.5), axis=0)
+    corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]], np.float32)
+    back = cv2.getPerspectiveTransform(_UNIT, place)
+    return np.asarray(cv2.perspectiveTransform(corners[:, None], back)[:, 0], np.float32)
+
+
+def _shot(canvas: Pixels, rng: Generator, odds: camera.Strength) -> Pixels:
+    """Returns the frame as a camera sees it; the effects are those of a square."""
+    height, width = canvas.shape[:2]
+    side = max(height, width)
+    square = np.zeros((side, side, 3), np.uint8)
+    square[:height, :width] = canvas
+    return camera.shoot(square, rng, odds)[:height, :width]
+
+
+def _letterboxed(canvas: Pixels, bills: list[Bill], unclear: NDArray[np.bool_], side: int) -> Scene:
+    height, width = canvas.shape[:2]
+    left, top = (side - width) // 2, (side - height) // 2
+    within = np.s_[top : top + height, left : left + width]
+    pixels = np.zeros((side, side, 3), np.uint8)
+    pixels[within] = canvas
+    mask = np.zeros((side, side), bool)
+    mask[within] = unclear
+    size, start = np.array([width, height], np.float32), np.array([left, top], np.float32)
+    moved = [
+        bill._replace(box=np.asarray((bill.box * size + start) / side, np.float32))
+        for bill in bills
+    ]
+    return Scene(pixels, moved, mask)

@@ -1,0 +1,97 @@
+"""What the detector learns for a scene: where centres are, and each bill's size and turn.
+
+The heat map is that of CenterNet (Zhou, Wang, Kraehenbuehl, 2019, "Objects as Points"): a Gaussian
+about each centre. Its axes are the bill's own, so that close strips of a stack stay apart.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.counting.places import Quad
+from training.counting.scenes import Scene
+
+STRIDE = 8
+"""Pixels of the detector's picture to a cell of its map."""
+DETECTOR_SIZE = 224
+"""Pixels of its side: half of the counter's, by a mean of four."""
+CELLS = DETECTOR_SIZE // STRIDE
+CHANNELS = 7
+"""Of the map: heat, offset (2), size (2), turn (2)."""
+
+_SPREAD = 0.13
+_NEAR = 0.4
+
+_Floats = NDArray[np.float32]
+
+
+class Turned(NamedTuple):
+    """A rectangle at any angle.
+
+    Attributes:
+        centre: x and y, in shares of the square.
+        size: Along the bill's own width and height.
+        turn: Radians, of the width's direction.
+    """
+
+    centre: NDArray[np.floating]
+    size: NDArray[np.floating]
+    turn: float
+
+
+def turned(box: Quad) -> Turned:
+    """Returns the rectangle nearest to four corners, float32 [4,2]."""
+    along = (box[1] - box[0] + box[2] - box[3]) / 2
+    across = (box[3] - box[0] + box[2] - box[1]) / 2
+    turn = math.atan2(along[1], along[0])
+    # The width's direction counts, unless so little of it is seen that the height's is clearer.
+    if np.hypot(*along) < 0.5 * np.hypot(*across):
+        turn = math.atan2(-across[0], across[1])
+    size = np.array([np.hypot(*along), np.hypot(*across)])
+    return Turned(box.mean(0), size, turn)
+
+
+def target(scene: Scene) -> tuple[_Floats, _Floats]:
+    """Returns a scene's target, float32 [28,28,7], and what each cell counts, [28,28,2].
+
+    The channels of the target: heat from 0 to 1; x and y of the centre from the cell's own, in
+    cells; the logarithms of width and height in cells; cosine and sine of twice the turn, since
+    upside down is the same rectangle. The two weights: of the heat, and of the rest.
+    """
+    wanted = np.zeros((CELLS, CELLS, CHANNELS), np.float32)
+    counted = np.zeros((CELLS, CELLS, 2), np.float32)
+    counted[..., 0] = 1 - scene.unclear.reshape(CELLS, len(scene.unclear) // CELLS, CELLS, -1).mean(
+        (1, 3)
+    )
+    for bill in scene.bills:
+        _add(turned(bill.box), wanted, counted)
+    return wanted, counted
+
+
+def _add(bill: Turned, wanted: _Floats, counted: _Floats) -> None:
+    """Writes a bill where no other one is nearer."""
+    x, y = _cell_centres()
+    dx, dy = bill.centre[0] * CELLS - x, bill.centre[1] * CELLS - y
+    c, s = math.cos(bill.turn), math.sin(bill.turn)
+    size = np.maximum(bill.size * CELLS, 1.0)
+    spread = np.maximum(_SPREAD * size, 0.5)
+    heat = np.exp(
+        -(((c * dx + s * dy) / spread[0]) ** 2 + ((c * dy - s * dx) / spread[1]) ** 2) / 2
+    )
+    peak = np.unravel_index(np.argmin(dx**2 + dy**2), dx.shape)
+    heat[peak] = 1.0
+    nearer = heat > wanted[..., 0]
+    twice = math.cos(2 * bill.turn), math.sin(2 * bill.turn)
+    constant = np.array([*np.log(size), *twice], np.float32)
+    rest = np.concatenate([np.stack([dx, dy], -1), np.broadcast_to(constant, (*dx.shape, 4))], -1)
+    wanted[nearer, 1:] = rest[nearer]
+    counted[nearer, 1] = np.where(heat > _NEAR, heat, 0)[nearer]
+    wanted[..., 0] = np.maximum(wanted[..., 0], heat)
+    counted[peak][0] = 1.0
+
+
+def _cell_centres() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    x, y = np.meshgrid(np.arange(CELLS) + 0.5, np.arange(CELLS) + 0.5)
+    return x, y

@@ -1,0 +1,129 @@
+"""Is a picture's list to be trusted? One probability for the whole list, calibrated on scenes."""
+
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from training.augmentation.augment import BILL_ASPECT
+from training.counting.boxes import PLACES, Boxes
+
+BELIEVED = 0.3
+"""The least probability, of place and class together, of a bill that is counted."""
+
+_RIDGE = 1e-2
+_STEPS = 50
+_LEAST = 1e-4
+
+_Floats = NDArray[np.float64]
+
+
+class Trust(NamedTuple):
+    """What the answers are worth.
+
+    Attributes:
+        temperature: The reader's logits are divided by it before the softmax.
+        weights: Of the signs of doubt, see `signs`, the last being a constant: the log-odds that
+            a list is right are their weighted sum.
+        threshold: A list is accepted where it is right with at least this probability.
+    """
+
+    temperature: float
+    weights: list[float]
+    threshold: float
+
+
+def counted(found: Boxes, probabilities: tf.Tensor) -> tf.Tensor:
+    """Returns which candidates are counted as bills, bool [N,16]."""
+    return found.heat * tf.reduce_sum(probabilities, -1) >= BELIEVED
+
+
+def signs(found: Boxes, probabilities: tf.Tensor, looked: tf.Tensor) -> tf.Tensor:
+    """Returns what tells whether a list is right, float32 [N,10].
+
+    In this order: the log-odds of the least sure place, of the least sure class, and of the mean
+    place among the bills that are counted; those of the likeliest bill that is not counted; how
+    many are counted; whether there are several; how near two of them lie; how far the shape of one
+    is from that of a whole bill; how low the lowest is, as a logarithm; and 1.
+
+    Args:
+        found: The candidates.
+        probabilities: Of each class of money, float32 [N,16,C-1].
+        looked: Which candidates were read, bool [N,16]; any other may be money.
+    """
+    is_bill = counted(found, probabilities)
+    money = tf.where(looked, tf.reduce_sum(probabilities, -1), 1.0)
+    number = tf.reduce_sum(tf.cast(is_bill, tf.float32), 1)
+    place = _least(is_bill, found.heat, 1.0)
+    name = _least(is_bill, tf.reduce_max(probabilities, -1), 1.0)
+    mean = tf.reduce_sum(tf.where(is_bill, found.heat, 0.0), 1) / tf.maximum(number, 1)
+    missed = tf.reduce_max(tf.where(is_bill, 0.0, found.heat * money), 1)
+    width, height = (2 * tf.maximum(tf.norm(side, axis=-1), 1e-3) for side in found[2:])
+    shape = tf.abs(tf.math.log(width / height / BILL_ASPECT))
+    told = [
+        _log_odds(place),
+        _log_odds(name),
+        tf.where(number > 0, _log_odds(mean), 0.0),
+        -_log_odds(missed),
+        number / PLACES,
+        tf.cast(number > 1, tf.float32),
+        _nearness(found, is_bill),
+        -_least(is_bill, -shape, 0.0),
+        tf.math.log(_least(is_bill, height, 1.0)),
+        tf.ones_like(number),
+    ]
+    return tf.stack(told, 1)
+
+
+def _least(is_bill: tf.Tensor, values: tf.Tensor, without: float) -> tf.Tensor:
+    """Returns the least value of the bills that are counted, float32 [N].
+
+    Args:
+        is_bill: Which candidates are counted, bool [N,16].
+        values: float32 [N,16].
+        without: What no value exceeds, and what is given where there are no bills.
+    """
+    return tf.reduce_min(tf.where(is_bill, values, without), 1)
+
+
+def probability(signs: tf.Tensor, weights: list[float]) -> tf.Tensor:
+    """Returns how probable it is that lists are right, float32 [N]."""
+    return tf.sigmoid(tf.linalg.matvec(signs, tf.constant(weights, tf.float32)))
+
+
+def fitted(signs: _Floats, right: NDArray[np.bool_]) -> list[float]:
+    """Returns the weights of a logistic regression, by Newton's method.
+
+    A ridge, on the signs over their deviations, keeps the weights of a few scenes small.
+
+    Source: Hastie, Tibshirani and Friedman, The Elements of Statistical Learning, section 4.4.1.
+
+    Args:
+        signs: float [N,F], the last column being 1.
+        right: bool [N].
+    """
+    scale = np.append(signs[:, :-1].std(0) + 1e-6, 1.0)
+    signs = signs / scale
+    weights = np.zeros(signs.shape[1])
+    ridge = _RIDGE * len(signs) * np.diag([1.0] * (len(weights) - 1) + [0.0])
+    for _ in range(_STEPS):
+        p = 1 / (1 + np.exp(-np.clip(signs @ weights, -30, 30)))
+        slope = signs.T @ (right - p) - ridge @ weights
+        curve = (signs * (p * (1 - p))[:, None]).T @ signs + ridge + 1e-9 * np.eye(len(weights))
+        weights = weights + np.linalg.solve(curve, slope)
+    return [float(weight) for weight in weights / scale]
+
+
+def _log_odds(share: tf.Tensor) -> tf.Tensor:
+    within = tf.clip_by_value(share, _LEAST, 1 - _LEAST)
+    return tf.math.log(within) - tf.math.log1p(-within)
+
+
+def _nearness(found: Boxes, is_bill: tf.Tensor) -> tf.Tensor:
+    """Returns how near the nearest two bills are for their size: 0, far apart, to 1, the same."""
+    apart = tf.norm(found.centre[:, :, None] - found.centre[:, None], axis=-1)
+    size = tf.norm(found.across, axis=-1)
+    near = tf.exp(-apart / tf.maximum(size[:, :, None] + size[:, None], 1e-3))
+    both = is_bill[:, :, None] & is_bill[:, None] & ~tf.eye(PLACES, dtype=tf.bool)
+    return tf.reduce_max(tf.where(both, near, 0.0), [1, 2])
