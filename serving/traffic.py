@@ -1,15 +1,21 @@
-"""The traffic file: which share of the requests a version on trial gets.
+"""The traffic file: which share of the requests a version on trial gets, by model.
 
-`serving.rollout` writes it, the front end reads it. A file that is not there means no trial:
+`serving.rollout` writes it, the front end reads it. A model that is not in it has no trial, and a
+file that is not there means none at all:
 
-    {"canary": 2, "percent": 10, "shadow": false, "by": "client"}
+    {"us_bills": {"canary": 2, "percent": 10, "shadow": false, "by": "client"}}
+
+A file of before there were several models holds one such split and no name. It is about the first
+model of `models.config`, the classifier.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from serving import files
 
@@ -50,26 +56,51 @@ class Traffic:
             return False
         return (bucket + _STRIDE * self.canary) % BUCKETS < self.percent * BUCKETS / 100
 
-    def text(self) -> str:
-        """The file's content."""
-        return json.dumps(asdict(self), indent=1) + "\n"
-
 
 NO_CANARY = Traffic()
 
 
-def read(file: Path) -> Traffic:
-    """Reads the file.
+@dataclass(frozen=True)
+class Splits:
+    """The file's content.
+
+    Attributes:
+        by_model: the split of each model that has had a trial, by the model's name.
+    """
+
+    by_model: Mapping[str, Traffic] = field(default_factory=dict)
+
+    def of(self, model: str) -> Traffic:
+        """The split of a model; no trial where the file does not name it."""
+        return self.by_model.get(model, NO_CANARY)
+
+    def changed(self, model: str, traffic: Traffic) -> Splits:
+        """Another split for one model; those of the others stay."""
+        return Splits({**self.by_model, model: traffic})
+
+    def text(self) -> str:
+        """The file's text."""
+        return (
+            json.dumps({name: asdict(one) for name, one in self.by_model.items()}, indent=1) + "\n"
+        )
+
+
+def read(file: Path, first: str) -> Splits:
+    """Reads the file; see `parse`.
 
     Raises:
         OSError: it is missing, or cannot be read.
         ValueError: it is no such file; names the expected and the actual content.
     """
-    return parse(files.read_text(file))
+    return parse(files.read_text(file), first)
 
 
-def parse(text: str) -> Traffic:
-    """Reads the file's content.
+def parse(text: str, first: str) -> Splits:
+    """Reads the file's text.
+
+    Args:
+        text: the file's.
+        first: the model that a file of before is about, which holds one split and no name.
 
     Raises:
         ValueError: names the expected and the actual content.
@@ -78,8 +109,21 @@ def parse(text: str) -> Traffic:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"Expected JSON. Received: {text[:80]!r} ({error})") from error
-    if not isinstance(document, dict) or document.keys() - asdict(NO_CANARY).keys():
-        raise ValueError(f"Expected an object with {', '.join(asdict(NO_CANARY))}.")
+    if not isinstance(document, dict):
+        raise ValueError(
+            f"Expected an object with one for each model. Received: {_short(document)}."
+        )
+    if not all(isinstance(one, dict) for one in document.values()):
+        document = {first: document}
+    return Splits({name: _split(name, one) for name, one in document.items()})
+
+
+def _split(model: str, document: dict[str, Any]) -> Traffic:
+    if document.keys() - asdict(NO_CANARY).keys():
+        known = ", ".join(asdict(NO_CANARY))
+        raise ValueError(
+            f"Expected for {model} an object with {known}. Received: {_short(document)}."
+        )
     traffic = Traffic(**document)
     _require(traffic)
     return traffic

@@ -66,6 +66,22 @@ class VersionStatus:
     error_message: str
 
 
+class PendingPrediction(Protocol):
+    """A call that is under way: something else can be asked meanwhile."""
+
+    def result(self) -> Prediction:
+        """Waits for the answer, at most until the call's own timeout.
+
+        Raises:
+            ServingError: one of its kinds.
+        """
+        ...
+
+    def cancel(self) -> bool:
+        """Gives the call up, where it can; `result` is not to be called any more."""
+        ...
+
+
 class Client(Protocol):
     """What a model server can be asked, whatever the protocol."""
 
@@ -91,6 +107,23 @@ class Client(Protocol):
 
         Raises:
             ServingError: one of its kinds.
+            ValueError: version and label were both given.
+        """
+        ...
+
+    def begin_predict(
+        self,
+        model: str,
+        inputs: Mapping[str, Array],
+        *,
+        signature: str = DEFAULT_SIGNATURE,
+        version: int | None = None,
+        label: str | None = None,
+        timeout: float = 10.0,
+    ) -> PendingPrediction:
+        """Begins what `predict` does, and returns at once; arguments are those of `predict`.
+
+        Raises:
             ValueError: version and label were both given.
         """
         ...

@@ -6,7 +6,9 @@ import json
 import time
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from typing import Any
 from urllib.parse import quote
 
@@ -23,6 +25,7 @@ from serving.client.interface import (
     DeadlineExceeded,
     InvalidRequest,
     NotServed,
+    PendingPrediction,
     Prediction,
     ServingError,
     Unavailable,
@@ -64,6 +67,8 @@ class RestClient:
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
         self._single_outputs: dict[tuple[str, str], str] = {}
+        # They are started as they are needed.
+        self._threads = ThreadPoolExecutor(_REST_CONNECTIONS, "REST")
 
     def predict(
         self,
@@ -87,6 +92,33 @@ class RestClient:
             values = {self._single_output(path, signature, deadline): values}
         return Prediction({name: _array(value) for name, value in values.items()}, version)
 
+    def begin_predict(
+        self,
+        model: str,
+        inputs: Mapping[str, Array],
+        *,
+        signature: str = methods.DEFAULT_SIGNATURE,
+        version: int | None = None,
+        label: str | None = None,
+        timeout: float = 10.0,
+    ) -> PendingPrediction:
+        """See `Client.begin_predict`; a thread of its own waits for the answer."""
+        require_one_choice(version, label)
+        deadline = time.monotonic() + timeout
+
+        def ask() -> Prediction:
+            return self.predict(
+                model,
+                inputs,
+                signature=signature,
+                version=version,
+                label=label,
+                timeout=_left(deadline),
+            )
+
+        # The trace of the request goes with it.
+        return self._threads.submit(copy_context().run, ask)
+
     def signatures(
         self,
         model: str,
@@ -107,6 +139,7 @@ class RestClient:
 
     def close(self) -> None:
         """See `Client.close`."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
         self._session.close()
 
     def _single_output(self, path: str, signature: str, deadline: float) -> str:

@@ -3,6 +3,7 @@
 # server's containers. A status request would say 200 while nothing is loaded, and AVAILABLE while
 # only a version on trial is; this is what the front end's /readyz asks, too.
 # Both protocols are asked, gRPC only whether it listens: the local server ends where one is dead.
+# Asked of the classifier only: without the counter photos are answered, too.
 # The image of TensorFlow Serving has no curl.
 exec 4<>/dev/tcp/127.0.0.1/"${3:-8500}" || exit 1
 exec 3<>/dev/tcp/127.0.0.1/"${2:-8501}" || exit 1

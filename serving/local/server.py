@@ -109,7 +109,8 @@ class ModelServer:
         roots = roots_of(self._read_config(), reader.models_root)
         reloads = ReloadRules(reader, roots, settings.reload_config_from_any_peer)
         services = Services(plane, self._manager, reloads, self._metrics)
-        return GrpcServer(settings, services.answers(), self._credentials, self._spans)
+        answers, serves = services.answers(), plane.serves
+        return GrpcServer(settings, answers, serves, self._credentials, self._spans)
 
     def _read_config(self) -> ModelConfigs:
         return config_files.read_models(self._settings)

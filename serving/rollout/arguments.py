@@ -23,7 +23,12 @@ def parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--config", type=Path, default=Path("serving/config/models.config"), help="models.config")
     add("--models-root", type=Path, default=Path("models"), help="what /models/ is on this machine")
-    add("--model", help="which model of the file, where it has several")
+    add(
+        "--model",
+        default=argparse.SUPPRESS,
+        metavar="NAME",
+        help="which model of the file (default: its first)",
+    )
     many = "several by commas or by the flag again, or dns:///name:port for all of a name"
     for flag, text in (
         ("server", "the model server, with TLS grpcs://..."),

@@ -79,7 +79,7 @@ def deployment_of(options: argparse.Namespace) -> Deployment:
     return Deployment.at(
         options.config,
         models_root=options.models_root,
-        model=options.model,
+        model=getattr(options, "model", None),
         server=joined(options, "server"),
         patience=options.patience,
         say=_say,
@@ -129,7 +129,7 @@ def command_of(deployment: Deployment, title: str, options: argparse.Namespace) 
 def _status(deployment: Deployment, options: argparse.Namespace) -> int:
     from serving.rollout.status import status
 
-    found = status(deployment, _figures(options), options.seconds)
+    found = status(deployment, _figures(deployment, options), options.seconds)
     _say(json.dumps(found.to_json(), indent=1) if options.json else found.table())
     return 0
 
@@ -138,7 +138,7 @@ def _watch(deployment: Deployment, options: argparse.Namespace) -> int:
     from serving.rollout import watch
     from serving.rollout.guard import Guard
 
-    source = _figures(options)
+    source = _figures(deployment, options)
     if source is None:
         raise Refused("Expected --webapp or --prometheus, whose figures are watched.")
     guard = Guard(
@@ -159,14 +159,15 @@ def _watch(deployment: Deployment, options: argparse.Namespace) -> int:
     return _ROLLED_BACK if outcome is watch.Outcome.ROLLED_BACK else 0
 
 
-def _figures(options: argparse.Namespace) -> Source | None:
+def _figures(deployment: Deployment, options: argparse.Namespace) -> Source | None:
     from serving.rollout.remote.front_ends import FrontEnds
     from serving.rollout.remote.prometheus import Prometheus
 
+    counted_as = deployment.config.counted_as
     if options.prometheus:
-        return Prometheus(options.prometheus)
+        return Prometheus(options.prometheus, counted_as)
     webapp = joined(options, "webapp")
-    return FrontEnds(webapp) if webapp else None
+    return FrontEnds(webapp, counted_as) if webapp else None
 
 
 def _say(line: str) -> None:

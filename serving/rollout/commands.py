@@ -44,13 +44,15 @@ def canary(deployment: Deployment, title: str, wanted: Traffic, limits: Limits) 
     """Loads a version beside stable, tries it, and gives it a share of the clients.
 
     Raises:
-        Refused: another version is on trial, or this one is stable.
+        Refused: another version is on trial, this one is stable, or copies cannot be compared.
     """
     version = wanted.canary
     layout = deployment.layout()
     if version is None or version == layout.stable:
         raise Refused(f"Version {version} is stable already.")
     preconditions.no_other_trial(layout, version)
+    if wanted.shadow:
+        preconditions.comparable(deployment, version)
     return Command(
         title,
         [

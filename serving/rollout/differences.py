@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 
 from serving.client import ServingError
+from serving.rollout.checks.preconditions import signed
+from serving.rollout.errors import Refused
 from serving.rollout.state.config import Layout
 from serving.rollout.state.deployment import Deployment
 
@@ -69,6 +72,19 @@ def _astray(deployment: Deployment, layout: Layout, *, several: bool) -> list[st
 def _named(urls: Sequence[str]) -> str:
     more = f" and {len(urls) - _MOST_NAMED} more" if len(urls) > _MOST_NAMED else ""
     return ", ".join(urls[:_MOST_NAMED]) + more
+
+
+def untrusted(deployment: Deployment, layout: Layout, on_disk: Mapping[int, Path]) -> list[str]:
+    """The versions that are to be loaded, and would be refused at the next start."""
+    if deployment.verifier is None:
+        return []
+    found = []
+    for number in sorted(layout.versions & on_disk.keys()):
+        try:
+            signed(deployment.verifier, on_disk[number])
+        except Refused as error:
+            found.append(f"{error} No server that verifies would load version {number}.")
+    return found
 
 
 def silent(url: str, error: ServingError) -> str:

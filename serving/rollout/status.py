@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from serving.client import ServingError
-from serving.rollout.checks.preconditions import signed
-from serving.rollout.differences import States, differences, silent
+from serving.rollout.differences import States, differences, silent, untrusted
 from serving.rollout.errors import Refused
 from serving.rollout.guard import Guard
+from serving.rollout.others import others
 from serving.rollout.remote.figures import Figures, Look, Source
+from serving.rollout.state.card import accuracy_of
 from serving.rollout.state.config import Layout
 from serving.rollout.state.deployment import Deployment
-from serving.rollout.state.disk import accuracy_of
 from serving.traffic import BY_CLIENT, Traffic
 
 _HEADS = (
@@ -56,6 +55,7 @@ class Status:
         sharing: how a trial's share is counted out, or None without one.
         servers: the URLs of the servers.
         judged: what the figures prove of the canary, by the usual limits of `watch`.
+        others: a line about each other model of the site.
     """
 
     model: str
@@ -65,6 +65,7 @@ class Status:
     sharing: str | None = None
     servers: Sequence[str] = ()
     judged: Sequence[str] = ()
+    others: Sequence[str] = ()
 
     def to_json(self) -> dict[str, Any]:
         """For machines."""
@@ -87,6 +88,7 @@ class Status:
                 *sharing,
                 *self.judged,
                 *self.notes,
+                *self.others,
             ]
         )
 
@@ -126,12 +128,13 @@ def status(deployment: Deployment, source: Source | None, seconds: int) -> Statu
     rows = [row(number) for number in sorted(numbers, reverse=True)]
     if states:
         notes += differences(deployment, layout, states, on_disk, servers)
-    notes += _untrusted(deployment, layout, on_disk)
+    notes += untrusted(deployment, layout, on_disk)
     cut_off = deployment.history.unfinished()
     if cut_off is not None:
         notes.append(f"`{cut_off}` is under way, or was cut off: the same call again finishes it.")
     judged = _judged(share, layout, window)
-    return Status(deployment.config.model, rows, notes, counted, _sharing(share), servers, judged)
+    sharing, beside = _sharing(share), others(deployment)
+    return Status(deployment.config.model, rows, notes, counted, sharing, servers, judged, beside)
 
 
 def _judged(share: Traffic | None, layout: Layout, counted: Look | None) -> list[str]:
@@ -207,19 +210,6 @@ def _traffic(deployment: Deployment, notes: list[str]) -> Traffic | None:
     except Refused as error:
         notes.append(str(error))
         return None
-
-
-def _untrusted(deployment: Deployment, layout: Layout, on_disk: Mapping[int, Path]) -> list[str]:
-    """The versions that are to be loaded, and would be refused at the next start."""
-    if deployment.verifier is None:
-        return []
-    found = []
-    for number in sorted(layout.versions & on_disk.keys()):
-        try:
-            signed(deployment.verifier, on_disk[number])
-        except Refused as error:
-            found.append(f"{error} No server that verifies would load version {number}.")
-    return found
 
 
 def _cells(row: Row, columns: Sequence[str]) -> tuple[str, ...]:

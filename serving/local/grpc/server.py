@@ -74,15 +74,20 @@ class GrpcServer:
         self,
         settings: Settings,
         answers: Mapping[str, Answer],
+        serves: Callable[[str], bool | None],
         credentials: grpc.ServerCredentials | None = None,
         spans: Spans | None = None,
     ) -> None:
         """Binds the port, for plain text where there are no `credentials`; calls get `spans`.
 
+        `serves` tells whether a model is answered for, and None for what is no model: the health
+        of a model is asked for by its name.
+
         Raises:
             RuntimeError: it is taken, or there may be no more threads.
         """
         self._stopping = False
+        self._serves = serves
         self._spans = spans
         self._health = HealthServicer(experimental_non_blocking=False)
         for service in HEALTH_SERVICES:
@@ -125,10 +130,12 @@ class GrpcServer:
         return handlers
 
     def _check(self, request: HealthCheckRequest, _caller: Caller) -> HealthCheckResponse:
-        if request.service not in HEALTH_SERVICES:
+        serves = request.service in HEALTH_SERVICES or self._serves(request.service)
+        if serves is None:
             raise not_found(f"service name unknown: {request.service!r}")
-        stopping, serving = HealthCheckResponse.NOT_SERVING, HealthCheckResponse.SERVING
-        return HealthCheckResponse(status=stopping if self._stopping else serving)
+        well = serves and not self._stopping
+        not_serving, serving = HealthCheckResponse.NOT_SERVING, HealthCheckResponse.SERVING
+        return HealthCheckResponse(status=serving if well else not_serving)
 
 
 def _options(settings: Settings) -> list[tuple[str, int]]:

@@ -79,6 +79,10 @@ class DataPlane:
         with self._versions.lease(choice) as (version, servable):
             yield Served(choice.model, version, servable, self._metrics, self._limits)
 
+    def serves(self, model: str) -> bool | None:
+        """Whether requests for a model are answered; None where it was never configured."""
+        return self._versions.serves(model) if self._versions.is_known(model) else None
+
     def status(self, model: str, version: int | None = None) -> list[pb.ModelVersionStatus]:
         """States of a model's versions, newest first; `NOT_FOUND` where none was ever seen."""
         return self._versions.statuses(model, version)

@@ -1,4 +1,8 @@
-"""Waits until the models of a configuration serve, and says which do not."""
+"""Waits until the models of a configuration serve, and says which do not.
+
+At the start one model is enough: what keeps another from loading keeps nobody from this one. The
+original opens no port then.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +21,18 @@ def wait(
     awaited: Callable[[], Collection[Set[Key]]],
     stopping: threading.Event,
     deadline: Deadline = NO_DEADLINE,
+    *,
+    one_is_enough: bool = False,
 ) -> None:
     """Waits until a version of each model is AVAILABLE and no other is yet to be tried.
 
-    `awaited` gives the versions that are asked for by now, of each model.
+    Args:
+        versions: the table of all versions.
+        awaited: gives the versions that are asked for by now, of each model.
+        stopping: ends the wait.
+        deadline: of the call that waits.
+        one_is_enough: whether one model ends the wait for others that were tried once, or of which
+            there is nothing to try.
 
     Raises:
         StatusError: a version failed where none serves (recorded cases 540, 807, 831), or the time
@@ -30,6 +42,9 @@ def wait(
 
     def settled(known: Mapping[Key, Version]) -> bool:
         asked = awaited()
+        if one_is_enough and _one_serves(known, asked):
+            failed.clear()
+            return True
         failed[:] = [text for keys in asked for text in _failure(known, keys)]
         return all(_settled(known, keys) for keys in asked)
 
@@ -44,8 +59,18 @@ def wait(
 
 def _settled(known: Mapping[Key, Version], keys: Set[Key]) -> bool:
     """Whether nothing more will come soon: all were tried, or the newest has failed for good."""
-    tried = all(k in known and (known[k].serves or known[k].failures) for k in keys)
-    return bool(_given_up(known, keys)) or (tried and _serves(known, keys))
+    return bool(_given_up(known, keys)) or (_tried(known, keys) and _serves(known, keys))
+
+
+def _one_serves(known: Mapping[Key, Version], asked: Collection[Set[Key]]) -> bool:
+    """Whether one model serves and is settled, and nothing of any other is yet to be tried."""
+    tried = all(_tried(known, keys) for keys in asked)
+    return tried and any(_settled(known, keys) and _serves(known, keys) for keys in asked)
+
+
+def _tried(known: Mapping[Key, Version], keys: Set[Key]) -> bool:
+    """Whether every version has been tried once, which is so where there is none."""
+    return all(k in known and (known[k].serves or known[k].failures > 0) for k in keys)
 
 
 def _failure(known: Mapping[Key, Version], keys: Set[Key]) -> list[str]:

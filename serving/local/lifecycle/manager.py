@@ -68,18 +68,24 @@ class Manager:
     def start(self) -> None:
         """Reads the configuration, then watches in its own thread.
 
-        Returns once every model has a version that serves, however long that takes.
+        Returns once every model has a version that serves, however long that takes; where one has,
+        the others need only have been tried. The log says which of them do not serve.
 
         Raises:
-            StatusError: the configuration cannot be used, or no version of a model can be loaded
-                (recorded cases 807 to 821, 831).
+            StatusError: the configuration cannot be used, or no version of any model can be loaded
+                (recorded cases 807, 811 to 821, 831).
         """
         models = self._read_config()
         self._require_usable(models)
         self._apply(models)
         self._policy.resolve(models)
         self._thread.start()
-        arrivals.wait(self.versions, lambda: self._awaited(models), self._stopping)
+        arrivals.wait(
+            self.versions, lambda: self._awaited(models), self._stopping, one_is_enough=True
+        )
+        missing = [name for name in self._models if not self.versions.serves(name)]
+        if missing:
+            log.warning("no version serves of: %s; requests for others are answered", missing)
 
     def stop(self) -> None:
         """Has the watch end after its step; loaded versions stay until `close`."""

@@ -58,10 +58,14 @@ class VersionPolicy:
         self._policy[name] = wanted
 
     def _tell(self, model: ModelConfig, text: str) -> None:
-        """Says once what a model lacks; the original says it at every look."""
+        """Says once what a model lacks, and to those that ask for its state.
+
+        The original says it in the log, at every look.
+        """
         if text and self._told.get(model.name) != text:
             log.warning("%s: %s", model.name, text)
         self._told[model.name] = text
+        self._versions.lacks(model.name, text)
 
 
 def require_versions(model: ModelConfig) -> None:

@@ -6,63 +6,24 @@ One lock guards all of it; nobody holds the lock while TensorFlow loads, runs or
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
-from serving.local.errors import Code, StatusError, invalid_argument, not_found
-from serving.local.lifecycle.storage import Fingerprint
+from serving.local.errors import StatusError, invalid_argument, not_found
+from serving.local.lifecycle.version import Choice, Key, Status, Version, status_of
 from serving.local.runtime.saved_model import Servable
 from serving.wire import messages_pb2 as pb
 
+__all__ = ["Choice", "Key", "Status", "Version", "Versions"]
+
 log = logging.getLogger(__name__)
-Status = pb.ModelVersionStatus
 
+STABLE = "stable"
+"""The label that the front end asks for; TensorFlow Serving gives no label a meaning."""
 _PATIENCE_SECONDS = 0.1
-_GONE = (Status.UNLOADING, Status.END)
-
-
-class Key(NamedTuple):
-    """Which version of which model."""
-
-    model: str
-    version: int
-
-
-class Choice(NamedTuple):
-    """The version that a request asks for: a number, a label, or neither for the latest."""
-
-    model: str
-    version: int | None = None
-    label: str | None = None
-
-
-@dataclasses.dataclass
-class Version:
-    """What is known of one version.
-
-    Attributes:
-        failures: loads that failed since its files last changed.
-        retry_at: monotonic seconds before which it is not tried again.
-        tried: its files at the last load.
-    """
-
-    path: Path
-    state: Status.State = Status.START
-    error: StatusError | None = None
-    servable: Servable | None = None
-    failures: int = 0
-    retry_at: float = 0.0
-    tried: Fingerprint | None = None
-
-    @property
-    def serves(self) -> bool:
-        """Whether requests may take it, which is so shortly before it is AVAILABLE."""
-        return self.servable is not None and self.state not in _GONE
 
 
 class Versions:
@@ -72,6 +33,7 @@ class Versions:
         self._versions: dict[Key, Version] = {}
         self._labels: dict[str, Mapping[str, int]] = {}
         self._leases: dict[object, Key] = {}
+        self._reasons: dict[str, str] = {}
         self._changed = threading.Condition()
 
     @contextlib.contextmanager
@@ -99,10 +61,13 @@ class Versions:
         with self._changed:
             seen = sorted((key for key in self._versions if key.model == model), reverse=True)
             asked = [key for key in seen if version in (None, key.version)]
-            found = [_status(key, self._versions[key]) for key in asked]
+            found = [status_of(key, self._versions[key]) for key in asked]
         if not found:
             what = "any versions" if version is None else f"version {version}"
-            raise not_found(f"Could not find {what} of model {model}")
+            reason = self._reasons.get(model)
+            raise not_found(
+                f"Could not find {what} of model {model}{f': {reason}' if reason else ''}"
+            )
         return found
 
     def loaded(self, model: str | None = None) -> set[Key]:
@@ -110,6 +75,18 @@ class Versions:
         with self._changed:
             available = [k for k, v in self._versions.items() if v.state == Status.AVAILABLE]
         return {key for key in available if model in (None, key.model)}
+
+    def serves(self, model: str) -> bool:
+        """Whether requests for a model are answered: by the label `stable`, where it has one."""
+        with self._changed:
+            stable = self._labels.get(model, {}).get(STABLE)
+            of_model = ((k, v) for k, v in self._versions.items() if k.model == model)
+            return any(v.serves for k, v in of_model if stable in (None, k.version))
+
+    def lacks(self, model: str, reason: str) -> None:
+        """Notes why there is no version of a model; empty where there is one."""
+        with self._changed:
+            self._reasons[model] = reason
 
     def in_use(self) -> int:
         """The number of requests that hold a version."""
@@ -229,12 +206,6 @@ def _request(choice: Choice, key: Key) -> str:
     if choice.version is None and choice.label is None:
         return f"Latest({choice.model})"
     return f"Specific({key.model}, {key.version})"
-
-
-def _status(key: Key, version: Version) -> pb.ModelVersionStatus:
-    error = version.error or StatusError(Code.OK, "")
-    status = pb.StatusProto(error_code=error.code, error_message=error.message)
-    return pb.ModelVersionStatus(version=key.version, state=version.state, status=status)
 
 
 def _log_state(key: Key, state: Status.State, error: StatusError | None) -> None:

@@ -19,10 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 from serving.local.errors import StatusError
 from serving.local.runtime import allocator, environment
-from serving.rollout.checks.golden_set import BYTES_SIGNATURE, PHOTO, Golden, judge
+from serving.rollout.checks.contract import LARGEST_BATCH, require_contract
+from serving.rollout.checks.golden_set import BYTES_SIGNATURE, NO_GOLDEN, PHOTO, Golden, judge
 from serving.rollout.checks.guards import require_guards
 from serving.rollout.checks.operations import require_allowed
 from serving.rollout.errors import Refused
+from serving.rollout.state.card import kind_of
 from serving.rollout.state.disk import size_of
 from serving.wire import messages_pb2 as pb
 
@@ -55,6 +57,8 @@ def check(
 ) -> dict[str, Any]:
     """Loads a version, replays its warm-up requests, compares signatures, sends wrong tensors.
 
+    What its kind must answer is asked for too, and no more rows are sent than its kind may refuse.
+
     Args:
         folder: the version.
         like: a version whose signatures it must have.
@@ -81,13 +85,20 @@ def check(
         growth = max(_peak_bytes() - before, size_of(folder))
     if like is not None:
         require_same_contract(servable.signatures, _signatures_of(like))
-    require_guards(servable.signatures, partial(_run, servable))
-    said = "no golden photos"
-    if golden is not None and BYTES_SIGNATURE in servable.signatures:
-        said = judge(
-            Golden(golden), lambda photos: predict(servable, BYTES_SIGNATURE, {PHOTO: photos})
-        )
-    return {"growth_bytes": growth, "golden": said}
+    kind = kind_of(folder)
+    require_contract(kind, servable.signatures, partial(predict, servable))
+    require_guards(servable.signatures, partial(_run, servable), LARGEST_BATCH[kind])
+    return {"growth_bytes": growth, "golden": _ask_golden(golden, servable)}
+
+
+def _ask_golden(golden: Path | None, servable: Servable) -> str:
+    if golden is None:
+        return "no golden photos"
+    if BYTES_SIGNATURE not in servable.signatures:
+        return NO_GOLDEN
+    from serving.local.inference.predict import predict
+
+    return judge(Golden(golden), lambda photos: predict(servable, BYTES_SIGNATURE, {PHOTO: photos}))
 
 
 def _run(servable: Servable, name: str, inputs: Mapping[str, Array]) -> None:

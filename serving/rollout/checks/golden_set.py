@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 BYTES_SIGNATURE = "serve_bytes"
 PHOTO = "image_bytes"
+NO_GOLDEN = f"golden photos left out, which need the signature {BYTES_SIGNATURE}"
 
 # As much as the front end takes.
 _MOST_BYTES = 20_000_000

@@ -19,14 +19,13 @@ from serving.wire import messages_pb2 as pb
 if TYPE_CHECKING:
     from serving.wire.tensors import Array
 
-LARGEST_BATCH = 64
 _RANKS = range(6)
 _HUGE = 8000
 
 Ask = Callable[[str, "Mapping[str, Array]"], object]
 
 
-def require_guards(signatures: Mapping[str, pb.SignatureDef], ask: Ask) -> None:
+def require_guards(signatures: Mapping[str, pb.SignatureDef], ask: Ask, largest_batch: int) -> None:
     """Sends a version wrong tensors; each must be refused as an invalid argument.
 
     Inputs that declare the size of a dimension are tried, and the pictures of `serve_bytes`. Others
@@ -35,6 +34,7 @@ def require_guards(signatures: Mapping[str, pb.SignatureDef], ask: Ask) -> None:
     Args:
         signatures: of the version.
         ask: takes a signature's name and its inputs, and raises `StatusError`.
+        largest_batch: the most rows that it may take.
 
     Raises:
         Refused: names the tensor that was answered.
@@ -44,7 +44,7 @@ def require_guards(signatures: Mapping[str, pb.SignatureDef], ask: Ask) -> None:
             continue
         for alias, info in signature.inputs.items():
             right = {other: _zeros(i, _shape(i)) for other, i in signature.inputs.items()}
-            for words, wrong in _wrong_values(name, alias, info):
+            for words, wrong in _wrong_values(name, alias, info, largest_batch):
                 _require_refusal(ask, name, {**right, alias: wrong}, f"{alias} {words}")
 
 
@@ -62,19 +62,22 @@ def _require_refusal(ask: Ask, signature: str, inputs: Mapping[str, Array], word
     )
 
 
-def _wrong_values(signature: str, alias: str, info: pb.TensorInfo) -> Iterator[tuple[str, Array]]:
+def _wrong_values(
+    signature: str, alias: str, info: pb.TensorInfo, largest_batch: int
+) -> Iterator[tuple[str, Array]]:
     import numpy as np
 
     is_file = (signature, alias) == (BYTES_SIGNATURE, PHOTO)
     if is_file or any(dim.size > 0 for dim in info.tensor_shape.dim):
-        for shape in _wrong_shapes([dim.size for dim in info.tensor_shape.dim]):
+        declared = [dim.size for dim in info.tensor_shape.dim]
+        for shape in _wrong_shapes(declared, largest_batch):
             yield f"of shape {list(shape)}", _zeros(info, shape)
     if is_file:
         png = f"with a PNG of {_HUGE} x {_HUGE} pixels"
         yield png, np.array([_black_png(_HUGE)], np.object_)
 
 
-def _wrong_shapes(declared: Sequence[int]) -> Iterator[tuple[int, ...]]:
+def _wrong_shapes(declared: Sequence[int], largest_batch: int) -> Iterator[tuple[int, ...]]:
     """Other ranks, other sizes of a dimension, more rows than a request may have."""
     right = [max(size, 1) for size in declared]
     for rank in _RANKS:
@@ -85,7 +88,7 @@ def _wrong_shapes(declared: Sequence[int]) -> Iterator[tuple[int, ...]]:
             yield (*right[:place], size + 1, *right[place + 1 :])
             yield (*right[:place], size - 1, *right[place + 1 :])
     if declared and declared[0] < 0:
-        yield (LARGEST_BATCH + 1, *right[1:])
+        yield (largest_batch + 1, *right[1:])
 
 
 def _shape(info: pb.TensorInfo) -> tuple[int, ...]:

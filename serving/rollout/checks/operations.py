@@ -12,9 +12,9 @@ from typing import Any
 from serving.rollout.errors import Refused
 
 _NUMBERS = """
-Abs Add AddN AddV2 All Any ArgMax ArgMin BatchMatMulV2 Cast Ceil ClipByValue Cos Cumsum DivNoNan
-Einsum Equal Erf Exp Floor FloorDiv FloorMod Greater GreaterEqual IsFinite IsNan LeftShift Less
-LessEqual Log Log1p LogicalAnd LogicalNot LogicalOr MatMul Max Maximum Mean Min Minimum Mul
+Abs Add AddN AddV2 All Any ArgMax ArgMin Atan2 BatchMatMulV2 Cast Ceil ClipByValue Cos Cumsum
+DivNoNan Einsum Equal Erf Exp Floor FloorDiv FloorMod Greater GreaterEqual IsFinite IsNan LeftShift
+Less LessEqual Log Log1p LogicalAnd LogicalNot LogicalOr MatMul Max Maximum Mean Min Minimum Mul
 MulNoNan Neg NotEqual Pow Prod RealDiv Reciprocal RightShift Round Rsqrt Select SelectV2 Sigmoid
 Sign Sin Sqrt Square SquaredDifference StopGradient Sub Sum Tanh TopKV2 TruncateDiv Xdivy
 """
@@ -31,8 +31,8 @@ Relu Relu6 Selu Softmax Softplus Softsign
 """
 _PICTURES = """
 AdjustContrastv2 CropAndResize DecodeAndCropJpeg DecodeBase64 DecodeBmp DecodeGif DecodeImage
-DecodeJpeg DecodePng DecodeRaw ExtractJpegShape ResizeBicubic ResizeBilinear ResizeNearestNeighbor
-ScaleAndTranslate
+DecodeJpeg DecodePng DecodeRaw ExtractJpegShape ImageProjectiveTransformV3 ResizeBicubic
+ResizeBilinear ResizeNearestNeighbor ScaleAndTranslate
 """
 _STRINGS = """
 AsString RegexFullMatch StaticRegexFullMatch StringFormat StringJoin StringLength Substr

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from serving.client import ServingError
 from serving.rollout.errors import Refused
 from serving.rollout.remote.server import AWAY
+from serving.rollout.state.card import Kind, kind_of
 from serving.rollout.state.config import CANARY, STABLE, Layout
 from serving.rollout.state.deployment import Deployment
 from serving.signing.manifest import Untrusted
@@ -27,6 +28,20 @@ def no_other_trial(layout: Layout, version: int) -> None:
     other = layout.labels.get(CANARY, version)
     if other != version:
         raise Refused(f"Version {other} is the canary. Promote it or roll it back first.")
+
+
+def comparable(deployment: Deployment, version: int) -> None:
+    """Makes sure that the front end compares a version's answers with stable's.
+
+    Raises:
+        Refused: it is no classifier, whose answers alone are one word each.
+    """
+    kind = kind_of(deployment.store.path(version))
+    if kind is not Kind.CLASSIFIER:
+        raise Refused(
+            f"Version {version} of {deployment.config.model} is a {kind}, of whose answers the "
+            "front end compares no copies. Call again without --shadow."
+        )
 
 
 def loaded(deployment: Deployment, version: int) -> None:

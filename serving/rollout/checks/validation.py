@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from serving.client import ServingError
-from serving.rollout.checks.golden_set import BYTES_SIGNATURE, PHOTO, Golden, judge
+from serving.rollout.checks.golden_set import BYTES_SIGNATURE, NO_GOLDEN, PHOTO, Golden, judge
 from serving.rollout.checks.sandbox import is_available, sandboxed
 from serving.rollout.errors import Refused
 from serving.rollout.remote.at_once import each
@@ -61,7 +61,8 @@ def check_files(deployment: Deployment, folder: Path, title: str) -> Check:
         raise Refused(str(found["error"]))
     how = {"sandboxed": _is_sandboxed(deployment), **_trusted(deployment)}
     deployment.history.note(title, "checked", checked=digest, **found, **how)
-    deployment.checks[digest] = Check(int(found["growth_bytes"]))
+    golden = str(found["golden"]) if deployment.golden is not None else ""
+    deployment.checks[digest] = Check(int(found["growth_bytes"]), golden)
     return deployment.checks[digest]
 
 
@@ -128,8 +129,10 @@ def compare_on_server(deployment: Deployment, version: int, largest_ratio: float
     """
     said = []
     servers = deployment.server.serving(version)
-    if deployment.golden is not None and BYTES_SIGNATURE in servers[0].signatures(version):
-        said += _ask_golden(Golden(deployment.golden), servers, version)
+    if deployment.golden is not None:
+        takes_photos = BYTES_SIGNATURE in servers[0].signatures(version)
+        golden = deployment.golden
+        said += _ask_golden(Golden(golden), servers, version) if takes_photos else [NO_GOLDEN]
     stable = deployment.layout().stable
     if stable is not None and stable != version:
         said.append(_compare_latency(servers[0], version, stable, largest_ratio))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
@@ -20,6 +20,9 @@ from serving.rollout.errors import Refused
 CALLS = "us_bills_model_calls_total"
 SECONDS = "us_bills_model_seconds_bucket"
 SHADOWS = "us_bills_shadow_total"
+
+UNNAMED = ("",)
+"""Counts that have no label `model`: of a front end that asks one model only."""
 
 Counts = Mapping[tuple[str, str], float]
 M = TypeVar("M")
@@ -125,17 +128,23 @@ class Source(Protocol):
         """
 
 
-def look(webapp: str) -> Look:
-    """What the front end has counted until now.
+def look(webapp: str, counted_as: Collection[str] = UNNAMED) -> Look:
+    """What the front end has counted until now of one model.
+
+    Args:
+        webapp: its URL.
+        counted_as: see `read`.
 
     Raises:
         Refused: it cannot be asked, or answers with something else.
     """
-    return read(_page(webapp).text)
+    return read(_page(webapp).text, counted_as)
 
 
-def look_back(webapp: str, seconds: int) -> tuple[Look, float]:
-    """What the front end counted in the last seconds, at most 300.
+def look_back(
+    webapp: str, seconds: int, counted_as: Collection[str] = UNNAMED
+) -> tuple[Look, float]:
+    """What the front end counted in the last seconds, at most 300; see `look`.
 
     Returns:
         The counts and for how long they were made, less where it has not run for so long.
@@ -144,7 +153,8 @@ def look_back(webapp: str, seconds: int) -> tuple[Look, float]:
         Refused: it cannot be asked, or answers with something else.
     """
     page = _page(webapp, f"?ago={seconds}")
-    return look(webapp).since(read(page.text)), float(page.headers.get("Age", 0))
+    counts = look(webapp, counted_as).since(read(page.text, counted_as))
+    return counts, float(page.headers.get("Age", 0))
 
 
 def _page(webapp: str, query: str = "") -> requests.Response:
@@ -161,24 +171,29 @@ def _page(webapp: str, query: str = "") -> requests.Response:
     return reply
 
 
-def read(text: str) -> Look:
+def read(text: str, counted_as: Collection[str] = UNNAMED) -> Look:
     """Understands a page in Prometheus' text format.
+
+    Args:
+        text: the page.
+        counted_as: what the label `model` of a count may be; empty for one without the label.
 
     Raises:
         Refused: it is something else.
     """
     try:
-        return _read(text)
+        return _read(text, counted_as)
     except ValueError as error:
         raise Refused(f"Expected Prometheus' text format. Received: {text[:80]!r}.") from error
 
 
-def _read(text: str) -> Look:
+def _read(text: str, counted_as: Collection[str]) -> Look:
     found: dict[str, dict[tuple[str, str], float]] = defaultdict(lambda: defaultdict(float))
     labels = {CALLS: "result", SECONDS: "le", SHADOWS: "result"}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
-            if label := labels.get(sample.name):
+            label = labels.get(sample.name)
+            if label and sample.labels.get("model", "") in counted_as:
                 found[sample.name][sample.labels["version"], sample.labels[label]] += sample.value
     return Look(found[CALLS], found[SECONDS], found[SHADOWS])
 

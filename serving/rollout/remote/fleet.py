@@ -101,13 +101,13 @@ class Fleet:
 
     # ---- asking ----
 
-    def states(self) -> dict[str, States | ServingError]:
-        """What each server says of its versions, by URL.
+    def states(self, model: str | None = None) -> dict[str, States | ServingError]:
+        """What each server says of the versions of this or of another model, by URL.
 
         Raises:
             ServingError: none of them can be asked.
         """
-        found = some(each(ModelServer.states, self.members()))
+        found = some(each(lambda server: server.states(model), self.members()))
         return {server.url: states for server, states in found.items()}
 
     def serving(self, version: int | None) -> list[ModelServer]:

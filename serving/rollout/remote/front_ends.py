@@ -11,7 +11,7 @@ from serving.client import Unavailable
 from serving.rollout.errors import Refused
 from serving.rollout.remote import figures
 from serving.rollout.remote.addresses import Addresses
-from serving.rollout.remote.figures import Look
+from serving.rollout.remote.figures import UNNAMED, Look
 
 T = TypeVar("T")
 
@@ -42,16 +42,18 @@ class Looks:
 class FrontEnds:
     """See `figures.Source`."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, counted_as: Collection[str] = UNNAMED) -> None:
         """Asks nobody yet.
 
         Args:
             text: URLs separated by commas; `dns:///name:port` for all addresses of a name.
+            counted_as: whose counts, see `figures.read`.
 
         Raises:
             Refused: one is of no such form.
         """
         self._addresses = Addresses(text, "--webapp", "http", "http://host:port")
+        self._counted_as = counted_as
         self._first: dict[str, Look] = {}
         self._last: dict[str, Look] = {}
         self.silent: list[str] = []
@@ -62,7 +64,7 @@ class FrontEnds:
         Raises:
             Refused: none of them can be asked.
         """
-        found = self._ask_all(figures.look)
+        found = self._ask_all(lambda url: figures.look(url, self._counted_as))
         self._first = found | self._first
         self._last = self._last | found
         return Looks(self._last, self._first)
@@ -73,7 +75,8 @@ class FrontEnds:
         Raises:
             Refused: none of them can be asked.
         """
-        found = self._ask_all(lambda url: figures.look_back(url, seconds)).values()
+        asked = self._ask_all(lambda url: figures.look_back(url, seconds, self._counted_as))
+        found = asked.values()
         return total(counts for counts, _ in found), max(age for _, age in found)
 
     def _ask_all(self, ask: Callable[[str], T]) -> dict[str, T]:

@@ -6,13 +6,15 @@ interval, and a counter needs two scrapes before it has grown.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import re
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import requests
 
 from serving.rollout.errors import Refused
-from serving.rollout.remote.figures import CALLS, SECONDS, SHADOWS, Counts, Look
+from serving.rollout.remote.figures import CALLS, SECONDS, SHADOWS, UNNAMED, Counts, Look
 
 _TIMEOUT_SECONDS = 10
 
@@ -22,13 +24,16 @@ class Prometheus:
 
     silent: Sequence[str] = ()
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, counted_as: Collection[str] = UNNAMED) -> None:
         """Asks nobody yet.
 
         Args:
             url: its address, such as http://prometheus:9090.
+            counted_as: whose counts, see `figures.read`.
         """
         self._url = url.rstrip("/")
+        # A series without the label is one with an empty label to Prometheus.
+        self._model = "|".join(map(re.escape, counted_as))
 
     def look(self) -> Instant:
         """The time by its own clock.
@@ -55,7 +60,8 @@ class Prometheus:
         )
 
     def _summed(self, counter: str, label: str, seconds: float, until: float) -> Counts:
-        grown = f"sum by (version, {label}) (increase({counter}[{max(1, round(seconds))}s]))"
+        selected = f"{counter}{{model=~{json.dumps(self._model)}}}[{max(1, round(seconds))}s]"
+        grown = f"sum by (version, {label}) (increase({selected}))"
         series = self._query(grown, time=until)
         return {
             (one["metric"].get("version", ""), one["metric"].get(label, "")): float(one["value"][1])

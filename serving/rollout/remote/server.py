@@ -40,24 +40,24 @@ class ModelServer:
         self._model = model
         self._client = client
 
-    def states(self) -> dict[int, VersionStatus]:
-        """What the server says of each version that it has seen.
+    def states(self, model: str | None = None) -> dict[int, VersionStatus]:
+        """What the server says of each version that it has seen, of this or of another model.
 
         Raises:
             ServingError: it cannot be asked.
         """
         try:
-            return {status.version: status for status in self._client.status(self._model)}
+            return {status.version: status for status in self._client.status(model or self._model)}
         except NotServed:
             return {}
 
-    def version_of(self, label: str) -> int | None:
-        """The version that a label leads to; None where none has it.
+    def version_of(self, label: str, model: str | None = None) -> int | None:
+        """The version that a label of this or another model leads to; None where none has it.
 
         The protocol has no list of labels, so this asks for the signatures behind one.
         """
         try:
-            return self._client.describe(self._model, label=label).version
+            return self._client.describe(model or self._model, label=label).version
         except NotServed:
             return None
 
@@ -68,8 +68,9 @@ class ModelServer:
     def bring_to(self, config: pb.ModelServerConfig, timeout: float = RELOAD_SECONDS) -> str | None:
         """Tells a configuration, or the nearest one that the server takes now.
 
-        A server that started with an older file has not loaded what a label is to move to. It is
-        told to load that beside what it has; the label follows at a later call.
+        A server that started with an older file has not loaded what a label is to move to, of this
+        model or of another one. It is told to load that beside what it has; the label follows at a
+        later call.
 
         Returns:
             None once the server has the configuration; else what it does first.
@@ -80,28 +81,34 @@ class ModelServer:
         try:
             self.reload(config, timeout)
         except InvalidRequest:
-            serving = {number for number, status in self.states().items() if serves(status)}
-            missing = set(_entry(config, self._model).version_labels.values()) - serving
-            if not missing:
-                raise
-            self.reload(self._on_the_way(config, serving), timeout)
-            return f"it loads version {', '.join(map(str, sorted(missing)))} first"
+            now = pb.ModelServerConfig()
+            now.CopyFrom(config)
+            late = [words for e in now.model_config_list.config if (words := self._on_the_way(e))]
+            # With none late it has loaded all by now, or it refuses for another reason, again.
+            self.reload(now, timeout)
+            return f"it loads {' and '.join(late)} first" if late else None
         return None
 
-    def _on_the_way(self, config: pb.ModelServerConfig, serving: set[int]) -> pb.ModelServerConfig:
-        """All that is wanted beside all that serves; a label stays until its version serves."""
-        now = pb.ModelServerConfig()
-        now.CopyFrom(config)
-        entry = _entry(now, self._model)
-        named = entry.model_version_policy.specific.versions
-        named[:] = sorted(serving.union(named))
+    def _on_the_way(self, entry: pb.ModelConfig) -> str | None:
+        """Has a model be all that is wanted beside all that serves, where a label waits for that.
+
+        A label stays until its version serves. Returns words about the versions that it waits for.
+        """
+        serving = {n for n, status in self.states(entry.name).items() if serves(status)}
+        missing = set(entry.version_labels.values()) - serving
+        if not missing:
+            return None
+        if entry.model_version_policy.HasField("specific"):
+            named = entry.model_version_policy.specific.versions
+            named[:] = sorted(serving.union(named))
         for label, version in list(entry.version_labels.items()):
-            present = version if version in serving else self.version_of(label)
+            present = version if version in serving else self.version_of(label, entry.name)
             if present is None:
                 del entry.version_labels[label]
             else:
                 entry.version_labels[label] = present
-        return now
+        of = "" if entry.name == self._model else f" of {entry.name}"
+        return f"version {', '.join(map(str, sorted(missing)))}{of}"
 
     def signatures(self, version: int) -> set[str]:
         """Names of a loaded version's signatures."""
@@ -135,10 +142,6 @@ def client_of(url: str, tls: Tls, certified: str = "") -> GrpcClient:
 def serves(status: VersionStatus | None) -> bool:
     """Whether a version answers."""
     return status is not None and status.state == "AVAILABLE"
-
-
-def _entry(config: pb.ModelServerConfig, model: str) -> pb.ModelConfig:
-    return next(entry for entry in config.model_config_list.config if entry.name == model)
 
 
 def is_gone(error: ServingError) -> bool:

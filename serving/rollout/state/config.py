@@ -64,18 +64,16 @@ class ConfigFile:
 
         Args:
             file: the `models.config`.
-            model: its name; may be left out where the file has only one.
+            model: its name; left out, the first of the file.
 
         Raises:
             Refused: the file cannot be read, or has no such model.
         """
         self.file = file
-        names = [entry.name for entry in self.message().model_config_list.config]
-        if model is None and len(names) == 1:
-            model = names[0]
-        if model is None or model not in names:
+        names = self.models
+        self.model = names[0] if model is None and names else model or ""
+        if self.model not in names:
             raise Refused(f"Expected --model to be one of {names} of {file}. Received: {model}.")
-        self.model = model
 
     def message(self) -> pb.ModelServerConfig:
         """The whole file, as a reload wants it."""
@@ -83,6 +81,16 @@ class ConfigFile:
             return read_text_proto(self.file, pb.ModelServerConfig())
         except StatusError as error:
             raise Refused(f"The configuration cannot be read: {error.message}") from error
+
+    @property
+    def models(self) -> list[str]:
+        """The names of all models, in the file's order."""
+        return [entry.name for entry in self.message().model_config_list.config]
+
+    @property
+    def counted_as(self) -> tuple[str, ...]:
+        """What the label `model` of its counts may be; without the label they are the first's."""
+        return (self.model, "") if self.model == self.models[0] else (self.model,)
 
     @property
     def base_path(self) -> str:
@@ -93,6 +101,11 @@ class ConfigFile:
     def pinned(self) -> bool:
         """Whether the file names the versions to load; else the server loads what it finds."""
         return self._entry(self.message()).model_version_policy.HasField("specific")
+
+    def labels_of_others(self) -> dict[str, Mapping[str, int]]:
+        """Version by label of each other model of the file, by its name."""
+        entries = self.message().model_config_list.config
+        return {e.name: dict(e.version_labels) for e in entries if e.name != self.model}
 
     def read(self, on_disk: Collection[int]) -> Layout:
         """The model's layout; a policy that names no versions is applied to those on disk."""

@@ -20,7 +20,7 @@ from serving.rollout.state.config import ConfigFile, Layout
 from serving.rollout.state.disk import VersionStore
 from serving.rollout.state.files import exclusive, remove_drafts, write_atomically
 from serving.rollout.state.history import Check, History, now, user
-from serving.traffic import NO_CANARY, Traffic
+from serving.traffic import Splits, Traffic
 from serving.wire import messages_pb2 as pb
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Deployment:
         Args:
             config_file: the `models.config`; traffic, history and lock are its neighbours.
             models_root: the folder that stands for `/models/`, the container's mount.
-            model: which model of the file; may be left out where there is one.
+            model: which model of the file; left out, its first.
             server: where the model servers answer gRPC: URLs separated by commas, `dns:///name:port`
                 for all addresses of a name.
             patience: seconds to wait for one of several servers on which nobody listens.
@@ -96,11 +96,10 @@ class Deployment:
         if tls != NO_TLS:
             wanted = ("grpcs", "(certificates are set) grpcs://host:port")
         addresses = Addresses(server, "--server", *wanted)
-        folder = ConfigReader(models_root and models_root.absolute()).locate(config.base_path)
         return cls(
             config=config,
             traffic_file=config_file.with_name("traffic.json"),
-            store=VersionStore(folder),
+            store=_store(config, models_root),
             server=Fleet(
                 addresses,
                 lambda url: ModelServer(
@@ -157,16 +156,20 @@ class Deployment:
             self.config.write(layout)
         return self.config.message()
 
-    def traffic(self) -> Traffic:
-        """The traffic file's content.
+    def traffic(self, model: str | None = None) -> Traffic:
+        """How the requests of this or of another model are shared out.
 
         Raises:
-            Refused: it cannot be understood.
+            Refused: the traffic file cannot be understood.
         """
+        return self._splits().of(model or self.config.model)
+
+    def _splits(self) -> Splits:
+        """The traffic file's content; raises `Refused` where it cannot be understood."""
         if not os.path.lexists(self.traffic_file):
-            return NO_CANARY
+            return Splits()
         try:
-            return traffic.read(self.traffic_file)
+            return traffic.read(self.traffic_file, self.config.models[0])
         except (OSError, ValueError) as error:
             raise Refused(
                 f"{self.traffic_file} cannot be understood: {error}. Any canary or rollback writes "
@@ -174,11 +177,21 @@ class Deployment:
             ) from error
 
     def share(self, wanted: Traffic) -> None:
-        """Writes the traffic file, whatever is there; front ends follow at their next request."""
+        """Writes the model's split, whatever is there; front ends follow at their next request.
+
+        Those of other models stay, unless nobody understands the file.
+        """
+        splits = Splits()
         with suppress(Refused):
-            if wanted == self.traffic() and self.traffic_file.is_file():
+            splits = self._splits()
+            if wanted == splits.of(self.config.model) and self.traffic_file.is_file():
                 return
-        write_atomically(self.traffic_file, wanted.text())
+        write_atomically(self.traffic_file, splits.changed(self.config.model, wanted).text())
+
+
+def _store(config: ConfigFile, models_root: Path | None) -> VersionStore:
+    reader = ConfigReader(models_root and models_root.absolute())
+    return VersionStore(reader.locate(config.base_path))
 
 
 def verifier_of(key: Path | None) -> Verifier | None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 from serving import files
 from serving.local.lifecycle.storage import version_paths
@@ -15,7 +13,6 @@ from serving.rollout.state.files import sync, write_atomically
 from serving.signing.manifest import SIGNATURE
 
 _CHUNK = 2**20
-_CARD = Path("assets.extra") / "model_card.json"
 
 
 class VersionStore:
@@ -145,13 +142,3 @@ def digest_of(folder: Path) -> str:
 def size_of(folder: Path) -> int:
     """Bytes that a version's files take."""
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-
-
-def accuracy_of(folder: Path) -> float | None:
-    """Share of right answers on the best photos that the version's card tells of, 0 to 1."""
-    try:
-        measures: dict[str, Any] = json.loads(files.read_bytes(folder / _CARD))["measures"]
-        best = measures.get("other_source") or measures["held_out"]
-        return float(best["top_1"]["share"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None

@@ -12,12 +12,19 @@ from serving.traffic import VERSIONS
 
 
 class Check(NamedTuple):
-    """What loading a version in a fresh process showed."""
+    """What loading a version in a fresh process showed.
+
+    Attributes:
+        growth_bytes: by how much the process grew.
+        golden: a few words about the golden photos, or none.
+    """
 
     growth_bytes: int
+    golden: str = ""
 
     def __str__(self) -> str:
-        return f"good, takes {self.growth_bytes / 1e6:,.0f} MB of memory"
+        golden = f", {self.golden}" if self.golden else ""
+        return f"good, takes {self.growth_bytes / 1e6:,.0f} MB of memory{golden}"
 
 
 class History:

@@ -1,29 +1,38 @@
 #!/bin/sh
-# Brings the versions of a model from a bucket to a folder: `pull.sh REMOTE FOLDER [SECONDS]`, once or
-# every so many seconds. A version gets its number by one rename, after every file was compared with
-# its checksum: no model server ever finds half of one. Those that are here are never looked at again.
+# Brings the versions of models from a bucket to a folder: `pull.sh REMOTE FOLDER MODELS [SECONDS]`,
+# once or every so many seconds; MODELS are names separated by spaces. A version gets its number by one
+# rename, after every file was compared with its checksum: no model server ever finds half of one. Those
+# that are here are never looked at again. A model that the bucket does not have keeps nobody waiting.
 set -eu
 # Within what stands before `||`, `-e` does not count: each step says so itself.
-remote=$1 folder=$2 every=${3:-}
+remote=$1 folder=$2 models=$3 every=${4:-}
 
 pull() {
-  version=$1 draft=$folder/.pull-$1
+  path=$1/$2 draft=$folder/$1/.pull-$2
   # A bucket knows no renames: saved_model.pb is uploaded last, and until then the version is on its way.
-  files=$(rclone lsf --files-only "$remote/$version") || return 1
+  files=$(rclone lsf --files-only "$remote/$path") || return 1
   echo "$files" | grep -qx saved_model.pb || return 0
-  rclone sync --checksum "$remote/$version" "$draft" || return 1
-  rclone check --quiet "$remote/$version" "$draft" || return 1
-  mv "$draft" "$folder/$version" || return 1
-  echo "version $version is here"
+  rclone sync --checksum "$remote/$path" "$draft" || return 1
+  rclone check --quiet "$remote/$path" "$draft" || return 1
+  mv "$draft" "$folder/$path" || return 1
+  echo "$1 version $2 is here"
+}
+
+versions_of() {
+  # 3 is rclone's status for a folder that is not there; S3 has none, and lists nothing.
+  rclone lsf --dirs-only "$remote/$1" || [ $? = 3 ]
 }
 
 pull_all() {
-  mkdir -p "$folder" || return 1
-  names=$(rclone lsf --dirs-only "$remote") || return 1
-  for name in $names; do
-    version=${name%/}
-    case $version in *[!0-9]*) continue ;; esac
-    [ -e "$folder/$version" ] || pull "$version" || return 1
+  for model in $models; do
+    mkdir -p "$folder/$model" || return 1
+    names=$(versions_of "$model") || return 1
+    [ -n "$names$every" ] || echo "the bucket has no version of $model" >&2
+    for name in $names; do
+      version=${name%/}
+      case $version in *[!0-9]*) continue ;; esac
+      [ -e "$folder/$model/$version" ] || pull "$model" "$version" || return 1
+    done
   done
 }
 

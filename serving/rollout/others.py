@@ -1,0 +1,52 @@
+"""The other models of a site, a line each: `status` is about one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from serving.client import ServingError, VersionStatus
+from serving.rollout.errors import Refused
+from serving.rollout.state.deployment import Deployment
+
+
+def others(deployment: Deployment) -> list[str]:
+    """Says of each other model of `models.config` which versions its labels lead to.
+
+    Args:
+        deployment: of the model that more is told of; its servers are asked.
+
+    Returns:
+        Sentences, which name the flag that tells more.
+    """
+    labels = deployment.config.labels_of_others()
+    return [f"Also {name}: {_model(deployment, name, of)}." for name, of in labels.items()]
+
+
+def _model(deployment: Deployment, name: str, labels: Mapping[str, int]) -> str:
+    states = _states(deployment, name)
+    said = [f"{label} is version {n}, {_on_all(states, n)}" for label, n in sorted(labels.items())]
+    share = _share(deployment, name)
+    return f"{'; '.join([*said, *share]) or 'no labels'} (--model {name})"
+
+
+def _states(deployment: Deployment, name: str) -> list[Mapping[int, VersionStatus]]:
+    """What the servers that answer say of it; none where there is no such server."""
+    try:
+        found = deployment.server.states(name).values()
+    except ServingError:
+        return []
+    return [of_one for of_one in found if not isinstance(of_one, ServingError)]
+
+
+def _on_all(states: list[Mapping[int, VersionStatus]], version: int) -> str:
+    """The state of a version, or several where servers differ."""
+    said = {s[version].state if version in s else "not loaded" for s in states}
+    return " or ".join(sorted(said)) or "?"
+
+
+def _share(deployment: Deployment, name: str) -> list[str]:
+    try:
+        traffic = deployment.traffic(name)
+    except Refused:
+        return ["traffic ?"]
+    return [] if traffic.canary is None else [f"the canary gets {traffic.percent:g} %"]
