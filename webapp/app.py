@@ -8,7 +8,9 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from webapp.inference import traffic_split
 from webapp.inference.classifier import Classifier
+from webapp.inference.counter import Counter
 from webapp.inference.model import Model, connect_to
+from webapp.inference.model_cards import ModelNames
 from webapp.inference.shadow import Shadow
 from webapp.settings import Settings
 from webapp.telemetry import access_log, metrics, traces
@@ -33,9 +35,9 @@ def create_app(settings: Settings) -> Flask:
 
     Returns:
         A WSGI application. Its `extensions` hold `settings`, `model_server` (the client),
-        `classifier`, `metrics`, `places` (for photo requests, with a queue before them),
-        `admission` (which of them are refused), `budget`
-        (how many more bytes may come in), `traffic` (the share of a version on trial), `feedback`
+        `classifier`, `names` (what versions say of their classes), `metrics`, `places` (for photo
+        requests, with a queue before them), `admission` (which of them are refused), `budget` (how
+        many more bytes may come in), `traffic` (the share of a version on trial), `feedback`
         (the folder of photos that come back, or None), `feedback_rate` (how many a client may) and
         `spans` (of OpenTelemetry, or None).
     """
@@ -59,5 +61,8 @@ def create_app(settings: Settings) -> Flask:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies
         )
-    app.extensions["classifier"] = Classifier(model, Shadow(model, counts.count_shadow))
+    counter = Counter(settings, model.model_server) if settings.counter else None
+    shadow = Shadow(model, counts.count_shadow)
+    names = app.extensions["names"] = ModelNames(settings.models)
+    app.extensions["classifier"] = Classifier(model, shadow, counter, names)
     return app

@@ -12,7 +12,9 @@ from serving.client import ServingError
 from webapp.imaging.decode_pool import Busy, TooSlow
 from webapp.imaging.errors import BadImage
 from webapp.inference.classifier import Classifier, Photo
+from webapp.inference.counter import Counter
 from webapp.inference.model import Model, PredictionRequest, connect_to
+from webapp.inference.model_cards import ModelNames
 from webapp.settings import Settings
 
 _UNSURE = "not sure"
@@ -24,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "Exit status: 0 all read, 1 a file could not be read, 2 no model server."
     parser.add_argument("photos", nargs="+", type=Path, metavar="photo", help="a picture file")
     parser.add_argument("--json", action="store_true", help="one JSON object a line, no table")
+    parser.add_argument("--no-count", action="store_true", help="do not count several bills")
     asked = parser.add_mutually_exclusive_group()
     asked.add_argument("--version", type=int, help="ask this version of the model")
     asked.add_argument("--label", help="ask the version with this label")
@@ -36,12 +39,13 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         The exit status: 0, or 1 where a file could not be read, or 2 without a model server.
     """
     label = options.label or (None if options.version is not None else settings.model_label or None)
+    query = PredictionRequest(options.version, label, count=not options.no_count)
     client = connect_to(settings)
+    counter = Counter(settings, client) if settings.counter else None
     failed = False
     try:
-        for line in _ask(
-            options.photos, Classifier(Model(settings, client)), options.version, label
-        ):
+        classifier = Classifier(Model(settings, client), None, counter, ModelNames(settings.models))
+        for line in _ask(options.photos, classifier, query):
             print(json.dumps(line) if options.json else _row(line), flush=True)  # noqa: T201
             failed = failed or "error" in line
     except ServingError as error:
@@ -53,28 +57,38 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _ask(
-    photos: list[Path], classifier: Classifier, version: int | None, label: str | None
+    photos: list[Path], classifier: Classifier, query: PredictionRequest
 ) -> Iterator[dict[str, Any]]:
     for path in photos:
         try:
             photo = Photo(path.read_bytes())
             deadline = time.monotonic() + classifier.model.settings.timeout
-            reply = classifier.ask([photo], PredictionRequest(version, label), deadline)
+            reply = classifier.ask([photo], query, deadline)
         except (BadImage, Busy, TooSlow, OSError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             yield {"filename": str(path), "error": reason}
             continue
         [prediction] = reply.predictions
-        yield {**prediction, "filename": str(path), "model": reply.model}
+        yield {**prediction, "filename": str(path), "model": reply.model, "count": reply.count}
 
 
 def _row(line: dict[str, Any]) -> str:
     if "error" in line:
         return f"{'-':>8}  {'':>7}  {line['filename']}: {line['error']}"
     name, probability = next(iter(line["probabilities"].items()))
-    said = _worth(name) if line["accepted"] else _UNSURE
-    return f"{said:>8}  {probability:>7.1%}  {line['filename']}"
+    known = name if line["value"] is None else _dollars(line["value"])
+    said = known if line["accepted"] else _UNSURE
+    return f"{said:>8}  {probability:>7.1%}  {line['filename']}{_several(line)}"
 
 
-def _worth(name: str) -> str:
-    return f"${name}" if name.isdecimal() else name
+def _several(line: dict[str, Any]) -> str:
+    """What is to be said beside the answer where there are several bills."""
+    values = [_dollars(int(bill["class"])) for bill in line.get("bills", ())]
+    if len(values) < 2:
+        return ""
+    total = f"together {_dollars(line['total'])}" if line["total"] is not None else _UNSURE
+    return f": {len(values)} bills, {' + '.join(values)}, {total}"
+
+
+def _dollars(value: float) -> str:
+    return f"${value:.10g}"

@@ -117,6 +117,12 @@ class Settings:
     model_label: str = _setting(
         "stable", _text, "version label to ask for; empty asks for the newest version"
     )
+    counter: str = _setting(
+        "us_bills_count", _text, "model that counts several bills on a photo; empty for none"
+    )
+    counter_timeout: float = _setting(
+        3.0, _seconds, "seconds that it may take; a photo is then answered without it"
+    )
     traffic_file: str = _setting(
         "serving/config/traffic.json",
         _text,
@@ -125,7 +131,8 @@ class Settings:
     models: str = _setting(
         "models/us_bills",
         _text,
-        "folder of the versions, whose model cards say how sure they should be; empty for none",
+        "folder of the versions, whose model cards name classes and say how sure they should be;"
+        " empty for none",
     )
     timeout: float = _setting(
         5.0, _seconds, "seconds from a photo's last byte to its answer, the model server's included"

@@ -13,13 +13,13 @@ import re
 import time
 from dataclasses import dataclass
 
-from webapp.imaging.decode_process import Busy, DecodeProcess, Limits, TooSlow
+from webapp.imaging.decode_process import Busy, DecodeProcess, Limits, TooSlow, Wanted
 from webapp.imaging.errors import TooCostly
 from webapp.imaging.fair_queue import FairQueue, QueueFull, ServiceTimes
 from webapp.imaging.messages import Costly, DecodedPhoto
 from webapp.timings import Timings
 
-__all__ = ["SLOWEST", "Busy", "Client", "DecodePool", "Place", "TooSlow", "decoders"]
+__all__ = ["SLOWEST", "Busy", "Client", "DecodePool", "Place", "TooSlow", "Wanted", "decoders"]
 
 SLOWEST = 5.0
 """Seconds by the clock that one picture may be decoded, all tries together."""
@@ -91,16 +91,16 @@ class DecodePool:
     def decode(
         self,
         data: bytes,
-        side: int,
+        wanted: Wanted,
         deadline: float,
         timings: Timings,
         client: Client = Client(),
     ) -> DecodedPhoto:
-        """Decode one picture for the model, and for people where `side` is not 0.
+        """Decode one picture for the classifier, and for whatever else is wanted.
 
         Args:
             data: A whole file.
-            side: Longest side in pixels of the small copy; 0 for none.
+            wanted: A small copy for people, a tensor for the counter.
             deadline: On the clock of `time.monotonic`.
             timings: Gets the times of `queue`, `decode` and `preprocess`.
             client: The sender of the picture.
@@ -112,7 +112,7 @@ class DecodePool:
             TooSlow: The deadline has passed, or decoding took more than `SLOWEST` seconds and its
                 process was ended.
         """
-        task = _Task(data, side, deadline, timings, client, time_left=SLOWEST)
+        task = _Task(data, wanted, deadline, timings, client, time_left=SLOWEST)
         # Not within the `try`: a picture that was never begun says nothing about its kind.
         task.require_time()
         if self._overruns.of(task.kind) < _FORGOTTEN:
@@ -147,7 +147,7 @@ class DecodePool:
             seconds = min(seconds, task.deadline - started)
         try:
             with task.timings.time("decode"):
-                decoded = process.decode(task.data, task.side, task.deadline, seconds)
+                decoded = process.decode(task.data, task.wanted, task.deadline, seconds)
         finally:
             task.time_left -= time.monotonic() - started
             self._service.add(task.client.name, time.monotonic() - started)
@@ -161,7 +161,7 @@ class DecodePool:
 @dataclass
 class _Task:
     data: bytes
-    side: int
+    wanted: Wanted
     deadline: float
     timings: Timings
     client: Client

@@ -12,6 +12,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from webapp.imaging.errors import DamagedImage
 from webapp.imaging.messages import (
@@ -41,6 +42,18 @@ class Busy(Exception):
 
 class TooSlow(Exception):
     """A picture was not decoded in time."""
+
+
+class Wanted(NamedTuple):
+    """What is made of a picture beside the classifier's tensor.
+
+    Attributes:
+        side: Longest side in pixels of a small copy for people; 0 for none.
+        for_counter: Whether it gets the counter's tensor too.
+    """
+
+    side: int = 0
+    for_counter: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,12 +86,12 @@ class DecodeProcess:
         """Start the process unless it runs, without waiting for it."""
         _starter.submit(self._start)
 
-    def decode(self, data: bytes, side: int, deadline: float, seconds: float) -> DecodedPhoto:
+    def decode(self, data: bytes, wanted: Wanted, deadline: float, seconds: float) -> DecodedPhoto:
         """Decode one picture.
 
         Args:
             data: A whole file.
-            side: Longest side in pixels of the small copy; 0 for none.
+            wanted: What is to be made of it beside the model's tensor.
             deadline: Until when the process may be starting, on the clock of `time.monotonic`.
             seconds: How long the picture may take, by the clock.
 
@@ -93,7 +106,7 @@ class DecodeProcess:
             connection = self._wait_until_ready(deadline)
             until = until or time.monotonic() + seconds
             try:
-                return self._ask(connection, data, side, until)
+                return self._ask(connection, data, wanted, until)
             # Also TimeoutError is an OSError.
             except (EOFError, OSError, BrokenReply) as error:
                 self._explain(error, last)
@@ -115,11 +128,16 @@ class DecodeProcess:
         """Its number, while there is one."""
         return self._process.pid if self._process else None
 
-    def _ask(self, connection: socket.socket, data: bytes, side: int, until: float) -> DecodedPhoto:
+    def _ask(
+        self, connection: socket.socket, data: bytes, wanted: Wanted, until: float
+    ) -> DecodedPhoto:
         connection.settimeout(max(0.001, until - time.monotonic()))
-        limits = self._limits
-        send_request(connection, Request(data, side, limits.most_estimated, limits.most_seconds))
-        return receive_photo(connection, until)
+        bounds = (self._limits.most_estimated, self._limits.most_seconds)
+        send_request(connection, Request(data, wanted.side, *bounds, wanted.for_counter))
+        photo = receive_photo(connection, until)
+        if (photo.square is not None) != wanted.for_counter:
+            raise BrokenReply("a picture that was asked for in another form")
+        return photo
 
     def _explain(self, error: Exception, last: bool) -> None:
         """End the process, and raise what is to be said; nothing where it may be tried again."""

@@ -40,7 +40,15 @@ from webapp.imaging.messages import (
     send_photo,
     send_ready,
 )
-from webapp.imaging.preprocessing import ENOUGH, at_reduced_scale, decode, open_header, to_square
+from webapp.imaging.preprocessing import (
+    COUNT_SIZE,
+    ENOUGH,
+    at_reduced_scale,
+    decode,
+    letterboxed,
+    open_header,
+    to_square,
+)
 
 
 def serve(descriptor: int, memory: int, niceness: int) -> None:
@@ -83,11 +91,12 @@ def _answer(request: Request) -> DecodedPhoto:
     try:
         header = open_header(request.data)
         full_size = header.size
-        reduced = at_reduced_scale(header, max(ENOUGH, request.side))
+        longest = COUNT_SIZE if request.for_counter else 0
+        reduced = at_reduced_scale(header, max(ENOUGH, request.side), longest)
         scans = header.info.get("scans", 1)
         if cost.estimate(reduced, full_size, scans, len(request.data)) > request.most_estimated:
             raise Costly
-        return _decode(reduced, request.side)
+        return _decode(reduced, request.side, request.for_counter)
     except (MemoryError, TooCostly) as error:
         if isinstance(error.__cause__ or error, MemoryError):
             raise Costly from error
@@ -96,12 +105,13 @@ def _answer(request: Request) -> DecodedPhoto:
         signal.setitimer(signal.ITIMER_PROF, 0)
 
 
-def _decode(header: Image.Image, side: int) -> DecodedPhoto:
+def _decode(header: Image.Image, side: int, for_counter: bool) -> DecodedPhoto:
     upright = decode(header)
     started = time.perf_counter()
     pixels = to_square(upright).tobytes()
+    square = letterboxed(upright).tobytes() if for_counter else None
     small = _small_copy(upright, side) if side else None
-    return DecodedPhoto(pixels, small, time.perf_counter() - started)
+    return DecodedPhoto(pixels, small, time.perf_counter() - started, upright.size, square)
 
 
 def _small_copy(upright: Image.Image, side: int) -> bytes:
@@ -119,4 +129,4 @@ def _warm_up() -> None:
     for name in ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF"):
         file = io.BytesIO()
         tiny.save(file, name)
-        _decode(open_header(file.getvalue()), 8)
+        _decode(open_header(file.getvalue()), 8, for_counter=True)

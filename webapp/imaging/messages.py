@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass
 from enum import IntEnum
 
+from webapp.imaging.cost import MAX_SIDE
 from webapp.imaging.errors import (
     BadImage,
     DamagedImage,
@@ -20,17 +21,22 @@ from webapp.imaging.errors import (
     TooManyPixels,
     UnsupportedImage,
 )
+from webapp.imaging.preprocessing import COUNT_SIZE, IMAGE_SIZE
 
-PIXELS = 224 * 224 * 3
+PIXELS = IMAGE_SIZE * IMAGE_SIZE * 3
 """Bytes of a decoded picture."""
+COUNT_PIXELS = COUNT_SIZE * COUNT_SIZE * 3
+"""Bytes of a decoded picture as the counter takes it."""
 LARGEST_REPLY = 4_000_000
 """Bytes of a reply; a small copy of 480 pixels takes some 50,000."""
 
-# Bytes of the file; longest side of the small copy; two bounds on seconds of processor time.
-_REQUEST = struct.Struct("<QIdd")
+# Bytes of the file; longest side of the small copy; two bounds on seconds of processor time;
+# whether it is for the counter too.
+_REQUEST = struct.Struct("<QIdd?")
 # Kind; bytes that follow.
 _REPLY = struct.Struct("<BI")
-_PREPROCESSING = struct.Struct("<d")
+# Seconds of preprocessing; width and height of the picture; bytes for the counter.
+_PHOTO = struct.Struct("<dIII")
 _KINDS = (BadImage, NotAnImage, DamagedImage, TooManyPixels, TooCostly, UnsupportedImage)
 _LONGEST_SENTENCE = 1000
 
@@ -59,12 +65,14 @@ class Request:
         side: Longest side in pixels of the small copy; 0 for none.
         most_estimated: Seconds of processor time that it may take by the estimate.
         most_seconds: Seconds of processor time after which the process is ended.
+        for_counter: Whether the counter will be asked about it.
     """
 
     data: bytes
     side: int
     most_estimated: float
     most_seconds: float
+    for_counter: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,17 +83,22 @@ class DecodedPhoto:
         pixels: The bytes of uint8 `[224, 224, 3]`, as the model takes it.
         small: A JPEG of the upright picture made small, where one was asked for.
         preprocessing: Seconds that were spent after decoding.
+        size: Width and height of the upright picture as it was decoded.
+        square: The bytes of uint8 `[448, 448, 3]`, as the counter takes it, where that was asked
+            for.
     """
 
     pixels: bytes
     small: bytes | None
     preprocessing: float
+    size: tuple[int, int]
+    square: bytes | None = None
 
 
 def send_request(connection: socket.socket, request: Request) -> None:
     """Hand a picture to the decoding process."""
     bounds = (request.most_estimated, request.most_seconds)
-    connection.sendall(_REQUEST.pack(len(request.data), request.side, *bounds))
+    connection.sendall(_REQUEST.pack(len(request.data), request.side, *bounds, request.for_counter))
     connection.sendall(request.data)
 
 
@@ -95,8 +108,8 @@ def receive_request(connection: socket.socket) -> Request:
     Raises:
         EOFError: The front end is gone.
     """
-    size, side, *bounds = _REQUEST.unpack(_receive_all(connection, _REQUEST.size))
-    return Request(_receive_all(connection, size), side, *bounds)
+    size, side, *rest = _REQUEST.unpack(_receive_all(connection, _REQUEST.size))
+    return Request(_receive_all(connection, size), side, *rest)
 
 
 def send_ready(connection: socket.socket, lacking: str) -> None:
@@ -106,8 +119,9 @@ def send_ready(connection: socket.socket, lacking: str) -> None:
 
 def send_photo(connection: socket.socket, photo: DecodedPhoto) -> None:
     """Send the decoded picture."""
-    head = _PREPROCESSING.pack(photo.preprocessing)
-    _send(connection, _Reply.PHOTO, head + photo.pixels + (photo.small or b""))
+    square = photo.square or b""
+    head = _PHOTO.pack(photo.preprocessing, *photo.size, len(square))
+    _send(connection, _Reply.PHOTO, b"".join((head, photo.pixels, square, photo.small or b"")))
 
 
 def send_error(connection: socket.socket, error: BadImage | Costly) -> None:
@@ -153,13 +167,19 @@ def receive_photo(connection: socket.socket, until: float) -> DecodedPhoto:
 
 
 def _photo(body: bytes) -> DecodedPhoto:
-    end = _PREPROCESSING.size + PIXELS
-    if len(body) < end:
+    if len(body) < _PHOTO.size + PIXELS:
         raise BrokenReply(f"a picture of {len(body)} bytes")
-    [seconds] = _PREPROCESSING.unpack_from(body)
+    seconds, width, height, square = _PHOTO.unpack_from(body)
+    middle = _PHOTO.size + PIXELS
+    end = middle + square
+    if square not in (0, COUNT_PIXELS) or len(body) < end:
+        raise BrokenReply(f"a picture of {len(body)} bytes, {square} of them for the counter")
+    if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
+        raise BrokenReply(f"a picture of {width} x {height} pixels")
     # A number that is none would be told to clients as JSON.
     seconds = seconds if 0 <= seconds < 3600 else 0.0
-    return DecodedPhoto(body[_PREPROCESSING.size : end], body[end:] or None, seconds)
+    pixels, counted = body[_PHOTO.size : middle], body[middle:end] or None
+    return DecodedPhoto(pixels, body[end:] or None, seconds, (width, height), counted)
 
 
 def _send(connection: socket.socket, kind: _Reply, body: bytes) -> None:

@@ -1,14 +1,14 @@
 """From the bytes of a photo to what the model takes: the one definition of preprocessing.
 
-The front end and the training pipeline both call these two functions, so a photo looks the same
-to the model on the day it learns from it and on the day it is asked about it.
+The front end and the training pipeline both call these functions, so a photo looks the same to a
+model on the day it learns from it and on the day it is asked about it: `to_square` for the one that
+names a bill, `letterboxed` for the one that counts several.
 """
 
 from __future__ import annotations
 
 import io
-import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pi_heif  # type: ignore[import-untyped]
 from PIL import Image, ImageChops, UnidentifiedImageError
@@ -22,16 +22,21 @@ from webapp.imaging.errors import (
     name_the_problem,
 )
 from webapp.imaging.metadata import without_metadata
+from webapp.imaging.upright import upright_rgb
 
 if TYPE_CHECKING:
     import numpy as np
 
 __all__ = [
+    "COUNT_SIZE",
     "ENOUGH",
     "IMAGE_SIZE",
     "BadImage",
+    "Frame",
     "at_reduced_scale",
     "decode",
+    "frame_in_square",
+    "letterboxed",
     "open_header",
     "open_upright",
     "to_square",
@@ -39,6 +44,8 @@ __all__ = [
 ]
 
 IMAGE_SIZE = 224
+COUNT_SIZE = 448
+"""Side in pixels of the square that the counter of bills takes."""
 ENOUGH = IMAGE_SIZE * 3 // 2
 """Pixels that the shorter side of a photo keeps at least where it is decoded at reduced scale: half
 as many again as the model sees, so that the resize that follows still smooths."""
@@ -96,7 +103,7 @@ def open_header(data: bytes) -> Image.Image:
     return image
 
 
-def at_reduced_scale(image: Image.Image, enough: int = ENOUGH) -> Image.Image:
+def at_reduced_scale(image: Image.Image, enough: int = ENOUGH, longest: int = 0) -> Image.Image:
     """Choose the smallest scale at which a photo that is shrunk anyway can be decoded.
 
     A JPEG will come at 1/8, 1/4 or 1/2 of its size where that is enough and cuts no pixel in two,
@@ -105,6 +112,7 @@ def at_reduced_scale(image: Image.Image, enough: int = ENOUGH) -> Image.Image:
     Args:
         image: From `open_header`, not yet decoded; changed in place.
         enough: How many pixels both sides must keep at least.
+        longest: How many the longer side must keep at least.
 
     Returns:
         The same picture, with the size that it will have.
@@ -113,7 +121,8 @@ def at_reduced_scale(image: Image.Image, enough: int = ENOUGH) -> Image.Image:
     exact = image.width * image.height <= ROUNDED
     for scale in (8, 4, 2):
         divides = not (exact and any(side % scale for side in image.size))
-        if divides and min(image.size) // scale >= enough:
+        keeps = min(image.size) // scale >= enough and max(image.size) // scale >= longest
+        if divides and keeps:
             image.draft(None, (image.width // scale, image.height // scale))
             break
     return image
@@ -130,7 +139,7 @@ def decode(image: Image.Image) -> Image.Image:
         image.load()
         if image.info.get("cut"):
             _check_rows(image)
-        return _turn_upright(_to_rgb(image), _orientation(image))
+        return upright_rgb(image)
     except MemoryError as error:
         raise TooCostly("The picture takes too much memory to decode.") from error
     except BadImage:
@@ -152,6 +161,44 @@ def to_square(image: Image.Image) -> Image.Image:
         image: A picture in mode `RGB`, of any size.
     """
     return image.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BILINEAR)
+
+
+class Frame(NamedTuple):
+    """Where the whole of a photo lies within the counter's square, in pixels of the square."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+
+def frame_in_square(width: int, height: int) -> Frame:
+    """Place a photo in the counter's square: its longer side fills it, the other is centred.
+
+    Args:
+        width: That of the upright photo, in pixels, as `height` is.
+        height: Only their proportion counts.
+    """
+    scale = COUNT_SIZE / max(width, height)
+    inner = max(1, round(width * scale)), max(1, round(height * scale))
+    return Frame((COUNT_SIZE - inner[0]) // 2, (COUNT_SIZE - inner[1]) // 2, *inner)
+
+
+def letterboxed(image: Image.Image) -> Image.Image:
+    """Fit a whole picture into the counter's square, 448 x 448 pixels, with black around it.
+
+    Nothing is stretched: where things lie and how they are turned is what the counter tells.
+    `frame_in_square` leads back.
+
+    Args:
+        image: A picture in mode `RGB`, of any size; a smaller one is enlarged.
+    """
+    left, top, *inner = frame_in_square(*image.size)
+    square = Image.new("RGB", (COUNT_SIZE, COUNT_SIZE))
+    # The gap lets a large picture be averaged over whole pixels first, in half of the time.
+    fitted = image.resize((inner[0], inner[1]), Image.Resampling.BILINEAR, reducing_gap=1.0)
+    square.paste(fitted, (left, top))
+    return square
 
 
 def to_tensor(image: Image.Image) -> np.ndarray:
@@ -207,53 +254,3 @@ def _check_rows(image: Image.Image) -> None:
     box = ImageChops.difference(image, grey).getbbox()
     if not box or box[3] < ALL_BUT * image.height:
         raise DamagedImage("The picture is damaged or incomplete: its lower part is missing.")
-
-
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-
-
-def _orientation(image: Image.Image) -> int:
-    # A broken EXIF block says nothing about the pixels: the picture is then taken as it lies.
-    try:
-        return int(image.getexif().get(0x0112, 1))
-    except Exception:
-        return 1
-
-
-def _turn_upright(image: Image.Image, orientation: int) -> Image.Image:
-    turn = _TURNS.get(orientation)
-    return image if turn is None else image.transpose(turn)
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I") or image.mode == "F":
-        return _deep_grey_to_8_bit(image).convert("RGB")
-    if image.has_transparency_data:
-        return _over_white(image if image.mode == "RGBA" else image.convert("RGBA"))
-    return image.convert("RGB") if image.mode != "RGB" else image
-
-
-def _deep_grey_to_8_bit(image: Image.Image) -> Image.Image:
-    # Pillow clips deep grey at 255. 32-bit files do not say where white is: the nearest usual
-    # white point that holds their brightest pixel is taken.
-    usual = (65535.0,) if image.mode.startswith("I;16") else (1.0, 255.0, 65535.0)
-    pixels = image.convert("F")
-    peak = float(pixels.getextrema()[1])  # type: ignore[arg-type]
-    white = next((point for point in usual if peak <= point), peak)
-    if not math.isfinite(white):
-        raise DamagedImage("The picture has pixels that are not numbers.")
-    return pixels.point(lambda value: value * (255.0 / white) + 0.5).convert("L")
-
-
-def _over_white(image: Image.Image) -> Image.Image:
-    paper = Image.new("RGB", image.size, "white")
-    paper.paste(image, mask=image.getchannel("A"))
-    return paper

@@ -1,4 +1,4 @@
-"""Photos in, the model's answers out: what the page, the API and the terminal share."""
+"""Photos in, the models' answers out: what the page, the API and the terminal share."""
 
 import time
 from collections.abc import Sequence
@@ -7,12 +7,16 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from webapp.imaging.decode_pool import Busy, Client, TooSlow, decoders
+from webapp.imaging.decode_pool import Busy, Client, TooSlow, Wanted, decoders
 from webapp.imaging.errors import BadImage
 from webapp.imaging.messages import DecodedPhoto
-from webapp.imaging.preprocessing import IMAGE_SIZE
-from webapp.inference.model import Model, PhotoBatch, PredictionRequest
+from webapp.imaging.preprocessing import COUNT_SIZE, IMAGE_SIZE
+from webapp.inference.bills import Contradiction, contradiction
+from webapp.inference.counter import Counter, Counting, CountResponse, Uncounted
+from webapp.inference.model import Model, PhotoBatch, PredictionRequest, PredictionResponse
+from webapp.inference.model_cards import ModelNames
 from webapp.inference.shadow import Shadow
+from webapp.names import Names
 from webapp.timings import Timings
 
 NotDecoded: TypeAlias = BadImage | Busy | TooSlow
@@ -31,10 +35,12 @@ class Photo:
 
 @dataclass(frozen=True)
 class Classifier:
-    """Asks one model about photos; safe to use from many threads."""
+    """Asks one model about photos, and the counter beside it; safe to use from many threads."""
 
     model: Model
     shadow: Shadow | None = None
+    counter: Counter | None = None
+    names: ModelNames = field(default_factory=lambda: ModelNames(""))
 
     def ask(
         self,
@@ -50,7 +56,7 @@ class Classifier:
             photos: One or more files, not yet looked into.
             query: Which version is asked, and for what.
             deadline: When the answer must be there, on the clock of `time.monotonic`, for decoding
-                and the model together.
+                and the models together.
             timings: Where to note how long each step took.
             client: The sender of the photos.
 
@@ -63,47 +69,115 @@ class Classifier:
         """
         timings = timings or Timings()
         decode_by = deadline if len(photos) == 1 else deadline - _FOR_THE_MODEL * _left(deadline)
-        outcomes = [_decode(photo, query.small, timings, decode_by, client) for photo in photos]
+        wanted = Wanted(query.small, self.counter is not None and query.count)
+        outcomes = [_decode(photo, wanted, timings, decode_by, client) for photo in photos]
         decoded = [each for each in outcomes if isinstance(each, DecodedPhoto)]
-        errors = {n: each for n, each in enumerate(outcomes) if not isinstance(each, DecodedPhoto)}
         if not decoded:
-            raise errors[0]
-        names = [photo.filename for n, photo in enumerate(photos) if n not in errors]
-        batch = PhotoBatch(_images(decoded), names)
+            raise next(each for each in outcomes if not isinstance(each, DecodedPhoto))
+        read = [n for n, each in enumerate(outcomes) if isinstance(each, DecodedPhoto)]
+        batch = PhotoBatch(_images(decoded), [photos[n].filename for n in read])
         client.place.acquire(deadline)
+        answer, counted = self._ask_both(batch, decoded, query, deadline, timings)
+        reply = ClassifiedPhotos(
+            {"name": self.model.settings.model_name, **answer.model},
+            [_no_answer(photo) for photo in photos],
+            [each.small if isinstance(each, DecodedPhoto) else None for each in outcomes],
+            {n: each for n, each in enumerate(outcomes) if not isinstance(each, DecodedPhoto)},
+            counted.to_json(),
+            [each.size if isinstance(each, DecodedPhoto) else None for each in outcomes],
+            names=self.names.of(answer.model["version"]),
+        )
+        _fill_in(reply, read, answer, counted)
+        return reply
+
+    def check_counter(self) -> CountResponse:
+        """Tell whether bills would be counted now; photos are answered in either case."""
+        if self.counter is None:
+            return CountResponse(Uncounted.SWITCHED_OFF)
+        return self.counter.check()
+
+    def _ask_both(
+        self,
+        batch: PhotoBatch,
+        decoded: list[DecodedPhoto],
+        query: PredictionRequest,
+        deadline: float,
+        timings: Timings,
+    ) -> tuple[PredictionResponse, CountResponse]:
         with timings.time("model"):
-            answer = self.model.ask(batch, query, deadline)
+            counting = self._begin_counting(decoded, query, deadline)
+            try:
+                answer = self.model.ask(batch, query, deadline)
+            except BaseException:
+                if counting is not None:
+                    counting.cancel()
+                raise
         if self.shadow is not None and query.shadow is not None:
             self.shadow.send(batch, query, query.shadow, answer)
-        answers = iter(answer.predictions)
-        return ClassifiedPhotos(
-            {"name": self.model.settings.model_name, **answer.model},
-            [_no_answer(p) if n in errors else next(answers) for n, p in enumerate(photos)],
-            [each.small if isinstance(each, DecodedPhoto) else None for each in outcomes],
-            errors,
-        )
+        if counting is None:
+            return answer, CountResponse(
+                Uncounted.NOT_ASKED if self.counter else Uncounted.SWITCHED_OFF
+            )
+        with timings.time("count"):
+            return answer, counting.result()
+
+    def _begin_counting(
+        self, decoded: list[DecodedPhoto], query: PredictionRequest, deadline: float
+    ) -> Counting | None:
+        if self.counter is None or not query.count:
+            return None
+        pixels = np.frombuffer(b"".join(each.square or b"" for each in decoded), np.uint8)
+        squares = pixels.reshape(len(decoded), COUNT_SIZE, COUNT_SIZE, 3)
+        return self.counter.begin(squares, [each.size for each in decoded], deadline)
 
 
 @dataclass(frozen=True)
 class ClassifiedPhotos:
-    """What the model said.
+    """What the models said.
 
     Attributes:
         model: `name`, `version` (None where the protocol does not tell) and `label`.
-        predictions: One answer for each photo, see `read_answers`; one that could not be decoded
-            has no `probabilities`, and is not accepted.
+        predictions: One answer for each photo, see `read_answers`, with its `value` in dollars,
+            None where it has none; one that could not be decoded has no `probabilities`, and is
+            not accepted. Counted ones have `bills` and `total`.
         pictures: A small copy of each photo as a JPEG, where one was asked for.
         errors: Why photos could not be decoded, by their place.
+        count: Whether bills were counted, and by what or why not; see `CountResponse.to_json`.
+        sizes: Width and height of each upright photo that was decoded.
+        contradictions: Why sure answers were withheld, by their place.
+        names: What the version's classes are worth, and how they are said.
     """
 
     model: dict[str, Any]
     predictions: list[dict[str, Any]]
     pictures: list[bytes | None] = field(default_factory=list)
     errors: dict[int, NotDecoded] = field(default_factory=dict)
+    count: dict[str, Any] = field(default_factory=CountResponse(Uncounted.SWITCHED_OFF).to_json)
+    sizes: list[tuple[int, int] | None] = field(default_factory=list)
+    contradictions: dict[int, Contradiction] = field(default_factory=dict)
+    names: Names = field(default_factory=Names)
 
     def to_json(self) -> dict[str, Any]:
         """The reply as the API gives it."""
-        return {"model": self.model, "predictions": self.predictions}
+        return {"model": self.model, "predictions": self.predictions, "count": self.count}
+
+
+def _fill_in(
+    reply: ClassifiedPhotos, read: list[int], answer: PredictionResponse, counted: CountResponse
+) -> None:
+    """Put the answers in the places of the photos that were read."""
+    # Copies: what the classifier itself said is compared with what a version on trial says.
+    for n, prediction in zip(read, answer.predictions, strict=True):
+        reply.predictions[n] = _with_value(prediction, reply.names)
+    for n, photo in zip(read, counted.photos, strict=False):
+        prediction = reply.predictions[n]
+        answered = prediction["denomination"]
+        worth = None if answered is None else reply.names.of(answered).amount() or answered
+        against = contradiction(worth, photo)
+        if against is not None:
+            reply.contradictions[n] = against
+            prediction.update(denomination=None, value=None, accepted=False)
+        prediction.update(photo.to_json())
 
 
 def _left(deadline: float) -> float:
@@ -116,12 +190,17 @@ def _images(decoded: list[DecodedPhoto]) -> np.ndarray:
 
 
 def _decode(
-    photo: Photo, small: int, timings: Timings, deadline: float, client: Client
+    photo: Photo, wanted: Wanted, timings: Timings, deadline: float, client: Client
 ) -> DecodedPhoto | NotDecoded:
     try:
-        return decoders.decode(photo.data, small, deadline, timings, client)
+        return decoders.decode(photo.data, wanted, deadline, timings, client)
     except (BadImage, Busy, TooSlow) as error:
         return error
+
+
+def _with_value(prediction: dict[str, Any], names: Names) -> dict[str, Any]:
+    answered = prediction["denomination"]
+    return prediction | {"value": None if answered is None else names.of(answered).value}
 
 
 def _no_answer(photo: Photo) -> dict[str, Any]:

@@ -24,6 +24,7 @@ class PredictionRequest:
         label: A version label, or None; with neither, the newest version answers.
         explain: Whether the answers get a heat map.
         small: Longest side in pixels of a small copy of each picture; 0 for none.
+        count: Whether all bills of each picture are counted too, by another model.
         canary: A version on trial to ask first; where it fails, the one named above answers.
         shadow: A version on trial that gets a copy once the answer is there.
     """
@@ -32,6 +33,7 @@ class PredictionRequest:
     label: str | None = None
     explain: bool = False
     small: int = 0
+    count: bool = False
     canary: int | None = None
     shadow: int | None = None
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from flask import Flask, Response, g, request
 
-from serving.traffic import BUCKETS, BY_REQUEST, NO_CANARY, Traffic, read
+from serving.traffic import BUCKETS, BY_REQUEST, Splits, Traffic, read
 from webapp.inference.model import PredictionRequest
 from webapp.settings import Settings
 
@@ -27,7 +27,7 @@ _COOKIE_SECONDS = 30 * 24 * 3600
 def init_app(app: Flask) -> None:
     """Give `app` its view of the traffic file, and its clients their cookie."""
     settings: Settings = app.extensions["settings"]
-    app.extensions["traffic"] = TrafficFile(settings.traffic_file)
+    app.extensions["traffic"] = TrafficFile(settings.traffic_file, settings.model_name)
     app.after_request(_hand_out_cookie)
 
 
@@ -37,37 +37,47 @@ class TrafficFile:
     Each request compares its date, which takes microseconds, so no restart or signal is needed.
     """
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, model: str) -> None:
+        """Read nothing yet.
+
+        Args:
+            file: Its path; empty for no trials.
+            model: The classifier, which a file of before is about, that names no model.
+        """
         self._file = Path(file) if file else None
+        self._model = model
         # One tuple: of two threads that read, the one with the older text may assign last, and the
         # next request must then find that the file has changed.
-        self._last: tuple[tuple[int, ...] | None, Traffic] = (None, NO_CANARY)
+        self._last: tuple[tuple[int, ...] | None, Splits] = (None, Splits())
 
-    def current(self) -> Traffic:
-        """The content of the file, or its last valid content."""
+    def current(self, model: str | None = None) -> Traffic:
+        """The split of a model, the classifier if none is named, as the last valid file has it."""
+        return self._splits().of(model or self._model)
+
+    def _splits(self) -> Splits:
         if self._file is None:
-            return NO_CANARY
+            return Splits()
         try:
             seen = _identity(self._file.stat())
         except OSError:
-            self._last = (None, NO_CANARY)
-            return NO_CANARY
-        before, traffic = self._last
+            self._last = (None, Splits())
+            return Splits()
+        before, splits = self._last
         if seen != before:
-            traffic = self._read(self._file, seen, traffic)
-        return traffic
+            splits = self._read(self._file, seen, splits)
+        return splits
 
-    def _read(self, file: Path, seen: tuple[int, ...], traffic: Traffic) -> Traffic:
+    def _read(self, file: Path, seen: tuple[int, ...], splits: Splits) -> Splits:
         try:
-            traffic = read(file)
-            _log.info("traffic: %s", traffic)
+            splits = read(file, self._model)
+            _log.info("traffic: %s", dict(splits.by_model))
         except (OSError, ValueError) as error:
             _log.error("%s cannot be used, the last good one stays: %s", file, error)
             if isinstance(error, OSError):
                 # Not the file's fault, such as too many open ones: the next request tries again.
-                return traffic
-        self._last = (seen, traffic)
-        return traffic
+                return splits
+        self._last = (seen, splits)
+        return splits
 
 
 def assign(query: PredictionRequest, traffic: Traffic) -> PredictionRequest:

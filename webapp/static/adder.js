@@ -9,7 +9,8 @@ let counted = [];
 let before = []; // earlier lists, which undo goes back through
 let empty = true; // since the last bill that counted
 
-export const dollars = (n) => (String(n) === "1" ? phrases.one_dollar : phrases.dollars.replace("{n}", n));
+const dollars = (n) => (String(n) === "1" ? phrases.one_dollar : phrases.dollars.replace("{n}", n));
+const isMoney = (name) => /^\d+(\.\d+)?$/.test(name);
 export const adding = () => box.checked;
 
 /** The picture was empty for a while: the next bill counts. */
@@ -18,11 +19,11 @@ export function seeEmpty() {
 }
 
 /** What there is to say beside a bill that was read: the new total, or that it does not count yet. */
-export function add(denomination) {
-  if (!adding()) return "";
+export function add(name) {
+  if (!adding() || !isMoney(name)) return "";
   if (!empty) return phrases.not_added;
   empty = false;
-  change([...counted, Number(denomination)]);
+  change([...counted, Number(name)]);
   return together();
 }
 
@@ -68,7 +69,7 @@ export function start(inView, say) {
   clear.addEventListener("click", startAgain);
   box.addEventListener("change", () => {
     sum.hidden = !box.checked;
-    if (box.checked && inView()) say(dollars(inView()), add(inView()));
+    if (box.checked && isMoney(inView())) say(dollars(inView()), add(inView()));
   });
   const keys = { Backspace: takeBack, Delete: startAgain };
   document.addEventListener("keydown", (event) => {

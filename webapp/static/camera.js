@@ -5,6 +5,8 @@ const AGREEING = 3; // frames that agree before their answer or hint is said
 const PAUSE = 300; // milliseconds between frames
 const REST = 2000; // milliseconds that a hint stays, so that a screen reader can finish it
 const PATIENCE = 8000; // milliseconds for the answer to a frame
+const OTHER = "Other"; // the class of all that is none of the others
+const ANSWER = "="; // before the name of what was seen, which is no hint then
 const SIDE = 480; // longest side of a frame that is sent
 const GLANCE = [32, 24]; // size of the copy that hints are read from
 // Share of the heat on the map's border, of frames that are unsure about a bill. Tried with photos at
@@ -14,8 +16,8 @@ const [FAR, NEAR] = [0.05, 0.1];
 
 /**
  * Starts the camera and reads it until `signal` is aborted. Tells by three functions: `guide(hint)`,
- * `answer(denomination, heatmap, frame)` and `lost()`, the camera being gone; and `emptied()`, since
- * consecutive frames showed no bill.
+ * `answer(name, said, heatmap, frame)`, the name of money being its value, and `lost()`, the camera
+ * being gone; and `emptied()`, since consecutive frames showed no bill.
  */
 export async function watch(video, address, signal, told) {
   const size = { width: { ideal: 1280 }, facingMode: "environment" };
@@ -51,7 +53,8 @@ async function look(video, address, state) {
 }
 
 async function ask(address, frame) {
-  const headers = { "Content-Type": "image/jpeg", Accept: "application/json" };
+  const language = document.documentElement.lang;
+  const headers = { "Content-Type": "image/jpeg", Accept: "application/json", "Accept-Language": language };
   const signal = AbortSignal.timeout(PATIENCE);
   const reply = await fetch(address, { method: "POST", headers, body: frame, signal });
   if (!reply.ok) {
@@ -66,13 +69,15 @@ function unreachable(error) {
   return { hint: "unreachable", frames: error instanceof DOMException ? AGREEING : 1 };
 }
 
-function understand({ accepted, denomination, probabilities, heatmap }) {
-  if (accepted) return isMoney(denomination) ? { name: denomination, heatmap } : { hint: "none", empty: true };
+function understand({ accepted, denomination, value, said, probabilities, heatmap }) {
+  if (accepted && denomination === OTHER) return { hint: "none", empty: true };
+  if (accepted) return { name: String(value ?? denomination), said, heatmap };
   const [likeliest] = Object.entries(probabilities).sort((a, b) => b[1] - a[1])[0];
-  return isMoney(likeliest) ? { hint: distance(heatmap) } : { hint: "turn", empty: true };
+  return likeliest === OTHER ? { hint: "turn", empty: true } : { hint: distance(heatmap) };
 }
 
-const isMoney = (name) => /^\d+$/.test(name);
+// A class may have the name of a hint.
+const isAnswer = (seen) => seen.startsWith(ANSWER);
 
 // A bill that is far away warms the middle of the map only, one that is too close all of it.
 function distance(heatmap) {
@@ -108,8 +113,8 @@ function jpeg(video) {
   return new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.85));
 }
 
-function decide({ name, hint, empty, heatmap, frame, frames = 1 }, state, { guide, answer, emptied }) {
-  const seen = name ?? hint;
+function decide({ name, said, hint, empty, heatmap, frame, frames = 1 }, state, { guide, answer, emptied }) {
+  const seen = name === undefined ? hint : ANSWER + name;
   state.empty = empty ? state.empty + 1 : 0;
   if (state.empty === AGREEING) emptied();
   state.agreed = (seen === state.seen ? state.agreed : 0) + frames;
@@ -118,13 +123,13 @@ function decide({ name, hint, empty, heatmap, frame, frames = 1 }, state, { guid
   const next = choose(seen, state);
   if (next === state.said) return;
   Object.assign(state, { said: next, since: performance.now() });
-  if (isMoney(next)) answer(next, heatmap, frame);
+  if (isAnswer(next)) answer(name, said, heatmap, frame);
   else guide(next);
 }
 
 // What is to be said now. Once a bill has left, its value may be said again.
 function choose(seen, { said, since, agreed, away }) {
-  const rested = isMoney(seen) || isMoney(said) || performance.now() - since >= REST;
+  const rested = isAnswer(seen) || isAnswer(said) || performance.now() - since >= REST;
   if (agreed >= AGREEING && rested) return seen;
-  return isMoney(said) && away >= AGREEING ? "busy" : said;
+  return isAnswer(said) && away >= AGREEING ? "busy" : said;
 }

@@ -98,14 +98,14 @@ function draft(state, shown = "", more = "") {
     return line;
   });
   region.append(...lines);
-  Object.assign(region.dataset, { state, denomination: "" });
+  Object.assign(region.dataset, { state, denomination: "", bills: "" });
   return region;
 }
 
 // An old answer never stays beside a new photo, nor in the title.
-function put({ children, dataset: { state, denomination = "" } }) {
+function put({ children, dataset: { state, denomination = "", bills = "" } }) {
   verdict.replaceChildren(...children);
-  Object.assign(verdict.dataset, { state, denomination });
+  Object.assign(verdict.dataset, { state, denomination, bills });
   const shown = verdict.querySelector(".headline")?.textContent;
   document.title = shown ? `${shown} · ${phrases.title}` : phrases.title;
 }
@@ -125,7 +125,8 @@ async function startCamera() {
   details.replaceChildren();
   notice("busy", phrases.busy);
   try {
-    const address = new URL("/predict?explain=1&frame=1", form.action);
+    // Each bill is counted once the frames agree on its value.
+    const address = new URL("/predict?explain=1&frame=1&count=0", form.action);
     await watch(stage.camera, address, signal, { guide, answer, lost, emptied: adder.seeEmpty });
     if (!signal.aborted) stage.showCamera();
   } catch {
@@ -163,22 +164,28 @@ function instruct(...said) {
   hint(words(verdict));
 }
 
-function answer(denomination, heatmap, frame) {
-  const region = draft("sure", adder.dollars(denomination), adder.add(denomination));
-  region.dataset.denomination = denomination;
+function answer(name, said, heatmap, frame) {
+  const region = draft("sure", said, adder.add(name));
+  region.dataset.denomination = name;
   put(region);
   details.replaceChildren();
   stage.drawHeat(heatmap);
   tell();
-  addCard(denomination, frame);
+  addCard(name, frame);
 }
 
-// The bars and the version, in the server's words; the picture is on the stage already.
-async function addCard(denomination, frame) {
+// The bars and the version, in the server's words; the picture is on the stage already. Several
+// bills are told here: adding up, they come one after the other.
+async function addCard(name, frame) {
   const { signal } = job;
   const { page } = await send(`${form.action}&frame=1`, frame, signal);
-  const same = (region) => region?.dataset.denomination === denomination;
-  if (signal.aborted || !same(verdict) || !same(page?.getElementById("verdict"))) return;
+  const region = page?.getElementById("verdict");
+  const same = ({ dataset }) => dataset.denomination === name;
+  if (signal.aborted || !region || !same(verdict)) return;
+  if (region.dataset.bills && !adder.adding()) {
+    put(region);
+    tell();
+  } else if (!same(region)) return;
   const card = page.querySelector(".card");
   showFrame(card);
   card.querySelector("figure")?.remove();
@@ -187,7 +194,10 @@ async function addCard(denomination, frame) {
 
 // What a live camera shows next would take the form away that somebody has just opened.
 details.addEventListener("toggle", ({ target }) => { if (target.open) endCamera(); }, { capture: true });
-const inView = () => (filming && verdict.dataset.state === "sure" ? verdict.dataset.denomination : "");
+const inView = () => {
+  const { state, denomination, bills } = verdict.dataset;
+  return filming && state === "sure" && !bills ? denomination : "";
+};
 adder.start(inView, instruct);
 live.addEventListener("click", () => (filming ? endCamera() : startCamera()));
 document.addEventListener("visibilitychange", () => { if (document.hidden) endCamera(); });

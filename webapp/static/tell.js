@@ -4,12 +4,14 @@
 // The pulses of the EyeNote app, which people know: 1 for $1 up to 7 for $100.
 const PULSES = { 1: 1, 2: 2, 5: 3, 10: 4, 20: 5, 50: 6, 100: 7 };
 const [PULSE, PAUSE, LONG, GAP] = [120, 130, 700, 1000]; // milliseconds
+// Quick ones say how many bills a photo shows.
+const [QUICK, BETWEEN] = [50, 100];
 // Browsers cut a vibration behind its 99th part, and a bill that is cut would be another bill.
-const MOST = 7;
+const MOST = 98;
 
 const verdict = document.getElementById("verdict");
 const ways = {
-  speech: () => speak(words(verdict)),
+  speech: () => speak(words(verdict), herald()),
   vibration: () => navigator.vibrate(rhythm(verdict)),
   tones: () => beep(rhythm(verdict)),
 };
@@ -23,6 +25,7 @@ const [speech, , tones] = boxes;
 
 let audio = null;
 let voice = null;
+let later = 0;
 
 /** Tells what the page says now, in the ways that are switched on, and brings it into view. */
 export function tell() {
@@ -50,15 +53,35 @@ export function words(region) {
   return lines.map(({ textContent }) => textContent.trim().replace(/\.$/, "")).join(". ");
 }
 
-// The lengths of pulses, each followed by that of the pause behind it; for each bill in turn.
-function rhythm({ dataset: { denomination = "" } }) {
-  return denomination.split(",").slice(0, MOST).flatMap((name) => {
-    const pulses = name in PULSES ? Array(PULSES[name]).fill([PULSE, PAUSE]).flat() : [LONG, PAUSE];
-    return [...pulses.slice(0, -1), GAP];
-  });
+// The lengths of pulses, each followed by that of the pause behind it: how many bills there are,
+// then each bill in turn.
+function rhythm(region) {
+  const lengths = quick(region);
+  for (const name of region.dataset.denomination.split(",")) {
+    const pulses = name in PULSES ? times(PULSES[name], PULSE, PAUSE) : [LONG, GAP];
+    if (lengths.length + pulses.length > MOST) break;
+    lengths.push(...pulses);
+  }
+  return lengths;
 }
 
-function speak(text) {
+const times = (n, length, pause) => [...Array(n - 1).fill([length, pause]).flat(), length, GAP];
+const quick = ({ dataset: { bills } }) => (bills ? times(Number(bills), QUICK, BETWEEN) : []);
+
+// How long the number of bills is felt or heard, where somebody has chosen that: words come after it.
+function herald() {
+  const felt = boxes.some(({ name, checked }) => checked && name !== "speech");
+  return felt ? quick(verdict).reduce((sum, length) => sum + length, 0) : 0;
+}
+
+// After `wait` milliseconds, unless something else is to be said before.
+function speak(text, wait = 0) {
+  clearTimeout(later);
+  if (wait) {
+    speechSynthesis.cancel();
+    later = setTimeout(speak, wait, text);
+    return;
+  }
   const utterance = new SpeechSynthesisUtterance(text);
   utterance.lang = document.documentElement.lang;
   speechSynthesis.cancel();
@@ -80,7 +103,7 @@ function beep(lengths) {
 }
 
 function sound(start, length) {
-  const tone = new OscillatorNode(audio, { frequency: length === LONG ? 220 : 660 });
+  const tone = new OscillatorNode(audio, { frequency: { [LONG]: 220, [QUICK]: 990 }[length] ?? 660 });
   tone.connect(voice);
   tone.start(start);
   tone.stop(start + length / 1000);

@@ -70,6 +70,7 @@ class _Watch:
             metrics.stages.labels(stage).observe(spent)
         if reply is not None:
             metrics.count_answers(reply, g.get("frames", False))
+            metrics.count_bills(reply)
 
 
 def _fields(
@@ -97,4 +98,8 @@ def _fields(
             next(iter(each.get("probabilities", [None]))) for each in reply.predictions
         ]
         fields["accepted"] = [each["accepted"] for each in reply.predictions]
+        fields["count"] = reply.count.get("reason", "ok")
+        bills = [[bill["class"] for bill in each.get("bills", ())] for each in reply.predictions]
+        if any(bills):
+            fields["bills"] = bills
     return fields

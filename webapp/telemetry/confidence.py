@@ -5,10 +5,11 @@ shares stand on `/metrics` beside those of the photos that are answered, so that
 compare both (population stability index, see `deploy/monitoring/rules.yml`).
 """
 
-import json
 import logging
 from pathlib import Path
 from typing import Any
+
+from webapp.inference.model_cards import card_file, read_card
 
 _log = logging.getLogger("webapp")
 
@@ -48,10 +49,11 @@ class ModelCards:
         return set(sorted(numbers)[-_MOST_VERSIONS:])
 
     def _shares(self, version: int) -> dict[str, float]:
-        file = Path(str(self._folder), str(version), "assets.extra", "model_card.json")
+        folder = Path(str(self._folder))
         try:
-            return shares(json.loads(file.read_bytes()))
+            return shares(read_card(folder, version))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            file = card_file(folder, version)
             _log.warning("%s does not say how sure the version should be: %r", file, error)
             return {}
 

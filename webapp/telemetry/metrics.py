@@ -92,6 +92,18 @@ class Metrics:
             "was",
             "answered",
         )
+        self.counted = self._counter(
+            "us_bills_counts", "Requests by whether bills were counted, or why not.", "result"
+        )
+        self.bills = self._counter(
+            "us_bills_bills_seen",
+            "Pictures by the number of bills that the counter sees, and whether it is sure.",
+            "bills",
+            "accepted",
+        )
+        self.withheld = self._counter(
+            "us_bills_withheld", "Sure answers withheld, by what the counter sees.", "reason"
+        )
         # Of several processes, the one that was answered last is right about it.
         self.stable = Gauge(
             "us_bills_stable_version",
@@ -122,6 +134,16 @@ class Metrics:
             if not frames:
                 confidence = max(prediction["probabilities"].values())
                 self.photos.labels(answer, label_of(confidence), version).inc()
+
+    def count_bills(self, reply: ClassifiedPhotos) -> None:
+        """Count what the counter saw: nothing but the reason where it was not there."""
+        self.counted.labels(reply.count.get("reason", "ok")).inc()
+        for prediction in reply.predictions:
+            if "bills" in prediction:
+                accepted = str(prediction["total"] is not None).lower()
+                self.bills.labels(str(len(prediction["bills"])), accepted).inc()
+        for reason in reply.contradictions.values():
+            self.withheld.labels(reason).inc()
 
     def count_call(self, version: int | None, sent_as: str, result: str, seconds: float) -> None:
         """Count a call of the model server; see `webapp.inference.model.Count`."""
@@ -184,6 +206,11 @@ class _AtThisMoment(Collector):
         yield GaugeMetricFamily(
             "us_bills_model_server_ready", "Whether a photo sent now would be answered.", ready
         )
+        if classifier.counter is not None:
+            counts = ready and classifier.check_counter().reason is None
+            yield GaugeMetricFamily(
+                "us_bills_counter_ready", "Whether its bills would be counted.", int(counts)
+            )
         traffic: TrafficFile = self._app.extensions["traffic"]
         yield GaugeMetricFamily(
             "us_bills_canary_percent",

@@ -19,6 +19,7 @@ from webapp.timings import Timings
 from webapp.views.admission import Admission
 from webapp.views.clients import network
 from webapp.views.memory_budget import MemoryBudget
+from webapp.views.naming import add_said
 from webapp.views.pages import PICTURE_SIZE, answer_page, prefers_html
 from webapp.views.problems import add_errors
 from webapp.views.uploads import read_photos
@@ -66,6 +67,7 @@ def predict() -> ResponseReturnValue:
             query = assign(query, traffic.current())
         reply = g.reply = ask(photos, query)
         add_errors(reply)
+        add_said(reply)
     # Small copies of the photos are for the page alone.
     return answer_page(reply) if query.small else jsonify(reply.to_json())
 
@@ -97,15 +99,18 @@ def read_query(asked: Mapping[str, str], settings: Settings) -> PredictionReques
         HTTPException: 400 the query makes no sense.
     """
     version, label = asked.get("version"), asked.get("label")
-    explain = _flag(asked, "explain")
-    small = PICTURE_SIZE if prefers_html() else 0
+    how: dict[str, Any] = {
+        "explain": _flag(asked, "explain"),
+        "small": PICTURE_SIZE if prefers_html() else 0,
+        "count": _flag(asked, "count", usual="1"),
+    }
     if version is not None and label is not None:
         abort(400, "Ask for a version or for a label, not for both.")
     if version is not None:
-        return PredictionRequest(_whole_number(version), None, explain, small)
+        return PredictionRequest(_whole_number(version), None, **how)
     if label == "":
         abort(400, "`label` is empty. Expected the name of a version label.")
-    return PredictionRequest(None, label or settings.model_label or None, explain, small)
+    return PredictionRequest(None, label or settings.model_label or None, **how)
 
 
 def _whole_number(text: str) -> int:
@@ -116,8 +121,8 @@ def _whole_number(text: str) -> int:
     return int(text)
 
 
-def _flag(asked: Mapping[str, str], name: str) -> bool:
-    value = asked.get(name, "0")
+def _flag(asked: Mapping[str, str], name: str, usual: str = "0") -> bool:
+    value = asked.get(name, usual)
     if value not in ("0", "1"):
         abort(400, f"Unrecognized {name}: {value!r}. Expected 0 or 1.")
     return value == "1"

@@ -55,7 +55,8 @@ def give() -> ResponseReturnValue:
     store = _store()
     settings: Settings = current_app.extensions["settings"]
     budget: MemoryBudget = current_app.extensions["budget"]
-    query = replace(read_query(request.args.to_dict(), settings), small=PICTURE_SIZE, explain=False)
+    asked = read_query(request.args.to_dict(), settings)
+    query = replace(asked, small=PICTURE_SIZE, explain=False, count=False)
     _count()
     with budget.reserve(request.environ):
         form = read_photo_form(settings, _TEXTS)

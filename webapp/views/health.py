@@ -16,7 +16,7 @@ def livez() -> ResponseReturnValue:
 
 @blueprint.get("/readyz")
 def readyz() -> ResponseReturnValue:
-    """Say that a photo sent now would be answered."""
+    """Say that a photo sent now would be answered, and whether its bills would be counted."""
     classifier: Classifier = current_app.extensions["classifier"]
     classifier.model.check_ready()
-    return {"status": "ready"}
+    return {"status": "ready", "count": classifier.check_counter().to_json()}

@@ -12,7 +12,11 @@ from flask.typing import ResponseReturnValue
 
 from webapp.feedback.store import UNLISTED, Feedback
 from webapp.inference.classifier import ClassifiedPhotos
+from webapp.inference.counter import Uncounted
+from webapp.inference.model_cards import ModelNames
 from webapp.inference.traffic_split import number_client
+from webapp.names import Names
+from webapp.views.naming import Naming
 from webapp.views.translations import LANGUAGES, language, sentence
 
 PICTURE_SIZE = 480
@@ -53,8 +57,31 @@ def prefers_html() -> bool:
 def answer_page(reply: ClassifiedPhotos) -> str:
     """The page with the answers of a reply, each beside a small copy of its photo."""
     pictures = [_data_url(picture) if picture else None for picture in reply.pictures]
-    answers = list(zip(reply.predictions, pictures, strict=True))
-    return _page(answers=answers, model=reply.model)
+    sizes = [_drawn(size) for size in reply.sizes or [None] * len(pictures)]
+    answers = list(zip(reply.predictions, pictures, sizes, strict=True))
+    missed = reply.count.get("reason") not in (None, Uncounted.NOT_ASKED, Uncounted.SWITCHED_OFF)
+    return _page(
+        answers=answers, model=reply.model, count=reply.count, missed=missed, names=reply.names
+    )
+
+
+def is_several(answer: Mapping[str, Any]) -> bool:
+    """Tell whether the page speaks of more than one bill.
+
+    Beside a sure answer that a photo shows no money, bills in doubt are not worth a word.
+    """
+    no_money = answer["accepted"] and answer.get("value") is None
+    return len(answer.get("bills", ())) > 1 and not no_money
+
+
+def is_sum(answer: Mapping[str, Any]) -> bool:
+    """Tell whether the answer about a photo is the sum of several bills."""
+    return is_several(answer) and answer["total"] is not None
+
+
+def scores(answer: Mapping[str, Any]) -> list[tuple[str, float]]:
+    """The class of each bill, and how sure the counter is of it."""
+    return [(bill["class"], bill["score"]) for bill in answer["bills"]]
 
 
 def problem_page(problem: Mapping[str, Any], filename: str | None = None) -> str:
@@ -64,7 +91,8 @@ def problem_page(problem: Mapping[str, Any], filename: str | None = None) -> str
 
 def kept_page(feedback: Feedback) -> str:
     """The page that says what is kept of a photo that was sent back, and that deletes it."""
-    return _page(kept=feedback)
+    names: ModelNames = current_app.extensions["names"]
+    return _page(kept=feedback, names=names.of(feedback.version))
 
 
 def deleted_page() -> str:
@@ -74,7 +102,7 @@ def deleted_page() -> str:
     return _page(problem={"state": "other", "headline": headline, "detail": detail})
 
 
-def _page(**parts: Any) -> str:
+def _page(names: Names = Names(), **parts: Any) -> str:  # noqa: B008
     lang, settings = language(), current_app.extensions["settings"]
     return render_template(
         "page.html",
@@ -83,12 +111,28 @@ def _page(**parts: Any) -> str:
         phrases=LANGUAGES[lang],
         languages=LANGUAGES,
         sentence=sentence,
+        naming=Naming(names, lang),
         max_bytes=settings.max_bytes,
         feedback_days=settings.feedback_days if settings.feedback else 0,
         unlisted=UNLISTED,
+        counting=bool(settings.counter),
+        is_several=is_several,
+        is_sum=is_sum,
+        scores=scores,
         revision=_revision(),
         **parts,
     )
+
+
+def _drawn(size: tuple[int, int] | None) -> tuple[int, int] | None:
+    """Width and height of the drawing over a photo: those of its copy, or as if it were as large.
+
+    So numbers over a small photo have the size of those over a large one.
+    """
+    if size is None:
+        return None
+    width, height = (round(PICTURE_SIZE * side / max(size)) for side in size)
+    return max(1, width), max(1, height)
 
 
 def _data_url(picture: bytes) -> str:

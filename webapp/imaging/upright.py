@@ -1,0 +1,70 @@
+"""From any mode and orientation of a decoded picture to eight bits RGB, the right way up.
+
+The modes are those of Pillow: CMYK, palettes, 16 bits, floats, transparency.
+"""
+
+from __future__ import annotations
+
+import math
+
+from PIL import Image
+
+from webapp.imaging.errors import DamagedImage
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def upright_rgb(image: Image.Image) -> Image.Image:
+    """Turn a picture of any mode into `RGB`, and the right way up by its EXIF block.
+
+    Args:
+        image: Decoded; deep grey is scaled to eight bits, and what is transparent becomes white.
+
+    Raises:
+        DamagedImage: It has pixels that are not numbers.
+    """
+    rgb = _to_rgb(image)
+    turn = _TURNS.get(_orientation(image))
+    return rgb if turn is None else rgb.transpose(turn)
+
+
+def _orientation(image: Image.Image) -> int:
+    # A broken EXIF block says nothing about the pixels: the picture is then taken as it lies.
+    try:
+        return int(image.getexif().get(0x0112, 1))
+    except Exception:
+        return 1
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I") or image.mode == "F":
+        return _deep_grey_to_8_bit(image).convert("RGB")
+    if image.has_transparency_data:
+        return _over_white(image if image.mode == "RGBA" else image.convert("RGBA"))
+    return image.convert("RGB") if image.mode != "RGB" else image
+
+
+def _deep_grey_to_8_bit(image: Image.Image) -> Image.Image:
+    # Pillow clips deep grey at 255. 32-bit files do not say where white is: the nearest usual
+    # white point that holds their brightest pixel is taken.
+    usual = (65535.0,) if image.mode.startswith("I;16") else (1.0, 255.0, 65535.0)
+    pixels = image.convert("F")
+    peak = float(pixels.getextrema()[1])  # type: ignore[arg-type]
+    white = next((point for point in usual if peak <= point), peak)
+    if not math.isfinite(white):
+        raise DamagedImage("The picture has pixels that are not numbers.")
+    return pixels.point(lambda value: value * (255.0 / white) + 0.5).convert("L")
+
+
+def _over_white(image: Image.Image) -> Image.Image:
+    paper = Image.new("RGB", image.size, "white")
+    paper.paste(image, mask=image.getchannel("A"))
+    return paper
