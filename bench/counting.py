@@ -1,0 +1,65 @@
+"""What counting costs: answers with and without it by turns, `python -m bench.counting`.
+
+One client sends photos to the front end, which stands before the local model server with both
+models.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import requests
+
+from bench.photos import MEGAPIXEL, SQUARE, jpeg
+from tests.support.servers import SHIPPED_FLAGS, ModelServer
+from tests.webapp.server import FrontEnd
+
+COUNTER = "us_bills_count"
+
+
+def main() -> None:
+    """Does what the command line says."""
+    parser = argparse.ArgumentParser(prog="python -m bench.counting", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=15, help="turns of each")
+    parser.add_argument("--each", type=int, default=10, help="answers in a turn")
+    options = parser.parse_args()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        ModelServer(Path(folder), SHIPPED_FLAGS, wait_for=["us_bills", COUNTER]) as server,
+        FrontEnd(server.grpc_url, US_BILLS_COUNTER=COUNTER) as front_end,
+        requests.Session() as session,
+    ):
+        front_end.wait_for("/readyz", 200)
+        for name, size in (("1 megapixel", MEGAPIXEL), ("224 px", SQUARE)):
+            print(_compared(name, jpeg(size), front_end.url, session, options))  # noqa: T201
+
+
+def _compared(
+    name: str, photo: bytes, url: str, session: requests.Session, options: argparse.Namespace
+) -> str:
+    """Returns a line of medians in milliseconds, and the middle of the ratios of the turns."""
+    times: dict[str, list[float]] = {"0": [], "1": []}
+    for turn in range(options.rounds):
+        for count in ("01", "10")[turn % 2]:
+            seconds = [_seconds(session, url, photo, count) for _ in range(options.each)]
+            times[count].append(statistics.median(seconds))
+    ratio = statistics.median(b / a for a, b in zip(times["0"], times["1"], strict=True))
+    without, counted = (1e3 * statistics.median(times[count]) for count in "01")
+    return f"{name}: {without:.1f} ms without, {counted:.1f} ms with counting, ratio {ratio:.2f}"
+
+
+def _seconds(session: requests.Session, url: str, photo: bytes, count: str) -> float:
+    started = time.perf_counter()
+    reply = session.post(f"{url}/predict?count={count}", files={"image": photo}, timeout=60)
+    reply.raise_for_status()
+    if count == "1" and not reply.json()["count"]["available"]:
+        raise RuntimeError(f"Nothing was counted: {reply.json()['count']}.")
+    return time.perf_counter() - started
+
+
+if __name__ == "__main__":
+    main()
