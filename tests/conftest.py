@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+from tests.support.counting import serving_both
 from tests.support.servers import SHIPPED_FLAGS, ModelServer
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -44,6 +45,13 @@ def model_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelServ
     """The local model server with the shipped model and configuration."""
     folder = tmp_path_factory.mktemp("model_server")
     with ModelServer(folder, flags=SHIPPED_FLAGS, wait_for=["us_bills"]) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def counting_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelServer]:
+    """The shipped model beside a counter that reads painted rectangles."""
+    with serving_both(tmp_path_factory.mktemp("counting_server")) as server:
         yield server
 
 

@@ -16,7 +16,7 @@ GROUND = {
     "serving.rollout": {"errors"},
     "serving": {"concurrency", "files", "spans", "tracing", "traffic"},
     "training": {"recipe"},
-    "webapp": {"allocator", "settings", "timings"},
+    "webapp": {"allocator", "names", "settings", "timings"},
 }
 ARROWS = {
     "webapp.imaging": set(),
@@ -115,6 +115,21 @@ ARROWS = {
         "webapp.imaging",
         "serving.wire",
     },
+    "training.counting": {
+        "training.checkpoint",
+        "training.commands",
+        "training.progress",
+        "training.recipe",
+        "training.run_folder",
+        "training.teaching",
+        "training.rehearsal",
+        "training.export",
+        "training.evaluation",
+        "training.augmentation",
+        "training.network",
+        "training.data",
+        "webapp.imaging",
+    },
     "bench.load": {"serving.wire"},
     "bench.report": {"bench.load"},
     "bench.contenders": {
@@ -125,8 +140,8 @@ ARROWS = {
         "serving.local.threads",
         "serving.wire",
         "training.evaluation",
-        "training.fit",
-        "training.network",
+        "training.export",
+        "training.rehearsal",
         "webapp.imaging",
     },
 }
@@ -145,6 +160,7 @@ BETWEEN_TIERS = {
         "webapp.feedback.store",
         "webapp.imaging.jpeg",
         "webapp.imaging.preprocessing",
+        "webapp.names",
     },
     "bench": {"serving", "training", "webapp"},
 }

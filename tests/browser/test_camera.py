@@ -46,7 +46,7 @@ FILMING = """async () => {
     const tracks = (await Promise.all(streams)).flatMap((stream) => stream.getTracks());
     return tracks.map(({ readyState }) => readyState === "live");
 }"""
-FRAMES = re.compile(r"/predict\?explain=1&frame=1$")
+FRAMES = re.compile(r"/predict\?explain=1&frame=1&count=0$")
 
 
 def far_away(bill: Image.Image, share: float) -> Image.Image:
@@ -147,6 +147,27 @@ def test_a_real_bill_is_read(driver: Any, front_end: FrontEnd, tmp_path: Path) -
         film = shoot(tmp_path / "film.y4m", [photo])
     with filming(driver, front_end, film) as page:
         wait_to_hear(page, {"20 dollars"})
+
+
+def test_what_is_no_money_is_named_and_never_added_up(page: Page) -> None:
+    seen = canned.reply("closer").to_json()
+    seen["predictions"][0]["said"] = "a mug"
+    page.get_by_label("Add up what the camera reads").check()
+    page.route(FRAMES, lambda route: route.fulfill(json=seen))
+    start(page)
+    page.locator("#verdict[data-state=sure]").wait_for()
+    # Though its class is called as a hint is.
+    assert headline(page) == "a mug"
+    assert page.locator("#counted li").count() == 0
+
+
+def test_a_second_design_of_a_value_is_said_and_added_up_as_the_first_is(page: Page) -> None:
+    page.get_by_label("Add up what the camera reads").check()
+    answer_frames(page, repeat("10-2026"))
+    start(page)
+    page.locator("#verdict[data-state=sure]").wait_for()
+    assert page.locator("#verdict .headline").inner_text() == "10 dollars"
+    assert page.locator("#counted li").all_inner_texts() == ["10 dollars"]
 
 
 def test_without_a_bill_it_says_so_and_stops_when_told(open_page: OpenPage) -> None:

@@ -167,7 +167,8 @@ def test_a_new_volume_gets_the_repositorys_configuration_and_an_old_one_keeps_it
     file = volume / "config" / "models.config"
     subprocess.run([*shell, text], check=True)
     assert ConfigFile(file).model == "us_bills"
-    assert (volume / "us_bills").is_dir()
+    for model in ConfigFile(file).models:
+        assert (volume / model).is_dir()
     file.write_text("as a rollout made it")
     subprocess.run([*shell, text], check=True)
     assert file.read_text() == "as a rollout made it"

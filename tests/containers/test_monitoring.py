@@ -14,7 +14,7 @@ import pytest
 import requests
 import yaml
 
-from serving.traffic import Traffic
+from serving.traffic import Splits, Traffic
 from tests.containers.stack import Stack
 from tests.support.servers import HOST, ROOT, wait_until
 
@@ -46,7 +46,7 @@ def promtool(*arguments: str) -> None:
 def compare_a_copy(stack: Stack) -> None:
     """Has a version on trial get a copy of a request: what was never counted is on no page."""
     traffic = stack.config / "traffic.json"
-    traffic.write_text(Traffic(canary=1, shadow=True).text())
+    traffic.write_text(Splits({"us_bills": Traffic(canary=1, shadow=True)}).text())
     stack.predict()
     for _ in wait_until("the copy to be counted", time.monotonic() + 30):
         if "us_bills_shadow_total" in requests.get(f"{stack.web_url}/metrics", timeout=5).text:

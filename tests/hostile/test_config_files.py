@@ -31,7 +31,7 @@ from serving.rollout.state.disk import digest_of
 from serving.rollout.state.files import append, exclusive, write_atomically
 from serving.rollout.state.history import History
 from serving.rollout.steps import run
-from serving.traffic import NO_CANARY, VERSIONS, Traffic, read
+from serving.traffic import NO_CANARY, VERSIONS, Splits, Traffic, read
 from tests import specimen
 from tests.hostile import odd_files
 from tests.serving.rollout.checked import believe
@@ -135,20 +135,21 @@ def test_a_mounted_config_map_is_read_and_followed(tmp_path: Path) -> None:
     for percent in (10, 20):
         fresh = tmp_path / f"..2026_{percent}"
         fresh.mkdir()
-        (fresh / "traffic.json").write_text(Traffic(2, percent).text())
+        splits = Splits({"half": Traffic(2, percent)})
+        (fresh / "traffic.json").write_text(splits.text())
         link = tmp_path / "..data_tmp"
         link.symlink_to(fresh.name)
         link.rename(tmp_path / "..data")
         if percent == 10:
             (tmp_path / "traffic.json").symlink_to("..data/traffic.json")
-        assert read(tmp_path / "traffic.json") == Traffic(2, percent)
+        assert read(tmp_path / "traffic.json", "half") == splits
 
 
 def test_the_front_end_keeps_the_last_good_share_and_answers(
     browser: FlaskClient, tmp_path: Path, kind: Callable[[Path], None]
 ) -> None:
     file = tmp_path / "traffic.json"
-    file.write_text(Traffic(1, 100).text())
+    file.write_text(Splits({"us_bills": Traffic(1, 100)}).text())
     assert answer_of(browser) == (200, "canary")
     file.unlink()
     kind(file)

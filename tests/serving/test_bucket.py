@@ -19,7 +19,8 @@ from tests.support.servers import HOST, ROOT, ModelServer, free_port, wait_until
 COMPONENT = ROOT / "deploy" / "kubernetes" / "components" / "models-bucket"
 PULL = COMPONENT / "pull.sh"
 BUCKET = "us-bills-models"
-REMOTE = f"bucket:{BUCKET}/us_bills"
+REMOTE = f"bucket:{BUCKET}"
+MODELS = "us_bills us_bills_count"
 
 MOTO = shutil.which("moto_server")
 
@@ -51,19 +52,19 @@ class Bucket:
 
     def pull(self, folder: Path) -> subprocess.CompletedProcess[str]:
         """Runs the script once."""
-        command = ["sh", str(PULL), REMOTE, str(folder)]
+        command = ["sh", str(PULL), REMOTE, str(folder), MODELS]
         return subprocess.run(
             command, env=self.environment, capture_output=True, text=True, check=False
         )
 
-    def upload(self, version: Path, number: int) -> None:
+    def upload(self, version: Path, number: int, model: str = "us_bills") -> None:
         """Uploads a version by the documented commands."""
         manual = (ROOT / "docs" / "operations.md").read_text()
         commands = re.findall(r"^rclone copy .*$", manual, re.MULTILINE)
         assert len(commands) == 2
         for command in commands:
             here = command.replace("models/us_bills/2 ", f"{version} ", 1)
-            there = here.replace("us_bills/2", f"us_bills/{number}")
+            there = here.replace("us_bills/2", f"{model}/{number}")
             subprocess.run(["sh", "-c", there], env=self.environment, check=True)
 
 
@@ -108,20 +109,38 @@ def test_whole_versions_are_brought_under_their_numbers(
 ) -> None:
     for number in (1, 2):
         bucket.upload(small_models / "half" / str(number), number)
-    bucket.rclone("copy", str(small_models / "half" / "3"), f"{REMOTE}/notes")
-    done = bucket.pull(tmp_path / "us_bills")
+    bucket.rclone("copy", str(small_models / "half" / "3"), f"{REMOTE}/us_bills/notes")
+    done = bucket.pull(tmp_path)
     assert done.returncode == 0, done.stderr
     assert {path.name for path in (tmp_path / "us_bills").iterdir()} == {"1", "2"}
     for name in ("1", "2"):
         assert files_of(tmp_path / "us_bills" / name) == files_of(small_models / "half" / name)
 
 
+def test_every_model_gets_its_versions(bucket: Bucket, small_models: Path, tmp_path: Path) -> None:
+    bucket.upload(small_models / "half" / "1", 1)
+    bucket.upload(small_models / "half" / "2", 1, "us_bills_count")
+    assert bucket.pull(tmp_path).returncode == 0
+    for name, version in (("us_bills", "1"), ("us_bills_count", "2")):
+        assert files_of(tmp_path / name / "1") == files_of(small_models / "half" / version)
+
+
+def test_a_model_that_the_bucket_lacks_keeps_no_other_waiting(
+    bucket: Bucket, small_models: Path, tmp_path: Path
+) -> None:
+    bucket.upload(small_models / "half" / "1", 1)
+    done = bucket.pull(tmp_path)
+    assert done.returncode == 0
+    assert done.stderr == "the bucket has no version of us_bills_count\n"
+    assert [path.name for path in sorted(tmp_path.glob("*/*"))] == ["1"]
+
+
 def test_a_version_on_its_way_into_the_bucket_is_left_there(
     bucket: Bucket, small_models: Path, tmp_path: Path
 ) -> None:
     version = small_models / "half" / "1"
-    bucket.rclone("copy", "--exclude", "saved_model.pb", str(version), f"{REMOTE}/1")
-    assert bucket.pull(tmp_path / "us_bills").returncode == 0
+    bucket.rclone("copy", "--exclude", "saved_model.pb", str(version), f"{REMOTE}/us_bills/1")
+    assert bucket.pull(tmp_path).returncode == 0
     assert not list((tmp_path / "us_bills").iterdir())
 
 
@@ -133,7 +152,7 @@ def test_a_pull_that_was_cut_off_is_finished_by_the_next(
     (draft / "variables").mkdir(parents=True)
     (draft / "saved_model.pb").write_bytes(b"half of it")
     (draft / "left over").write_bytes(b"")
-    assert bucket.pull(tmp_path / "us_bills").returncode == 0
+    assert bucket.pull(tmp_path).returncode == 0
     assert files_of(tmp_path / "us_bills" / "1") == files_of(small_models / "half" / "1")
     assert not draft.exists()
 
@@ -143,7 +162,7 @@ def test_a_version_that_is_here_is_never_changed(
 ) -> None:
     here = models.publish(small_models / "half" / "1", tmp_path / "us_bills", 1)
     bucket.upload(small_models / "half" / "2", 1)
-    assert bucket.pull(tmp_path / "us_bills").returncode == 0
+    assert bucket.pull(tmp_path).returncode == 0
     assert files_of(here) == files_of(small_models / "half" / "1")
 
 
@@ -151,7 +170,7 @@ def test_a_bucket_that_is_away_is_an_error_and_leaves_what_is_here(
     small_models: Path, tmp_path: Path
 ) -> None:
     models.publish(small_models / "half" / "1", tmp_path / "us_bills", 1)
-    done = Bucket(free_port()).pull(tmp_path / "us_bills")
+    done = Bucket(free_port()).pull(tmp_path)
     assert done.returncode != 0
     assert "connection refused" in done.stderr
     assert {path.name for path in (tmp_path / "us_bills").iterdir()} == {"1"}
@@ -162,7 +181,7 @@ def test_a_server_loads_a_version_that_comes_while_both_run(
 ) -> None:
     bucket.upload(small_models / "half" / "1", 1)
     folder = tmp_path / "us_bills"
-    command = ["sh", str(PULL), REMOTE, str(folder), "1"]
+    command = ["sh", str(PULL), REMOTE, str(tmp_path), MODELS, "1"]
     flags = ["--model_name=us_bills", f"--model_base_path={folder}"]
     server = ModelServer(tmp_path / "server", flags, wait_for=["us_bills"])
     with subprocess.Popen(command, env=bucket.environment, stdout=subprocess.DEVNULL) as pulling:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from serving.traffic import BUCKETS, NO_CANARY, Traffic, parse
+from serving.traffic import BUCKETS, NO_CANARY, Splits, Traffic, parse
 
 
 def takes(percent: float, version: int = 2) -> set[int]:
@@ -28,12 +28,24 @@ def test_without_a_canary_nobody_tries_one() -> None:
 
 
 def test_what_is_written_is_read() -> None:
-    traffic = Traffic(2, 12.5, shadow=True)
-    assert parse(traffic.text()) == traffic
-    by_request = Traffic(2, 12.5, by="request")
-    assert parse(by_request.text()) == by_request
-    assert parse(NO_CANARY.text()) == NO_CANARY
-    assert parse('{"canary": 2, "percent": 10}') == Traffic(2, 10)
+    splits = Splits(
+        {"us_bills": Traffic(2, 12.5, shadow=True), "count": Traffic(3, 1, by="request")}
+    )
+    assert parse(splits.text(), "us_bills") == splits
+    assert parse(Splits().text(), "us_bills") == Splits()
+
+
+def test_each_model_has_a_split_of_its_own() -> None:
+    splits = Splits({"us_bills": Traffic(2, 10)}).changed("count", Traffic(7, 50))
+    assert (splits.of("us_bills"), splits.of("count")) == (Traffic(2, 10), Traffic(7, 50))
+    ended = splits.changed("us_bills", NO_CANARY)
+    assert (ended.of("us_bills"), ended.of("count")) == (NO_CANARY, Traffic(7, 50))
+    assert splits.of("another") == NO_CANARY
+
+
+def test_a_file_of_before_there_were_several_models_is_about_the_first() -> None:
+    splits = parse('{"canary": 2, "percent": 10}', "us_bills")
+    assert (splits.of("us_bills"), splits.of("count")) == (Traffic(2, 10), NO_CANARY)
 
 
 @pytest.mark.parametrize(
@@ -41,9 +53,12 @@ def test_what_is_written_is_read() -> None:
     [
         ("", "Expected JSON"),
         ('{"canary": 2, "perc', "Expected JSON"),
-        ("[]", "Expected an object with canary, percent, shadow, by"),
-        ('{"cannary": 2}', "Expected an object with canary, percent, shadow, by"),
+        ("[]", r"Expected an object with one for each model. Received: \[\]"),
+        ('{"cannary": 2}', "Expected for us_bills an object with canary, percent, shadow, by"),
+        ('{"count": {"x": 2}}', "Expected for count an object with canary, percent, shadow, by"),
+        ('{"count": {}, "us_bills": 2}', "Expected for us_bills an object with canary, percent"),
         ('{"canary": "2"}', "Expected a version number as canary. Received: '2'"),
+        ('{"count": {"canary": "2"}}', "Expected a version number as canary. Received: '2'"),
         ('{"canary": true}', "Expected a version number"),
         ('{"canary": 2, "percent": 101}', "Expected a percent from 0 to 100. Received: 101"),
         ('{"canary": 2, "percent": NaN}', "Expected a percent"),
@@ -54,4 +69,4 @@ def test_what_is_written_is_read() -> None:
 )
 def test_what_cannot_be_used_is_told(text: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
-        parse(text)
+        parse(text, "us_bills")

@@ -17,6 +17,8 @@ from tests.support.servers import HOST, ROOT, free_port
 class FrontEnd:
     """`python -m webapp` on a free port, stopped at the end of a `with` block.
 
+    Bills are counted only where the settings name a counter: it would double the time of all tests.
+
     Args:
         model_server: What `US_BILLS_MODEL_SERVER` says.
         files: How many files the process may have open; by default as many as this one.
@@ -29,6 +31,7 @@ class FrontEnd:
         # A file, since an unread pipe would stop the process once it is full.
         self._output = tempfile.TemporaryFile("w+")  # noqa: SIM115
         own = {"US_BILLS_WEB_PORT": str(self.port), "US_BILLS_MODEL_SERVER": model_server}
+        own["US_BILLS_COUNTER"] = ""
         self.process = subprocess.Popen(
             [*_limited(files), sys.executable, "-m", "webapp"],
             cwd=ROOT,

@@ -4,12 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
 
 from tests import specimen
+from tests.support.counting import picture
 from tests.support.servers import ROOT, ModelServer, free_port
 from tests.webapp import hostile
 from webapp.__main__ import main
@@ -41,15 +43,30 @@ def test_each_photo_gets_a_line(model_server: ModelServer, photo: Path) -> None:
 
 
 def test_json_lines_hold_the_answer_of_the_api(
-    model_server: ModelServer, photo: Path, client: FlaskClient
+    model_server: ModelServer, photo: Path, client_for: Callable[..., FlaskClient]
 ) -> None:
+    client = client_for(counter="us_bills_count")
     line = json.loads(classify(model_server.grpc_url, "--json", photo).stdout)
     reply = client.post("/predict", data=photo.read_bytes(), content_type="image/jpeg").get_json()
     (prediction,) = reply["predictions"]
     assert line.pop("model") == reply["model"]
+    assert line.pop("count") == reply["count"]
     assert line.pop("filename") == str(photo)
     assert line.pop("probabilities") == pytest.approx(prediction["probabilities"], abs=1e-3)
     assert line == {name: prediction[name] for name in line}
+
+
+def test_several_bills_stand_behind_the_answer(
+    counting_server: ModelServer, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("US_BILLS_COUNTER_TIMEOUT", "60")
+    bills = [("1", (10, 10, 90, 60)), ("20", (150, 20, 300, 90)), ("10", (20, 120, 200, 250))]
+    for unsure, told in ((False, "together $31"), (True, "not sure")):
+        picture(bills, unsure=unsure).save(photo.with_suffix(".png"))
+        done = classify(counting_server.grpc_url, photo.with_suffix(".png"))
+        assert done.stdout.strip().endswith(f"bill.png: 3 bills, $20 + $10 + $1, {told}")
+    done = classify(counting_server.grpc_url, "--no-count", photo.with_suffix(".png"))
+    assert done.stdout.strip().endswith("bill.png")
 
 
 def test_a_version_that_does_not_exist_is_asked_for_and_not_served(

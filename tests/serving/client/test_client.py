@@ -53,6 +53,30 @@ def test_strings_come_back_as_bytes_and_flags_as_bools(client: Client) -> None:
     assert outputs["short"].dtype == np.bool_
 
 
+def test_two_models_are_asked_at_the_same_time(client: Client) -> None:
+    half = client.begin_predict("half", X, label="stable")
+    strings = client.begin_predict("strings", {"text": np.array([b"a"], np.object_)})
+    assert strings.result().outputs["echo"].tolist() == [b"a"]
+    assert half.result().outputs["y"].tolist() == [2.5, 3.0]
+
+
+def test_what_was_begun_fails_as_what_is_asked(client: Client) -> None:
+    missing = client.begin_predict("nobody", X)
+    wrong = client.begin_predict("half", {"x": np.array(["a"], np.object_)})
+    slow = client.begin_predict("slow", {"n": np.array(100_000, np.int32)}, timeout=0.2)
+    with pytest.raises(NotServed):
+        missing.result()
+    with pytest.raises(InvalidRequest):
+        wrong.result()
+    with pytest.raises(DeadlineExceeded):
+        slow.result()
+
+
+def test_what_was_begun_and_is_cancelled_keeps_nobody_waiting(client: Client) -> None:
+    client.begin_predict("slow", {"n": np.array(3000, np.int32)}, timeout=60).cancel()
+    assert client.predict("half", X, version=1).outputs["y"].tolist() == [2.5, 3.0]
+
+
 def test_status_lists_versions_newest_first(client: Client) -> None:
     expected = [VersionStatus(number, "AVAILABLE", "OK", "") for number in (3, 2, 1)]
     assert client.status("half") == expected
@@ -103,7 +127,9 @@ def test_one_client_serves_many_threads(client: Client) -> None:
 
     def ask(number: int) -> None:
         x = {"x": np.array([number], np.float32)}
-        answers.append(client.predict("half", x, version=1).outputs["y"][0] - number / 2)
+        answers.append(
+            client.predict("half", x, version=1, timeout=60).outputs["y"][0] - number / 2
+        )
 
     threads = [threading.Thread(target=ask, args=(number,)) for number in range(24)]
     for thread in threads:

@@ -25,6 +25,7 @@ LISTED = {
     "781_batch_params_zero_max": "max_batch_size must be at least 1; was 0",
     "785_batch_params_negative_timeout": "batch_timeout_micros must be at least 0; was -5",
 }
+ONE_OF_TWO = ("809_start_one_of_two_corrupt", "810_start_one_of_two_missing")
 CHECKS = {
     "805": ["GET /v1/models/default"],
     "822": ["POST /v1/models/half/labels/stable:predict", "POST /v1/models/half/labels/x:predict"],
@@ -67,6 +68,17 @@ def test_what_kills_the_original_is_refused_by_name(case: Case, stage: Stage) ->
     assert case.record["exit_status"] == -11
     assert stage.server.launch().wait(60) == 255
     assert LISTED[case.name] in stage.server.output()
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c.name in ONE_OF_TWO], ids=lambda c: c.name)
+def test_one_model_that_cannot_be_loaded_does_not_keep_the_other_from_being_served(
+    case: Case, stage: Stage
+) -> None:
+    assert not case.record["rest_port_open"]
+    stage.server.launch()
+    stage.server.wait_for_output("no version serves of: ['bad']", seconds=60)
+    stage.server.wait_for_output("listening", seconds=60)
+    assert "AVAILABLE" in stage.server.states("half").values()
 
 
 def _reason(case: Case) -> str:

@@ -47,8 +47,19 @@ def test_a_version_that_goes_takes_its_labels_along() -> None:
     assert layout.without_version(1) == Layout(frozenset({2}), {"stable": 2})
 
 
-@pytest.mark.parametrize("name", [None, "c"])
-def test_a_model_that_is_not_one_of_the_files_is_refused(file: Path, name: str | None) -> None:
+def test_the_first_model_is_meant_where_none_is_named(file: Path) -> None:
+    assert ConfigFile(file).model == "a"
+    assert ConfigFile(file).models == ["a", "b"]
+    assert ConfigFile(file, "b").labels_of_others() == {"a": {"stable": 1}}
+
+
+def test_counts_that_name_no_model_are_the_first_ones(file: Path) -> None:
+    assert ConfigFile(file, "a").counted_as == ("a", "")
+    assert ConfigFile(file, "b").counted_as == ("b",)
+
+
+@pytest.mark.parametrize("name", ["", "c"])
+def test_a_model_that_is_not_one_of_the_files_is_refused(file: Path, name: str) -> None:
     with pytest.raises(Refused, match=r"Expected --model to be one of \['a', 'b'\]"):
         ConfigFile(file, name)
 

@@ -26,6 +26,7 @@ def test_the_demo_shows_the_whole_way_of_a_version() -> None:
         "50 by stable, version 2",
         "50 by stable, version 1",
     ]
-    rows = [line.split() for line in done.stdout.rstrip().splitlines()[-2:]]
+    versions = [line.split() for line in done.stdout.splitlines() if line[:1].isdigit()]
+    rows = versions[-2:]
     assert rows[0][:6] == VERSION_2_IS_STABLE
     assert rows[1][:5] == VERSION_1_IS_GONE

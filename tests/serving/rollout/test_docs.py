@@ -10,7 +10,7 @@ from serving.rollout.arguments import parser
 from tests.support.servers import ROOT
 
 PAGE = (ROOT / "docs" / "rollouts.md").read_text(encoding="utf-8")
-(TRANSCRIPT,) = re.findall(r"^```console\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+TRANSCRIPTS = re.findall(r"^```console\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 
 def commands() -> set[str]:
@@ -25,7 +25,8 @@ def test_every_command_is_in_the_table() -> None:
 
 
 def test_the_transcript_is_made_of_commands_that_exist() -> None:
-    typed = re.findall(r"^\$ python -m serving rollout (.*)$", TRANSCRIPT, re.MULTILINE)
+    command = r"^\$ python -m serving rollout (.*)$"
+    typed = [line for one in TRANSCRIPTS for line in re.findall(command, one, re.MULTILINE)]
     assert len(typed) > 8
     for line in typed:
         parser().parse_args(shlex.split(line))

@@ -32,6 +32,16 @@ def test_a_versions_figures_are_summed_over_all_kinds_of_requests() -> None:
     assert read(PAGE).of(3) == Figures()
 
 
+def test_counts_of_another_model_are_none_of_a_versions_figures() -> None:
+    of_another = PAGE.replace('version="2"', 'model="count",version="2"')
+    assert read(of_another).of(2) == Figures()
+    assert read(of_another).of(1).requests == 400
+    assert read(of_another, ["count"]).of(2) == read(PAGE).of(2)
+    assert read(of_another, ["count"]).of(1) == Figures()
+    named = PAGE.replace("{version", '{model="us_bills",version')
+    assert read(named, ["us_bills", ""]).of(2) == read(PAGE, ["us_bills", ""]).of(2)
+
+
 def test_the_figures_of_a_while_are_the_difference_of_two_looks() -> None:
     later = read(PAGE.replace("400.0", "425.0")).since(read(PAGE))
     assert later.of(1).requests == 25

@@ -181,6 +181,8 @@ def test_prometheus_tells_the_figures_of_all_front_ends(
     assert figures.requests <= 200
     assert figures.errors / figures.requests == pytest.approx(0.2, abs=0.01)
     assert figures.p95 == pytest.approx(0.095)
+    assert Prometheus(url, ["half", ""]).look().since(begin).of(2).requests >= 90
+    assert Prometheus(url, ["another"]).look().since(begin).of(2) == Figures()
     assert main([*where(offline), f"--prometheus={url}", "status", "--json"]) == 0
     assert '"p95": null' in capsys.readouterr().out
 

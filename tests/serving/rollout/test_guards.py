@@ -14,6 +14,7 @@ from serving.rollout.errors import Refused
 from serving.rollout.publish import publish
 from serving.rollout.state.deployment import Deployment
 from tests.serving import models
+from tests.serving.models import guarded
 from tests.serving.rollout.conftest import do
 
 SIDES = (8, 8, 3)
@@ -32,19 +33,6 @@ def file_version(path: Path, body: Body) -> Path:
     spec = tf.TensorSpec([None], tf.string, "image_bytes")
     call = tf.function(lambda image_bytes: {"y": body(image_bytes)}, input_signature=[spec])
     return models.save_signatures(path, None, {"serve_bytes": call})
-
-
-def shape_as_sent(value: Any) -> Any:
-    return tf.shape(tf.raw_ops.PlaceholderWithDefault(input=value, shape=None))
-
-
-def guarded(value: Any, sides: tuple[int, ...], largest: int = 64) -> Any:
-    """Any value of [N, *sides] with N up to `largest`."""
-    shape = shape_as_sent(value)
-    same = tf.raw_ops.Equal(x=shape[1:], y=sides, incompatible_shape_error=False)
-    right = tf.reduce_all(same) & (tf.size(shape) == 1 + len(sides)) & (shape[0] <= largest)
-    with tf.control_dependencies([tf.debugging.Assert(right, [shape])]):
-        return tf.identity(value)
 
 
 def foldable(image: Any) -> Any:

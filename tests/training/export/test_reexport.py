@@ -1,6 +1,7 @@
 """A version made anew of another: the same answers, behind the signatures of today's code."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from tests.training.export.test_second_look import framed, network
 from training.__main__ import main
 from training.export.calibration import Calibration
 from training.export.signatures import write_saved_model
-from training.export.version import write_warm_up
+from training.export.version import warm_up_of, write_warm_up
 
 CLASSES = ["1", "5", "Other"]
 CALIBRATION = Calibration(1.3, 0.5, 0.8)
@@ -23,7 +24,7 @@ def version(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A version of a tiny network, which looks twice at some pictures."""
     folder = tmp_path_factory.mktemp("first") / "bills" / "1"
     write_saved_model(folder, network(), CLASSES, CALIBRATION)
-    write_warm_up(folder, "bills", PICTURES[0])
+    write_warm_up(folder, "bills", warm_up_of(PICTURES[0]))
     card = {"classes": CLASSES, "command": "train", **CALIBRATION._asdict()}
     (folder / "assets.extra" / "model_card.json").write_text(json.dumps(card))
     return folder
@@ -68,6 +69,45 @@ def test_it_can_be_made_anew_again_and_asks_the_same_for_its_warm_up(
         for folder in (version, anew, tmp_path / "1")
     ]
     assert len(set(warm_ups)) == 1
+
+
+def test_it_can_be_given_names_which_the_next_one_keeps(version: Path, tmp_path: Path) -> None:
+    names = {"5": {"en": "a fiver"}}
+    (tmp_path / "names.json").write_text(json.dumps(names))
+    arguments = ["reexport", "--models", str(tmp_path), "--model"]
+    assert main([*arguments, str(version), "--names", str(tmp_path / "names.json")]) == 0
+    assert main([*arguments, str(tmp_path / "1")]) == 0
+    for number in ("1", "2"):
+        card = json.loads((tmp_path / number / "assets.extra" / "model_card.json").read_text())
+        assert card["names"] == names
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            '{"fiver": {"value": 5}}',
+            r"Unknown class 'fiver'. Expected one of \['1', '5', 'Other'\]",
+        ),
+        ('{"5": {"value": "five"}}', "names.json: Class '5': expected `value` to be a number"),
+        ("five", "names.json: Expecting value"),
+        (None, "No such file"),
+    ],
+)
+def test_names_that_cannot_be_used_are_refused(
+    version: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    text: str | None,
+    message: str,
+) -> None:
+    file = tmp_path / "names.json"
+    if text is not None:
+        file.write_text(text)
+    arguments = ["reexport", "--model", str(version), "--models", str(tmp_path / "models")]
+    assert main([*arguments, "--names", str(file)]) == 2
+    assert re.search(message, capsys.readouterr().err)
+    assert not (tmp_path / "models").exists()
 
 
 def test_what_is_no_version_is_refused(

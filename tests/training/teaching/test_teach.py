@@ -52,8 +52,11 @@ def test_a_new_class_is_added_and_can_be_taught_upon(
     small_version: Path, new_design: Path, tmp_path: Path
 ) -> None:
     (new_design / "20").rename(new_design / "Ticket")
-    models = tmp_path / "us_bills"
-    assert teaching(new_design, small_version, models, "--lost-at-most", "1") == 0
+    models, names = tmp_path / "us_bills", tmp_path / "names.json"
+    names.write_text('{"Ticket": {"en": "a ticket"}}')
+    more = ["--lost-at-most", "1", "--names", str(names)]
+    assert teaching(new_design, small_version, models, *more) == 0
+    assert model_card.read(models / "1")["names"] == {"Ticket": {"en": "a ticket"}}
     assert model_card.read(models / "1")["classes"] == ["1", "5", "20", "Other", "Ticket"]
     assert "Ticket" in rehearsal.read(models / "1").labels
     assert teaching(new_design, models / "1", models, "--lost-at-most", "1") == 0

@@ -10,6 +10,7 @@ import pytest
 
 from webapp.imaging.errors import BadImage, DamagedImage, TooCostly
 from webapp.imaging.messages import (
+    COUNT_PIXELS,
     LARGEST_REPLY,
     PIXELS,
     BrokenReply,
@@ -25,7 +26,9 @@ from webapp.imaging.messages import (
     send_request,
 )
 
-PHOTO = DecodedPhoto(bytes(PIXELS), b"small", 0.25)
+PHOTO = DecodedPhoto(bytes(PIXELS), b"small", 0.25, (640, 480))
+COUNTED = DecodedPhoto(bytes(PIXELS), b"small", 0.25, (640, 480), b"\1" * COUNT_PIXELS)
+WITHOUT_COPY = DecodedPhoto(bytes(PIXELS), None, 0.0, (20_000, 400), b"\1" * COUNT_PIXELS)
 
 
 @pytest.fixture
@@ -51,12 +54,12 @@ def reply(kind: int, body: bytes, size: int | None = None) -> bytes:
 
 def test_a_request_arrives_as_it_was_sent(pair: Pair) -> None:
     ours, theirs = pair
-    request = Request(b"\xff\xd8" * 1000, 480, 0.15, 0.6)
+    request = Request(b"\xff\xd8" * 1000, 480, 0.15, 0.6, for_counter=True)
     send_request(ours, request)
     assert receive_request(theirs) == request
 
 
-@pytest.mark.parametrize("photo", [PHOTO, DecodedPhoto(bytes(PIXELS), None, 0.0)])
+@pytest.mark.parametrize("photo", [PHOTO, COUNTED, WITHOUT_COPY])
 def test_a_photo_arrives_as_it_was_sent(pair: Pair, photo: DecodedPhoto) -> None:
     ours, theirs = pair
     send_photo(theirs, photo)
@@ -93,6 +96,10 @@ class Exploit:
         reply(0, b""),
         reply(9, b""),
         reply(1, bytes(PIXELS)),
+        reply(1, struct.pack("<dIII", 0, 0, 5, 0) + bytes(PIXELS)),
+        reply(1, struct.pack("<dIII", 0, 5, 20_001, 0) + bytes(PIXELS)),
+        reply(1, struct.pack("<dIII", 0, 5, 5, 7) + bytes(PIXELS + 7)),
+        reply(1, struct.pack("<dIII", 0, 5, 5, COUNT_PIXELS) + bytes(PIXELS)),
         reply(1, b""),
         reply(2, b""),
         reply(2, b"\xff what"),
@@ -104,6 +111,10 @@ class Exploit:
         "ready twice",
         "unknown kind",
         "too few pixels",
+        "no width",
+        "too long a side",
+        "too few pixels for the counter",
+        "no pixels for the counter",
         "no pixels",
         "an error without a kind",
         "an error of unknown kind",
@@ -122,7 +133,7 @@ def test_messages_outside_the_protocol_are_refused(pair: Pair, said: bytes) -> N
 @pytest.mark.parametrize("seconds", [float("nan"), float("inf"), -1.0])
 def test_a_time_that_is_none_counts_as_no_time(pair: Pair, seconds: float) -> None:
     ours, theirs = pair
-    send_photo(theirs, DecodedPhoto(bytes(PIXELS), None, seconds))
+    send_photo(theirs, DecodedPhoto(bytes(PIXELS), None, seconds, (1, 1)))
     assert receive_photo(ours, soon()).preprocessing == 0.0
 
 

@@ -18,9 +18,12 @@ from webapp.imaging.errors import (
     UnsupportedImage,
 )
 from webapp.imaging.preprocessing import (
+    COUNT_SIZE,
     IMAGE_SIZE,
     at_reduced_scale,
     decode,
+    frame_in_square,
+    letterboxed,
     open_header,
     open_upright,
     to_tensor,
@@ -290,3 +293,37 @@ def test_the_tensor_equals_what_the_model_graph_computes() -> None:
 def test_specimens_are_deterministic() -> None:
     again = Image.open(io.BytesIO(specimen.encode(specimen.bill("20", width=320), "PNG")))
     assert difference(again) == 0
+
+
+@pytest.mark.parametrize(
+    ("size", "frame"),
+    [
+        ((4000, 3000), (0, 56, 448, 336)),
+        ((300, 400), (56, 0, 336, 448)),
+        ((448, 448), (0, 0, 448, 448)),
+        ((1000, 20), (0, 219, 448, 9)),
+    ],
+)
+def test_the_counters_square_holds_the_whole_photo_centred_and_black_around_it(
+    size: tuple[int, int], frame: tuple[int, int, int, int]
+) -> None:
+    left, top, width, height = frame
+    square = letterboxed(Image.new("RGB", size, "white"))
+    assert frame_in_square(*size) == frame
+    assert square.size == (COUNT_SIZE, COUNT_SIZE)
+    assert square.getbbox() == (left, top, left + width, top + height)
+    assert square.getpixel((left, top)) == (255, 255, 255)
+
+
+def test_a_photo_of_the_counters_size_is_not_touched() -> None:
+    photo = specimen.bill("20", width=448)
+    left, top, width, height = frame_in_square(*photo.size)
+    inner = letterboxed(photo).crop((left, top, left + width, top + height))
+    assert inner.tobytes() == photo.tobytes()
+
+
+def test_a_square_photo_is_decoded_large_enough_for_the_counter() -> None:
+    header = open_header(specimen.encode(Image.new("RGB", (2720, 2720)), "JPEG"))
+    assert at_reduced_scale(header, longest=COUNT_SIZE).size == (680, 680)
+    header = open_header(specimen.encode(Image.new("RGB", (4000, 3000)), "JPEG"))
+    assert at_reduced_scale(header, longest=COUNT_SIZE).size == (500, 375)

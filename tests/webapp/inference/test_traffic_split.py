@@ -17,7 +17,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from serving.client import ServingError, connect
-from serving.traffic import NO_CANARY, Traffic
+from serving.traffic import NO_CANARY, Splits, Traffic
 from tests import specimen
 from tests.support.servers import ModelServer
 from webapp.inference.model import Model, PhotoBatch, PredictionRequest, PredictionResponse
@@ -47,6 +47,11 @@ def predict(client: FlaskClient, query: str = "", **headers: str) -> TestRespons
     return reply
 
 
+def write(file: Path, traffic: Traffic, model: str = "us_bills") -> None:
+    """Writes the file as a rollout of one model does."""
+    file.write_text(Splits({model: traffic}).text())
+
+
 def label(reply: TestResponse) -> str:
     model: dict[str, Any] = reply.get_json()["model"]
     assert model["version"] == HERE
@@ -74,19 +79,36 @@ def test_without_a_traffic_file_stable_answers_all_and_no_cookie_is_set(
 def test_the_share_of_a_trial_is_taken_up_and_given_back_without_a_restart(
     client: FlaskClient, file: Path
 ) -> None:
-    file.write_text(Traffic(HERE, 100).text())
+    write(file, Traffic(HERE, 100))
     assert label(predict(client)) == "canary"
-    file.write_text(Traffic(HERE, 0).text())
+    write(file, Traffic(HERE, 0))
     assert label(predict(client)) == "stable"
-    file.write_text(Traffic(HERE, 100).text())
+    write(file, Traffic(HERE, 100))
     assert label(predict(client)) == "canary"
     file.unlink()
     assert label(predict(client)) == "stable"
 
 
+def test_the_trial_of_another_model_is_none_of_the_classifier(
+    client: FlaskClient, file: Path
+) -> None:
+    write(file, Traffic(HERE, 100), "us_bills_count")
+    assert label(predict(client)) == "stable"
+    traffic = TrafficFile(str(file), "us_bills")
+    assert (traffic.current(), traffic.current("us_bills_count")) == (NO_CANARY, Traffic(HERE, 100))
+
+
+def test_a_file_of_before_there_were_several_models_is_about_the_classifier(
+    client: FlaskClient, file: Path
+) -> None:
+    file.write_text('{"canary": 1, "percent": 100, "shadow": false, "by": "client"}')
+    assert label(predict(client)) == "canary"
+    assert TrafficFile(str(file), "us_bills").current("us_bills_count") == NO_CANARY
+
+
 def test_a_client_keeps_its_version(client: FlaskClient, file: Path) -> None:
     traffic = Traffic(HERE, 50)
-    file.write_text(traffic.text())
+    write(file, traffic)
     for bucket in range(0, 10_000, 1_250):
         client.set_cookie(COOKIE, str(bucket))
         expected = "canary" if traffic.takes(bucket) else "stable"
@@ -96,7 +118,7 @@ def test_a_client_keeps_its_version(client: FlaskClient, file: Path) -> None:
 def test_the_cookie_is_a_small_number_that_scripts_and_other_sites_never_see(
     client: FlaskClient, file: Path
 ) -> None:
-    file.write_text(Traffic(HERE, 50).text())
+    write(file, Traffic(HERE, 50))
     cookie = client.get("/").headers["Set-Cookie"]
     assert re.fullmatch(rf"{COOKIE}=\d{{1,4}}; .*HttpOnly; Path=/; SameSite=Lax", cookie)
     assert "Set-Cookie" not in client.get("/").headers
@@ -106,7 +128,7 @@ def test_the_cookie_is_a_small_number_that_scripts_and_other_sites_never_see(
 def test_a_client_without_a_cookie_is_known_by_its_address(
     client_for: Callable[..., FlaskClient], file: Path
 ) -> None:
-    file.write_text(Traffic(HERE, 50).text())
+    write(file, Traffic(HERE, 50))
     labels = set()
     for last in range(1, 21):
         client = client_for(traffic_file=str(file))
@@ -122,7 +144,7 @@ def test_a_client_without_a_cookie_is_known_by_its_address(
 def test_by_request_one_client_is_answered_by_both_sides_and_gets_no_cookie(
     client: FlaskClient, file: Path
 ) -> None:
-    file.write_text(Traffic(HERE, 50, by="request").text())
+    write(file, Traffic(HERE, 50, by="request"))
     replies = [predict(client) for _ in range(30)]
     # Each side alone has a chance of one in a billion.
     assert {label(reply) for reply in replies} == {"stable", "canary"}
@@ -131,7 +153,7 @@ def test_by_request_one_client_is_answered_by_both_sides_and_gets_no_cookie(
 
 @pytest.mark.parametrize("value", ["", "x", "10000", "-1", "1" * 4000, "²"])
 def test_a_made_up_cookie_is_replaced(client: FlaskClient, file: Path, value: str) -> None:
-    file.write_text(Traffic(HERE, 50).text())
+    write(file, Traffic(HERE, 50))
     client.set_cookie(COOKIE, value)
     assert COOKIE in predict(client).headers["Set-Cookie"]
 
@@ -140,14 +162,14 @@ def test_a_made_up_cookie_is_replaced(client: FlaskClient, file: Path, value: st
 def test_a_request_that_names_a_version_gets_that_one(
     client: FlaskClient, file: Path, query: str, expected: str | None
 ) -> None:
-    file.write_text(Traffic(HERE, 100).text())
+    write(file, Traffic(HERE, 100))
     assert label(predict(client, query)) == expected
 
 
 def test_a_request_that_the_canary_fails_is_answered_by_stable_and_counted(
     client: FlaskClient, file: Path
 ) -> None:
-    file.write_text(Traffic(AWAY, 100).text())
+    write(file, Traffic(AWAY, 100))
     assert label(predict(client)) == "stable"
     calls = "us_bills_model_calls_total"
     assert count(client, calls, version="9", sent_as="canary", result="NotServed") == 1
@@ -172,7 +194,7 @@ def test_a_failure_of_a_label_is_counted_for_the_version_that_it_led_to(
 def test_a_broken_file_keeps_the_last_good_share_and_is_reported(
     client: FlaskClient, file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    file.write_text(Traffic(HERE, 100).text())
+    write(file, Traffic(HERE, 100))
     assert label(predict(client)) == "canary"
     file.write_text('{"canary": 1, "perc')
     for _ in range(2):
@@ -182,8 +204,8 @@ def test_a_broken_file_keeps_the_last_good_share_and_is_reported(
 
 
 def test_a_file_that_could_not_be_opened_is_tried_again_at_the_next_request(file: Path) -> None:
-    file.write_text(Traffic(HERE, 100).text())
-    traffic = TrafficFile(str(file))
+    write(file, Traffic(HERE, 100))
+    traffic = TrafficFile(str(file), "us_bills")
     with no_more_files():
         assert traffic.current() == NO_CANARY
     assert traffic.current() == Traffic(HERE, 100)
@@ -202,7 +224,7 @@ def no_more_files() -> Iterator[None]:
 
 def test_the_page_of_metrics_tells_what_a_rollout_changed(client: FlaskClient, file: Path) -> None:
     predict(client)
-    file.write_text(Traffic(HERE, 25).text())
+    write(file, Traffic(HERE, 25))
     told = client.get("/metrics").text
     assert f"us_bills_stable_version {HERE}.0" in told
     assert "us_bills_canary_percent 25.0" in told
@@ -211,7 +233,7 @@ def test_the_page_of_metrics_tells_what_a_rollout_changed(client: FlaskClient, f
 def test_behind_a_proxy_the_clients_address_and_scheme_count(
     client_for: Callable[..., FlaskClient], file: Path
 ) -> None:
-    file.write_text(Traffic(HERE, 50).text())
+    write(file, Traffic(HERE, 50))
 
     def bucket_and_secure(proxies: int, address: str) -> tuple[str, bool]:
         client = client_for(traffic_file=str(file), proxies=proxies)
@@ -233,7 +255,7 @@ def test_a_shadow_gets_copies_whose_answers_are_compared_and_never_shown(
     client: FlaskClient, file: Path
 ) -> None:
     for version, result in ((HERE, "same"), (AWAY, "failed")):
-        file.write_text(Traffic(version, 0, shadow=True).text())
+        write(file, Traffic(version, 0, shadow=True))
         assert label(predict(client)) == "stable"
         labels = {"version": str(version), "result": result}
         deadline = time.monotonic() + 20

@@ -25,10 +25,11 @@ def test_an_id_that_could_harm_a_log_is_replaced(client: FlaskClient, given: str
     assert new != given
 
 
-def test_the_stages_of_a_prediction_are_told(client: FlaskClient) -> None:
+def test_the_stages_of_a_prediction_are_told(client_for: Callable[..., FlaskClient]) -> None:
+    client = client_for(counter="us_bills_count")
     reply = client.post("/predict", data=BILL, content_type="image/jpeg")
     stages = [part.split(";dur=")[0] for part in reply.headers["Server-Timing"].split(", ")]
-    assert stages == ["queue", "decode", "preprocess", "model"]
+    assert stages == ["queue", "decode", "preprocess", "model", "count"]
 
 
 def test_there_is_nothing_to_compare_with_what_a_browser_kept(client: FlaskClient) -> None:

@@ -30,7 +30,7 @@ def test_one_photo_gives_one_answer(client: FlaskClient) -> None:
     body: dict[str, Any] = reply.get_json()
     assert body["model"] == {"name": "us_bills", "version": 1, "label": "stable"}
     [answer] = body["predictions"]
-    assert list(answer) == ["filename", "denomination", "accepted", "probabilities"]
+    assert list(answer)[:4] == ["filename", "denomination", "accepted", "probabilities"]
     assert answer["filename"] == "a.jpg"
 
 

@@ -66,7 +66,7 @@ def test_the_ports_open_when_the_model_that_was_waited_for_is_taken_out(
     server: ModelServer, folder: Path
 ) -> None:
     (folder / "late").mkdir()
-    server.config = config(folder, "half", "late")
+    server.config = config(folder, "late")
     server.launch()
     server.wait_for_output("No versions of servable late found")
     server.config_file.write_text(config(folder, "half"))

@@ -1,0 +1,1 @@
+"""Tests of the counter: scenes, targets, the graph, the commands."""

@@ -1,0 +1,23 @@
+"""Drawn bills that fill their pictures, and what else scenes are made of."""
+
+import numpy as np
+import pytest
+
+from tests import specimen
+from training.augmentation.camera import Pixels
+from training.counting.stock import Stock
+
+VALUES = ("1", "5", "20")
+
+
+def flat(value: str) -> Pixels:
+    """A drawn bill without anything around it, uint8 [170,400,3]."""
+    return np.asarray(specimen.bill(value, width=400).resize((400, 170)).convert("RGB"))
+
+
+@pytest.fixture(scope="session")
+def stock() -> Stock:
+    """Three drawn bills, another note, and two plain backgrounds."""
+    note = np.asarray(specimen.other(width=400).resize((400, 170)).convert("RGB"))
+    plain = [np.full((60, 80, 3), grey, np.uint8) for grey in (60, 200)]
+    return Stock({value: [flat(value)] for value in VALUES}, [note], plain, plain)

@@ -1,0 +1,93 @@
+"""Scenes are composed of flat bills, and tell what is seen of each."""
+
+import numpy as np
+import pytest
+from numpy.random import Generator
+
+from training.augmentation.camera import Strength
+from training.counting import places
+from training.counting.places import Quad
+from training.counting.scenes import SEEN, Scene, compose
+from training.counting.stock import Stock
+
+NO_EFFECTS = Strength(shadow=0, glare=0, colour=0, blur=0, noise=0, jpeg=0)
+
+
+def at(*quads: Quad) -> places.Placer:
+    """Lays bills at given places."""
+    return lambda number, frame, rng: list(quads[:number])
+
+
+def level(x: float, y: float, width: float = 200) -> Quad:
+    return places.quad((x, y), width, 0.0, np.random.default_rng(0), tilt=0)
+
+
+def scene(stock: Stock, place: places.Placer, number: int, seed: int = 0) -> Scene:
+    return compose(stock, number, place, np.random.default_rng(seed), NO_EFFECTS)
+
+
+def uncovered(stock: Stock, place: places.Placer, number: int) -> Scene:
+    """A scene without things or fingers over the bills, as some seeds give it."""
+    for seed in range(100):
+        made = scene(stock._replace(notes=[], things=[]), place, number, seed)
+        if len(made.bills) == number and all(bill.seen > 0.4 for bill in made.bills):
+            return made
+    raise AssertionError("every one of 100 scenes covers its bills")
+
+
+def test_a_scene_is_letterboxed_and_says_which_bills_it_has(stock: Stock) -> None:
+    for seed in range(10):
+        made = scene(stock, places.rows, 3, seed)
+        assert made.pixels.shape == (448, 448, 3)
+        assert made.pixels.dtype == np.uint8
+        assert {bill.label for bill in made.bills} <= {"1", "5", "20"}
+        assert all(bill.seen >= SEEN for bill in made.bills)
+
+
+def test_a_bill_that_lies_open_has_its_corners_as_its_box(stock: Stock) -> None:
+    made = uncovered(stock, at(level(160, 120)), 1)
+    width, height = np.ptp(made.bills[0].box, axis=0) * 448
+    assert (width, height) == pytest.approx((200, 85), abs=3)
+    assert made.bills[0].seen == pytest.approx(1, abs=0.05)
+
+
+def test_the_box_of_a_covered_bill_is_that_of_the_part_that_is_seen(stock: Stock) -> None:
+    made = uncovered(stock, at(level(160, 110), level(160, 150)), 2)
+    below, above = made.bills
+    assert np.ptp(above.box, axis=0)[1] * 448 == pytest.approx(85, abs=3)
+    assert np.ptp(below.box, axis=0)[1] * 448 == pytest.approx(40, abs=4)
+    assert below.seen == pytest.approx(40 / 85, abs=0.05)
+
+
+def test_a_hidden_bill_is_none_and_a_hardly_seen_one_is_unclear(stock: Stock) -> None:
+    hidden = scene(stock, at(level(160, 120), level(160, 120)), 2)
+    assert len(hidden.bills) <= 1
+    strip = scene(stock._replace(notes=[]), at(level(160, 112), level(160, 120)), 2)
+    assert len(strip.bills) <= 1
+    assert strip.unclear.any()
+
+
+def test_other_notes_are_unclear_since_they_are_hard_to_tell(stock: Stock) -> None:
+    only_notes = stock._replace(things=stock.notes)
+    assert any(scene(only_notes, places.rows, 0, seed).unclear.any() for seed in range(20))
+    assert not any(scene(stock, places.rows, 0, seed).bills for seed in range(20))
+
+
+def test_the_same_seed_gives_the_same_scene(stock: Stock) -> None:
+    def draw(rng: Generator) -> Scene:
+        return compose(stock, 4, places.overlapping, rng, Strength())
+
+    one, two = (draw(np.random.default_rng(3)) for _ in range(2))
+    assert np.array_equal(one.pixels, two.pixels)
+    assert [bill.label for bill in one.bills] == [bill.label for bill in two.bills]
+
+
+def test_a_scene_of_half_the_size_shows_the_same(stock: Stock) -> None:
+    whole, half = (
+        compose(stock, 3, places.rows, np.random.default_rng(5), NO_EFFECTS, side)
+        for side in (448, 224)
+    )
+    mean = whole.pixels.reshape(224, 2, 224, 2, 3).mean((1, 3))
+    assert half.pixels == pytest.approx(mean, abs=2)
+    for one, other in zip(whole.bills, half.bills, strict=True):
+        assert one.box == pytest.approx(other.box, abs=1e-6)
