@@ -80,8 +80,9 @@ class Manager:
         self._apply(models)
         self._policy.resolve(models)
         self._thread.start()
+        # Of the configuration as it is by then: one that takes all of these out brings others.
         arrivals.wait(
-            self.versions, lambda: self._awaited(models), self._stopping, one_is_enough=True
+            self.versions, lambda: self._awaited(self._models), self._stopping, one_is_enough=True
         )
         missing = [name for name in self._models if not self.versions.serves(name)]
         if missing:
