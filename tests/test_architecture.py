@@ -115,6 +115,25 @@ ARROWS = {
         "webapp.imaging",
         "serving.wire",
     },
+    "training.counting.scenes": {"training.augmentation", "training.data", "webapp.imaging"},
+    "training.counting.detector": {
+        "training.counting.scenes",
+        "training.augmentation",
+        "training.network",
+    },
+    "training.counting.graph": {
+        "training.counting.detector",
+        "training.augmentation",
+        "training.data",
+        "training.export",
+        "webapp.imaging",
+    },
+    "training.counting.evaluation": {
+        "training.counting.scenes",
+        "training.augmentation",
+        "training.data",
+        "webapp.imaging",
+    },
     "training.counting": {
         "training.checkpoint",
         "training.commands",

@@ -1,5 +1,6 @@
 """The counter: finds the bills of a picture, reads each by the classifier, and adds them up.
 
-Start with `scenes` (what it learns from), then `network`. Imports `augmentation`, `data`,
-`network` and `export` of the classifier; nothing imports it but the commands.
+Start with `fit`, then `scenes` (what it learns from), `detector` and `graph`. Imports
+`augmentation`, `data`, `network` and `export` of the classifier; nothing imports it but the
+commands.
 """

@@ -27,7 +27,7 @@ def fit_count(given: argparse.Namespace) -> None:
 
 def export_count(given: argparse.Namespace) -> None:
     """Makes a version of a trained counter."""
-    from training.counting import report
+    from training.counting.evaluation import report
     from training.counting.export import export
     from training.evaluation import model_card
 
@@ -38,9 +38,9 @@ def export_count(given: argparse.Namespace) -> None:
 
 def evaluate_count(given: argparse.Namespace) -> None:
     """Prints the figures of a version of the counter, and writes a report where told to."""
-    from training.counting import evaluate, report
-    from training.counting.corners import flat_bills
-    from training.counting.stock import stock_of
+    from training.counting.evaluation import evaluate, report
+    from training.counting.scenes.corners import flat_bills
+    from training.counting.scenes.stock import stock_of
 
     photos = scan(given)
     stock = stock_of(photos, flat_bills(photos, given.corners) if given.corners else None)

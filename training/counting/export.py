@@ -8,13 +8,14 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from training.augmentation.camera import Pixels
-from training.counting import fit, judging, reader
-from training.counting.batches import scene
-from training.counting.evaluate import names_of, of_scenes
-from training.counting.graph import Counter, frozen, write_saved_model
-from training.counting.scenes import Scene
-from training.counting.stock import Stock, stock_of
-from training.counting.trust import Trust, fitted, probability
+from training.counting import fit, reader
+from training.counting.evaluation import judging
+from training.counting.evaluation.evaluate import names_of, of_scenes
+from training.counting.graph.counter import Counter, frozen, write_saved_model
+from training.counting.graph.trust import Trust, fitted, probability
+from training.counting.scenes.compose import Scene
+from training.counting.scenes.mixture import random_scene
+from training.counting.scenes.stock import Stock, stock_of
 from training.data.dataset import Photo
 from training.data.split import fingerprint, split
 from training.evaluation import model_card
@@ -91,7 +92,7 @@ def _scenes(judges: Stock, seed: int, number: int) -> list[Scene]:
         judging.scenes(kind, judges, seed, each, hard=False) for kind in judging.KINDS.values()
     )
     scenes = [made for some in plain for made in some]
-    return scenes + [scene(judges, rng) for _ in range(number - len(scenes))]
+    return scenes + [random_scene(judges, rng) for _ in range(number - len(scenes))]
 
 
 def _trusted(counter: Counter, scenes: list[Scene], temperature: float) -> tuple[Trust, Selection]:

@@ -14,10 +14,12 @@ import numpy as np
 
 from training import run_folder
 from training.checkpoint import Checkpoint, finished
-from training.counting import network, reader
-from training.counting.batches import HeldOutScenes, Scenes, contact_sheet
+from training.counting import reader
+from training.counting.detector import network
+from training.counting.detector.batches import HeldOutScenes, Scenes
 from training.counting.recipe import CountRecipe
-from training.counting.stock import Stock, stock_of
+from training.counting.scenes.mixture import contact_sheet
+from training.counting.scenes.stock import Stock, stock_of
 from training.data import dataset
 from training.data.dataset import Photo
 from training.data.split import fingerprint, split

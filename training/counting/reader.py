@@ -11,11 +11,11 @@ import tensorflow as tf
 from numpy.random import Generator
 
 from training.augmentation.camera import Pixels
-from training.counting.batches import scene
-from training.counting.crops import cut_out
-from training.counting.scenes import Scene
-from training.counting.stock import Stock
-from training.counting.targets import Turned, turned
+from training.counting.detector.targets import Turned, turned
+from training.counting.graph.crops import cut_out
+from training.counting.scenes.compose import Scene
+from training.counting.scenes.mixture import random_scene
+from training.counting.scenes.stock import Stock
 from training.data.dataset import OTHER
 from training.progress import say
 from training.rehearsal.parts import Floats, Parts
@@ -43,7 +43,7 @@ def _cut_outs(stock: Stock, number: int, rng: Generator) -> tuple[Pixels, list[s
     pixels: list[Pixels] = []
     names: list[str] = []
     while len(names) < number:
-        made = scene(stock, rng)
+        made = random_scene(stock, rng)
         places = [(bill.label, turned(bill.box)) for bill in made.bills]
         if not made.bills and not made.unclear.any():
             places = [(OTHER, _anywhere(rng)) for _ in range(_OTHER_PLACES)]

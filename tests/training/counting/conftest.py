@@ -5,7 +5,7 @@ import pytest
 
 from tests import specimen
 from training.augmentation.camera import Pixels
-from training.counting.stock import Stock
+from training.counting.scenes.stock import Stock
 
 VALUES = ("1", "5", "20")
 

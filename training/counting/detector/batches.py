@@ -4,43 +4,16 @@ from typing import NamedTuple
 
 import keras
 import numpy as np
-from numpy.random import Generator
 from numpy.typing import NDArray
-from PIL import Image
 
-from training.augmentation.camera import Pixels, Strength
-from training.counting import network
-from training.counting.drawing import drawn
-from training.counting.places import PLACERS
-from training.counting.scenes import Scene, compose
-from training.counting.stock import Stock
-from training.counting.targets import DETECTOR_SIZE, target
-from webapp.imaging.preprocessing import COUNT_SIZE
-
-MOST = 8
-"""The most bills of a scene."""
-_NONE, _ONE = 0.1, 0.15
-"""The shares of scenes without a bill and with one."""
+from training.augmentation.camera import Pixels
+from training.counting.detector import network
+from training.counting.detector.targets import DETECTOR_SIZE, target
+from training.counting.scenes.compose import Scene
+from training.counting.scenes.mixture import random_scene
+from training.counting.scenes.stock import Stock
 
 _Floats = NDArray[np.float32]
-
-
-def scene(stock: Stock, rng: Generator, side: int = COUNT_SIZE) -> Scene:
-    """Returns a random scene of none to `MOST` bills."""
-    chance = rng.random()
-    number = int(rng.integers(2, MOST + 1))
-    number = 0 if chance < _NONE else 1 if chance < _NONE + _ONE else number
-    place = PLACERS[rng.integers(len(PLACERS))]
-    return compose(stock, number, place, rng, Strength(), side)
-
-
-def contact_sheet(stock: Stock, seed: int, side: int = 6) -> Image.Image:
-    """Returns `side` x `side` scenes in one picture, with the boxes drawn."""
-    rng = np.random.default_rng(seed)
-    tiles = [drawn(scene(stock, rng)) for _ in range(side * side)]
-    return Image.fromarray(
-        np.vstack([np.hstack(tiles[i : i + side]) for i in range(0, len(tiles), side)])
-    )
 
 
 class Scenes(keras.utils.PyDataset):  # type: ignore[misc]  # Keras is untyped
@@ -56,7 +29,7 @@ class Scenes(keras.utils.PyDataset):  # type: ignore[misc]  # Keras is untyped
 
     def __getitem__(self, step: int) -> tuple[Pixels, _Floats]:
         rng = np.random.default_rng((self._seed, self._first_step + step))
-        return batch_of([scene(self._stock, rng, DETECTOR_SIZE) for _ in range(self._batch)])
+        return batch_of([random_scene(self._stock, rng, DETECTOR_SIZE) for _ in range(self._batch)])
 
     def on_epoch_end(self) -> None:
         """Moves on, so that the next epoch has new scenes."""
@@ -86,7 +59,7 @@ class HeldOutScenes(NamedTuple):
     def of(cls, stock: Stock, seed: int, number: int = 200) -> "HeldOutScenes":
         """Returns `number` scenes of held-out photos."""
         rng = np.random.default_rng(seed)
-        scenes = [scene(stock, rng, DETECTOR_SIZE) for _ in range(number)]
+        scenes = [random_scene(stock, rng, DETECTOR_SIZE) for _ in range(number)]
         return cls(*batch_of(scenes), np.array([len(each.bills) for each in scenes]))
 
     @property

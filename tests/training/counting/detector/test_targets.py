@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from training.counting import network
-from training.counting.boxes import PLACES, Boxes, boxes
-from training.counting.places import Quad, quad
-from training.counting.scenes import Bill, Scene
-from training.counting.targets import CELLS, target, turned
+from training.counting.detector import network
+from training.counting.detector.boxes import PLACES, Boxes, boxes
+from training.counting.detector.targets import CELLS, target, turned
+from training.counting.scenes.compose import Bill, Scene
+from training.counting.scenes.places import Quad, quad
 
 
 def scene_of(*quads: Quad) -> Scene:

@@ -7,7 +7,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from training.augmentation.augment import BILL_ASPECT
-from training.counting.boxes import PLACES, Boxes
+from training.counting.detector.boxes import PLACES, Boxes
 
 BELIEVED = 0.3
 """The least probability, of place and class together, of a bill that is counted."""

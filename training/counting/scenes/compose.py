@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from training.augmentation import camera, layout
 from training.augmentation.camera import Pixels
-from training.counting import places
-from training.counting.places import Placer, Quad
-from training.counting.stock import Stock
+from training.counting.scenes import places
+from training.counting.scenes.places import Placer, Quad
+from training.counting.scenes.stock import Stock
 from webapp.imaging.preprocessing import COUNT_SIZE
 
 SEEN, HIDDEN = 0.15, 0.02

@@ -7,9 +7,9 @@ import keras
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from training.counting.boxes import Boxes, boxes
-from training.counting.crops import cut_out
-from training.counting.trust import Trust, counted, probability, signs
+from training.counting.detector.boxes import Boxes, boxes
+from training.counting.graph.crops import cut_out
+from training.counting.graph.trust import Trust, counted, probability, signs
 from training.data.dataset import OTHER
 from training.export.batch_norm_folding import with_folded_batch_norm
 from training.export.guards import guarded

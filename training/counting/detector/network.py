@@ -5,8 +5,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from training.counting.boxes import boxes
-from training.counting.targets import CHANNELS
+from training.counting.detector.boxes import boxes
+from training.counting.detector.targets import CHANNELS
 from training.network import backbones
 
 BACKBONE = "efficientnet_lite0"

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from training.counting import judging
-from training.counting.judging import Answer, Counting
-from training.counting.stock import Stock
+from training.counting.evaluation import judging
+from training.counting.evaluation.judging import Answer, Counting
+from training.counting.scenes.stock import Stock
 from training.data.dataset import OTHER, Photo
 from webapp.imaging.preprocessing import BadImage, letterboxed, open_upright
 

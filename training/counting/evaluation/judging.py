@@ -9,10 +9,10 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from training.augmentation.camera import Pixels, Strength
-from training.counting import places
-from training.counting.places import Placer
-from training.counting.scenes import Scene, compose
-from training.counting.stock import Stock
+from training.counting.scenes import places
+from training.counting.scenes.compose import Scene, compose
+from training.counting.scenes.places import Placer
+from training.counting.scenes.stock import Stock
 
 _NO_EFFECTS = Strength(shadow=0, glare=0, colour=0, blur=0, noise=0, jpeg=0)
 BATCH = 8

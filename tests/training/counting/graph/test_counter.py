@@ -8,13 +8,13 @@ import tensorflow as tf
 
 from tests.training.counting.conftest import flat
 from tests.training.counting.test_targets import perfect_map, place, scene_of
-from training.counting.crops import cut_out
-from training.counting.graph import MOST_READ, Counter
-from training.counting.places import Quad
+from training.counting.detector.targets import turned
+from training.counting.graph.counter import MOST_READ, Counter
+from training.counting.graph.crops import cut_out
+from training.counting.graph.trust import Trust
 from training.counting.reader import vectors
-from training.counting.scenes import Scene
-from training.counting.targets import turned
-from training.counting.trust import Trust
+from training.counting.scenes.compose import Scene
+from training.counting.scenes.places import Quad
 
 CLASSES = ["1", "20", "Other"]
 # As sure as its least sure class, and less so the likelier a bill was missed.

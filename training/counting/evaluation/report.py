@@ -7,10 +7,10 @@ import numpy as np
 from PIL import Image
 
 from training.augmentation.camera import Pixels
-from training.counting import judging
-from training.counting.drawing import outline
-from training.counting.evaluate import SEED
-from training.counting.stock import Stock
+from training.counting.evaluation import judging
+from training.counting.evaluation.evaluate import SEED
+from training.counting.scenes.drawing import outline
+from training.counting.scenes.stock import Stock
 
 _SHOWN = 5
 

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from training.counting import places
-from training.counting.places import Placer, Quad
+from training.counting.scenes import places
+from training.counting.scenes.places import Placer, Quad
 
 FRAME = (448, 336)
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from training.counting.targets import CELLS
+from training.counting.detector.targets import CELLS
 
 PLACES = 16
 """The most bills of one picture."""

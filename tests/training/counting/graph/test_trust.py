@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from training.counting.boxes import PLACES, Boxes
-from training.counting.trust import counted, fitted, probability, signs
+from training.counting.detector.boxes import PLACES, Boxes
+from training.counting.graph.trust import counted, fitted, probability, signs
 
 PLACE, NAME, MEAN, MISSED, NUMBER, SEVERAL, NEAR, SHAPE, HEIGHT = range(9)
 

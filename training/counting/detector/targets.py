@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from training.counting.places import Quad
-from training.counting.scenes import Scene
+from training.counting.scenes.compose import Scene
+from training.counting.scenes.places import Quad
 
 STRIDE = 8
 """Pixels of the detector's picture to a cell of its map."""

@@ -1,0 +1,1 @@
+"""Tests of the network, its targets and its boxes."""
