@@ -71,7 +71,7 @@ def vectors(places: list[Turned]) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
 def _moved(place: Turned, rng: Generator) -> Turned:
     """Returns a place as a detector might give it: a little off, and perhaps upside down."""
     return Turned(
-        place.centre + rng.normal(0, 0.03, 2) * place.size,
+        place.centre + rng.normal(0, 0.04, 2) * place.size,
         place.size * np.exp(rng.normal(0, 0.06, 2)),
         place.turn + rng.normal(0, 0.04) + math.pi * int(rng.integers(2)),
     )

@@ -1,7 +1,8 @@
-"""What the detector learns for a scene: where centres are, and each bill's size and turn.
+"""What the detector learns for a scene: a spot on each bill, and from there the bill's rectangle.
 
-The heat map is that of CenterNet (Zhou, Wang, Kraehenbuehl, 2019, "Objects as Points"): a Gaussian
-about each centre. Its axes are the bill's own, so that close strips of a stack stay apart.
+The heat map is that of CenterNet (Zhou, Wang, Kraehenbuehl, 2019, "Objects as Points"), but its
+Gaussians lie where most of a bill is seen and not about the rectangle's centre: the centres of a
+fan lie close together, and mostly on another bill.
 """
 
 import math
@@ -10,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from training.counting.scenes.compose import Scene
+from training.counting.scenes.compose import Bill, Scene
 from training.counting.scenes.places import Quad
 
 STRIDE = 8
@@ -21,8 +22,10 @@ CELLS = DETECTOR_SIZE // STRIDE
 CHANNELS = 7
 """Of the map: heat, offset (2), size (2), turn (2)."""
 
-_SPREAD = 0.13
+_SPREAD = 0.35
+"""Of a Gaussian, over how far the edge of what is seen is away."""
 _NEAR = 0.4
+"""The heat above which a cell learns the rectangle."""
 
 _Floats = NDArray[np.float32]
 
@@ -66,30 +69,33 @@ def target(scene: Scene) -> tuple[_Floats, _Floats]:
         (1, 3)
     )
     for bill in scene.bills:
-        _add(turned(bill.box), wanted, counted)
+        _add(bill, wanted, counted)
     return wanted, counted
 
 
-def _add(bill: Turned, wanted: _Floats, counted: _Floats) -> None:
-    """Writes a bill where no other one is nearer."""
+def _add(bill: Bill, wanted: _Floats, counted: _Floats) -> None:
+    """Writes a bill where no other one's spot is nearer."""
     x, y = _cell_centres()
-    dx, dy = bill.centre[0] * CELLS - x, bill.centre[1] * CELLS - y
-    c, s = math.cos(bill.turn), math.sin(bill.turn)
-    size = np.maximum(bill.size * CELLS, 1.0)
-    spread = np.maximum(_SPREAD * size, 0.5)
-    heat = np.exp(
-        -(((c * dx + s * dy) / spread[0]) ** 2 + ((c * dy - s * dx) / spread[1]) ** 2) / 2
-    )
-    peak = np.unravel_index(np.argmin(dx**2 + dy**2), dx.shape)
+    away = (bill.spot[0] * CELLS - x) ** 2 + (bill.spot[1] * CELLS - y) ** 2
+    heat = np.exp(-away / (2 * max(_SPREAD * bill.radius * CELLS, 0.5) ** 2))
+    peak = np.unravel_index(np.argmin(away), away.shape)
     heat[peak] = 1.0
     nearer = heat > wanted[..., 0]
-    twice = math.cos(2 * bill.turn), math.sin(2 * bill.turn)
-    constant = np.array([*np.log(size), *twice], np.float32)
-    rest = np.concatenate([np.stack([dx, dy], -1), np.broadcast_to(constant, (*dx.shape, 4))], -1)
-    wanted[nearer, 1:] = rest[nearer]
+    wanted[nearer, 1:] = _rectangle(bill.box)[nearer]
     counted[nearer, 1] = np.where(heat > _NEAR, heat, 0)[nearer]
     wanted[..., 0] = np.maximum(wanted[..., 0], heat)
     counted[peak][0] = 1.0
+
+
+def _rectangle(box: Quad) -> _Floats:
+    """Returns what each cell says of a rectangle, float32 [28,28,6]."""
+    x, y = _cell_centres()
+    place = turned(box)
+    dx, dy = place.centre[0] * CELLS - x, place.centre[1] * CELLS - y
+    size = np.log(np.maximum(place.size * CELLS, 1.0))
+    constant = [*size, math.cos(2 * place.turn), math.sin(2 * place.turn)]
+    rest = np.broadcast_to(np.array(constant), (*dx.shape, 4))
+    return np.concatenate([np.stack([dx, dy], -1), rest], -1).astype(np.float32)
 
 
 def _cell_centres() -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -25,6 +25,8 @@ nobody could say, and the scene's target leaves the place out."""
 _PLAIN = 0.25
 _COVERED = 0.25
 _THINGS = 0.5
+_RIDGE = 0.85
+"""The share of the widest place's radius that another place needs to stand for it."""
 
 
 class Bill(NamedTuple):
@@ -35,11 +37,16 @@ class Bill(NamedTuple):
         box: Corners of the seen part, a rectangle in the bill's own frame, float32 [4,2], in
             shares of the scene, clockwise from the bill's upper left.
         seen: The share of the bill that is seen.
+        spot: Where the seen part is widest, float32 [2], in shares of the scene: the middle of a
+            bill that lies open, and never on another one.
+        radius: How far what is not seen is from there, in shares of the scene.
     """
 
     label: str
     box: Quad
     seen: float
+    spot: NDArray[np.float32]
+    radius: float
 
 
 class Scene(NamedTuple):
@@ -81,18 +88,14 @@ def compose(
     if rng.random() < _THINGS:
         _scatter(stock, canvas, owner, rng)
     quads = place(number, frame, rng) if number else []
-    laid = _lay(stock, canvas, owner, quads, rng)
+    laid = _lay(stock, canvas, owner, quads, rng, shadows=rng.spawn(1)[0].random() < odds.shadow)
     if rng.random() < _COVERED:
         _cover(canvas, owner, rng)
     bills, unclear = _seen(laid, owner)
     small = (frame[0] * side // COUNT_SIZE, frame[1] * side // COUNT_SIZE)
     canvas = np.asarray(cv2.resize(canvas, small, interpolation=cv2.INTER_AREA), np.uint8)
     mask = cv2.resize(unclear.astype(np.uint8), small, interpolation=cv2.INTER_NEAREST)
-    boxes = [
-        bill._replace(box=np.asarray(bill.box / np.array(frame, np.float32), np.float32))
-        for bill in bills
-    ]
-    return _letterboxed(_shot(canvas, rng, odds), boxes, np.asarray(mask, bool), side)
+    return _letterboxed(_shot(canvas, rng, odds), bills, np.asarray(mask, bool), side)
 
 
 def _frame(rng: Generator) -> tuple[int, int]:
@@ -138,15 +141,35 @@ def _lay(
     owner: NDArray[np.int16],
     quads: list[Quad],
     rng: Generator,
+    *,
+    shadows: bool,
 ) -> list[tuple[str, Quad]]:
     laid = []
+    (chance,) = rng.spawn(1)
     for number, place in enumerate(quads, 1):
         label = str(rng.choice(sorted(stock.bills)))
-        bill = stock.bills[label][rng.integers(len(stock.bills[label]))]
+        bill = _any_of(stock.bills[label], rng)
+        if shadows:
+            _cast_shadow(canvas, place, chance)
         layout.paste(_worn(bill, rng), place, canvas)
         cv2.fillConvexPoly(owner, place.astype(np.int32), number)
         laid.append((label, place))
     return laid
+
+
+def _any_of(sides: list[list[Pixels]], rng: Generator) -> Pixels:
+    pictures = sides[rng.integers(len(sides))] if len(sides) > 1 else sides[0]
+    return pictures[rng.integers(len(pictures))]
+
+
+def _cast_shadow(canvas: Pixels, place: Quad, rng: Generator) -> None:
+    """Darkens what lies below a bill along its edges, which never lie quite flat."""
+    mask = np.zeros(canvas.shape[:2], np.uint8)
+    moved = place + rng.normal(0, 4, 2).astype(np.float32)
+    cv2.fillConvexPoly(mask, moved.astype(np.int32), rng.uniform(60, 200))
+    wide = int(rng.integers(3, 16))
+    kept = cv2.merge([255 - cv2.blur(mask, (wide, wide))] * 3)
+    cv2.multiply(canvas, kept, dst=canvas, scale=1 / 255)
 
 
 def _worn(bill: Pixels, rng: Generator) -> Pixels:
@@ -180,7 +203,8 @@ def _seen(
         mine = owner == number
         seen = float(mine.sum() / max(1.0, cv2.contourArea(place)))
         if seen >= SEEN:
-            bills.append(Bill(label, _box(place, mine), seen))
+            box = _box(place, mine)
+            bills.append(Bill(label, box, seen, *_widest(mine, box.mean(0))))
         elif seen >= HIDDEN:
             unclear |= mine
     return bills, unclear
@@ -200,6 +224,19 @@ def _box(place: Quad, mine: NDArray[np.bool_]) -> Quad:
     return np.asarray(cv2.perspectiveTransform(corners[:, None], back)[:, 0], np.float32)
 
 
+def _widest(mine: NDArray[np.bool_], middle: NDArray[np.float32]) -> tuple[Quad, float]:
+    """Returns where a seen part is widest, float32 [2], and how far its edge is; both in pixels.
+
+    Of the points that are nearly as far from the edge, the one nearest to the box's middle: the
+    ridge of a whole bill is a line.
+    """
+    inside = cv2.copyMakeBorder(mine.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    away = cv2.distanceTransform(inside, cv2.DIST_L2, 3)[1:-1, 1:-1]
+    radius = float(away.max())
+    ridge = np.argwhere(away >= _RIDGE * radius)[:, ::-1].astype(np.float32)
+    return ridge[np.argmin(((ridge - middle) ** 2).sum(1))], radius
+
+
 def _shot(canvas: Pixels, rng: Generator, odds: camera.Strength) -> Pixels:
     """Returns the frame as a camera sees it; the effects are those of a square."""
     height, width = canvas.shape[:2]
@@ -217,9 +254,14 @@ def _letterboxed(canvas: Pixels, bills: list[Bill], unclear: NDArray[np.bool_], 
     pixels[within] = canvas
     mask = np.zeros((side, side), bool)
     mask[within] = unclear
-    size, start = np.array([width, height], np.float32), np.array([left, top], np.float32)
+    # The scene's longer side is the frame's, so that its pixels shrink by one factor both ways.
+    start = np.array([left, top], np.float32) / side
     moved = [
-        bill._replace(box=np.asarray((bill.box * size + start) / side, np.float32))
+        bill._replace(
+            box=bill.box / COUNT_SIZE + start,
+            spot=bill.spot / COUNT_SIZE + start,
+            radius=bill.radius / COUNT_SIZE,
+        )
         for bill in bills
     ]
     return Scene(pixels, moved, mask)

@@ -11,17 +11,13 @@ from training.counting.scenes.places import PLACERS
 from training.counting.scenes.stock import Stock
 from webapp.imaging.preprocessing import COUNT_SIZE
 
-MOST = 8
-"""The most bills of a scene."""
-_NONE, _ONE = 0.1, 0.15
-"""The shares of scenes without a bill and with one."""
+_SHARES = (0.10, 0.15, 0.17, 0.15, 0.13, 0.10, 0.08, 0.07, 0.05)
+"""Of scenes with none, one, two and more bills: fewer of what people seldom photograph."""
 
 
 def random_scene(stock: Stock, rng: Generator, side: int = COUNT_SIZE) -> Scene:
-    """Returns a scene of none to `MOST` bills, `side` pixels wide."""
-    chance = rng.random()
-    number = int(rng.integers(2, MOST + 1))
-    number = 0 if chance < _NONE else 1 if chance < _NONE + _ONE else number
+    """Returns a scene of none to eight bills, `side` pixels wide."""
+    number = int(rng.choice(len(_SHARES), p=_SHARES))
     place = PLACERS[rng.integers(len(PLACERS))]
     return compose(stock, number, place, rng, Strength(), side)
 

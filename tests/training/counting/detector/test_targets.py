@@ -15,7 +15,7 @@ from training.counting.scenes.places import Quad, quad
 
 def scene_of(*quads: Quad) -> Scene:
     """A scene with bills at given places, in shares of the square."""
-    bills = [Bill("1", place, 1.0) for place in quads]
+    bills = [Bill("1", place, 1.0, place.mean(0), min(turned(place).size) / 2) for place in quads]
     return Scene(np.zeros((224, 224, 3), np.uint8), bills, np.zeros((224, 224), bool))
 
 
@@ -62,6 +62,15 @@ def test_strips_of_a_stack_are_bills_of_their_own() -> None:
     strip = np.array([[0.2, 0], [0.8, 0], [0.8, 0.08], [0.2, 0.08]], np.float32)
     scene = scene_of(*(strip + np.array([0, y], np.float32) for y in (0.2, 0.28, 0.36)))
     assert (found(scene).heat.numpy()[0] > 0.9).sum() == 3
+
+
+def test_bills_with_one_centre_are_two_where_each_is_seen_at_a_place_of_its_own() -> None:
+    below, above = place(0.5, 0.5, 0.8, 0.0), place(0.5, 0.52, 0.4, 1.2)
+    scene = scene_of(below, above)
+    left = scene.bills[0]._replace(spot=np.array([0.2, 0.5], np.float32))
+    corners = found(scene._replace(bills=[left, scene.bills[1]])).corners().numpy()[0]
+    for wanted in (below, above):
+        assert min(np.abs(corners[:2] - wanted).max((1, 2))) < 2e-3
 
 
 def test_nothing_is_found_where_nothing_is() -> None:

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from tests.training.counting.conftest import flat
-from tests.training.counting.test_targets import perfect_map, place, scene_of
+from tests.training.counting.detector.test_targets import perfect_map, place, scene_of
 from training.counting.detector.targets import turned
 from training.counting.graph.counter import MOST_READ, Counter
 from training.counting.graph.crops import cut_out

@@ -59,6 +59,32 @@ def test_the_box_of_a_covered_bill_is_that_of_the_part_that_is_seen(stock: Stock
     assert below.seen == pytest.approx(40 / 85, abs=0.05)
 
 
+def test_the_spot_of_a_bill_is_where_most_of_it_is_seen(stock: Stock) -> None:
+    made = uncovered(stock, at(level(160, 110), level(160, 150)), 2)
+    below, above = made.bills
+    assert above.spot == pytest.approx(above.box.mean(0), abs=0.01)
+    assert above.radius * 448 == pytest.approx(42, abs=3)
+    assert below.spot == pytest.approx(below.box.mean(0), abs=0.01)
+    assert below.radius * 448 == pytest.approx(20, abs=3)
+
+
+def test_a_spot_is_on_the_bill_that_is_seen_and_not_on_the_one_that_covers_it(
+    stock: Stock,
+) -> None:
+    crossing = places.quad((160, 120), 200, np.pi / 2, np.random.default_rng(0), tilt=0)
+    below = uncovered(stock, at(level(160, 120), crossing), 2).bills[0]
+    assert abs(below.spot[0] - below.box.mean(0)[0]) * 448 > 42
+
+
+def test_each_side_of_a_bill_is_drawn_equally_often(stock: Stock) -> None:
+    fronts = [np.full((85, 200, 3), 200, np.uint8)] * 9
+    backs = [np.full((85, 200, 3), 50, np.uint8)]
+    drawn = Stock({"1": [fronts, backs], "5": [fronts, backs]}, [], [], stock.backgrounds)
+    made = [scene(drawn, at(level(160, 120)), 1, seed) for seed in range(60)]
+    spots = [(one, one.bills[0].spot * 448) for one in made if one.bills]
+    dark = [one.pixels[int(y), int(x)].mean() < 100 for one, (x, y) in spots]
+    assert 0.3 < np.mean(dark) < 0.7
+
 def test_a_hidden_bill_is_none_and_a_hardly_seen_one_is_unclear(stock: Stock) -> None:
     hidden = scene(stock, at(level(160, 120), level(160, 120)), 2)
     assert len(hidden.bills) <= 1
