@@ -39,11 +39,13 @@ def export_count(given: argparse.Namespace) -> None:
 def evaluate_count(given: argparse.Namespace) -> None:
     """Prints the figures of a version of the counter, and writes a report where told to."""
     from training.counting.evaluation import evaluate, report
-    from training.counting.scenes.corners import flat_bills
+    from training.counting.scenes import corners
     from training.counting.scenes.stock import stock_of
 
     photos = scan(given)
-    stock = stock_of(photos, flat_bills(photos, given.corners) if given.corners else None)
+    if given.corners:
+        corners.require_known(photos, given.corners)
+    stock = stock_of(photos, given.corners, alone=bool(given.corners))
     scenes = evaluate.of_scenes(given.model, stock, given.scenes)
     print(report.lines(scenes))
     real = evaluate.of_photos(given.model, photos)

@@ -18,6 +18,7 @@ from training.counting import reader
 from training.counting.detector import network
 from training.counting.detector.batches import HeldOutScenes, Scenes
 from training.counting.recipe import CountRecipe
+from training.counting.scenes import corners
 from training.counting.scenes.mixture import contact_sheet
 from training.counting.scenes.stock import Stock, stock_of
 from training.data import dataset
@@ -57,10 +58,11 @@ def fit(
     """
     keras.utils.set_random_seed(recipe.seed)
     cv2.setNumThreads(1)
-    detector = network.build(recipe.weights)
+    detector = _detector(recipe)
+    marked = marked_by(recipe, photos)
     say(f"reading {len(photos):,} photos: near-duplicates, what is held out, flat bills")
     training, held_out = split(photos, recipe.seed)
-    stock, judges = stock_of(training), stock_of(held_out)
+    stock, judges = (stock_of(part, marked) for part in (training, held_out))
     if resume:
         _require_same(run, recipe, photos)
     else:
@@ -87,6 +89,28 @@ def load(run: Path) -> tuple[keras.Model, Parts, dict[str, Any]]:
     found = parts.of_version(Path(weights), model_card.read(Path(weights)))
     found.whole.load_weights(run / READER / WEIGHTS)
     return detector, found, facts
+
+
+def marked_by(recipe: CountRecipe, photos: list[Photo]) -> Path | None:
+    """Returns the file of corners that a recipe names.
+
+    Raises:
+        ValueError: It marks a photo that is not among `photos`; or see `corners.read`.
+    """
+    if not recipe.corners:
+        return None
+    corners.require_known(photos, Path(recipe.corners))
+    return Path(recipe.corners)
+
+
+def _detector(recipe: CountRecipe) -> keras.Model:
+    """Returns the network as the run begins with it."""
+    if not recipe.start:
+        return network.build(recipe.weights)
+    run_folder.weights_digest(Path(recipe.start) / DETECTOR)
+    detector = network.build("none")
+    detector.load_weights(Path(recipe.start) / DETECTOR / WEIGHTS)
+    return detector
 
 
 def _fit_detector(
@@ -171,4 +195,16 @@ def _facts(
         "data_fingerprint": fingerprint(photos),
         "held_out_fingerprint": fingerprint(held_out),
         "weights_from": run_folder.history_of(recipe.weights),
+        "detector_from": _history_of(recipe.start),
+    }
+
+
+def _history_of(start: str) -> dict[str, Any] | None:
+    """Returns how the detector that a run goes on from was made."""
+    if not start:
+        return None
+    digest = run_folder.weights_digest(Path(start) / DETECTOR)
+    begun = run_folder.read(Path(start))
+    return {name: begun.get(name) for name in ("command", "recipe", "detector_from")} | {
+        "weights_sha256": digest
     }

@@ -20,4 +20,4 @@ def stock() -> Stock:
     """Three drawn bills, another note, and two plain backgrounds."""
     note = np.asarray(specimen.other(width=400).resize((400, 170)).convert("RGB"))
     plain = [np.full((60, 80, 3), grey, np.uint8) for grey in (60, 200)]
-    return Stock({value: [flat(value)] for value in VALUES}, [note], plain, plain)
+    return Stock({value: [[flat(value)]] for value in VALUES}, [note], plain, plain)

@@ -6,6 +6,7 @@ bill gives a flat one, which scenes can be composed of.
 
 import csv
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -20,12 +21,39 @@ _HEIGHT = round(CACHED_SIDE / BILL_ASPECT)
 _FLAT = np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) * [CACHED_SIDE, _HEIGHT]
 
 
-def read(file: Path) -> list[tuple[str, NDArray[np.float32]]]:
-    """Returns (photo, corners) of each marked bill.
+class Marked(NamedTuple):
+    """A line of the file.
+
+    Attributes:
+        name: The photo, such as `20/a-1.jpg`.
+        side: The side of the bill, where the file says so, else empty.
+        corners: Clockwise from the bill's upper left, in shares of the photo, float32 [4,2].
+    """
+
+    name: str
+    side: str
+    corners: NDArray[np.float32]
+
+
+class Flat(NamedTuple):
+    """A bill that fills a picture.
+
+    Attributes:
+        label: Its class.
+        side: The side that is seen, or empty.
+        pixels: uint8 [H,W,3].
+    """
+
+    label: str
+    side: str
+    pixels: Pixels
+
+
+def read(file: Path) -> list[Marked]:
+    """Returns each marked bill.
 
     Args:
-        file: CSV with the columns `file` (such as `20/a-1.jpg`), `x1`, `y1` to `x4`, `y4`: the
-            corners clockwise from the bill's upper left, in shares of the photo.
+        file: CSV with the columns `file`, `x1`, `y1` to `x4`, `y4`, and perhaps `side`.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -38,23 +66,37 @@ def read(file: Path) -> list[tuple[str, NDArray[np.float32]]]:
                 f"{file} has no columns {', '.join(sorted(missing))}. Expected file, x1, y1 to x4,"
                 " y4."
             )
-        return [(row["file"], _corners(row)) for row in rows]
+        return [Marked(row["file"], row.get("side", ""), _corners(row)) for row in rows]
 
 
-def flat_bills(photos: list[Photo], file: Path) -> dict[str, list[Pixels]]:
-    """Returns the marked bills by class, uint8 [170,400,3] each.
+def require_known(photos: list[Photo], file: Path) -> None:
+    """Refuses a file that marks bills in photos that are not there.
 
     Raises:
-        ValueError: A marked photo is not among `photos`, or see `read`.
+        ValueError: Names the photo; or see `read`.
     """
-    known = {f"{photo.path.parent.name}/{photo.path.name}": photo for photo in photos}
-    bills: dict[str, list[Pixels]] = {}
-    for name, corners in read(file):
-        if name not in known:
-            raise ValueError(f"{file} marks {name}, which is not among the photos.")
-        picture = np.asarray(known[name].read())
-        bills.setdefault(known[name].label, []).append(_flat(picture, corners))
-    return bills
+    known = {_name(photo) for photo in photos}
+    for marked in read(file):
+        if marked.name not in known:
+            raise ValueError(f"{file} marks {marked.name}, which is not among the photos.")
+
+
+def flat_bills(photos: list[Photo], file: Path) -> list[Flat]:
+    """Returns the marked bills of some photos, uint8 [170,400,3] each.
+
+    Raises:
+        ValueError: See `read`.
+    """
+    known = {_name(photo): photo for photo in photos}
+    return [
+        Flat(photo.label, marked.side, _flat(np.asarray(photo.read()), marked.corners))
+        for marked in read(file)
+        if (photo := known.get(marked.name))
+    ]
+
+
+def _name(photo: Photo) -> str:
+    return f"{photo.path.parent.name}/{photo.path.name}"
 
 
 def _corners(row: dict[str, str]) -> NDArray[np.float32]:
