@@ -56,7 +56,7 @@ bench: $(VENV)/.bench  ## measure all side by side, write docs/performance.md (T
 	@$(BIN)/python -m bench $(if $(TARGET),--target "$(TARGET)") $(BENCH)
 
 rollout-demo: $(VENV)/.run  ## try, promote, take back and retire a version, on copies
-	@$(BIN)/python -m bench.rollout_demo
+	@$(BIN)/python -m bench.rollout.demo
 
 lock: $(VENV)/.dev  ## renew requirements/*.txt from pyproject.toml
 	@.ci/lock $(BIN)/uv

@@ -21,7 +21,9 @@ GROUND = {
 ARROWS = {
     "webapp.imaging": set(),
     "webapp.feedback": set(),
-    "webapp.inference": {"webapp.imaging", "serving.client", "serving.traffic"},
+    "webapp.decoding": {"webapp.imaging"},
+    "webapp.inference": {"webapp.decoding", "webapp.imaging", "serving.client", "serving.traffic"},
+    "webapp.uploads": {"webapp.inference", "serving.concurrency"},
     "webapp.telemetry": {
         "webapp.inference",
         "serving.client",
@@ -31,7 +33,9 @@ ARROWS = {
     "webapp.views": {
         "webapp.feedback",
         "webapp.telemetry",
+        "webapp.uploads",
         "webapp.inference",
+        "webapp.decoding",
         "webapp.imaging",
         "serving.client",
         "serving.concurrency",
@@ -41,8 +45,9 @@ ARROWS = {
         "webapp.app",
         "webapp.views",
         "webapp.telemetry",
+        "webapp.uploads",
         "webapp.inference",
-        "webapp.imaging",
+        "webapp.decoding",
         "serving.client",
     },
     "serving.wire": set(),
@@ -78,6 +83,14 @@ ARROWS = {
         "serving.local.inference",
         "serving.local.runtime",
         "serving.local.errors",
+    },
+    "serving.rollout.analysis": {"serving.rollout.remote"},
+    "serving.rollout.report": {
+        "serving.rollout.analysis",
+        "serving.rollout.checks",
+        "serving.rollout.state",
+        "serving.rollout.remote",
+        "serving.client",
     },
     # Feedback that nobody has looked at is refused.
     "training.data": {"webapp.feedback", "webapp.imaging"},
@@ -163,6 +176,8 @@ ARROWS = {
         "training.rehearsal",
         "webapp.imaging",
     },
+    # Whole rollouts, and the local server without its port.
+    "bench.rollout": {"serving", "webapp.inference"},
 }
 # What a tier as a whole may import of others, its files beside the rooms included.
 BETWEEN_TIERS = {

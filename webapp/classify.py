@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from serving.client import ServingError
-from webapp.imaging.decode_pool import Busy, TooSlow
+from webapp.decoding.pool import Busy, TooSlow
 from webapp.imaging.errors import BadImage
 from webapp.inference.classifier import Classifier, Photo
 from webapp.inference.counter import Counter

@@ -2,8 +2,7 @@
 
 It talks to TensorFlow Serving and to the local model server alike, one or many of them. From
 outside to inside: `cli` and `arguments` (the command line), `commands` and `publish` (each command
-as named steps), `watch`, `status` and `others` (a line about each other model), `guard` and
-`sequential` (what a canary must keep to, and when that is proven), `steps` (runs them, and undoes),
-`checks` (what must hold before), `deployment` (disk and servers as one), `state` (the files),
+as named steps), `watch` (acts on what `analysis` proves of a canary), `report` (what `status`
+shows), `steps` (runs commands, and undoes), `checks` (what must hold before), `state` (the files),
 `remote` (the running tiers).
 """

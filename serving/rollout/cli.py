@@ -127,7 +127,7 @@ def command_of(deployment: Deployment, title: str, options: argparse.Namespace) 
 
 
 def _status(deployment: Deployment, options: argparse.Namespace) -> int:
-    from serving.rollout.status import status
+    from serving.rollout.report.status import status
 
     found = status(deployment, _figures(deployment, options), options.seconds)
     _say(json.dumps(found.to_json(), indent=1) if options.json else found.table())
@@ -136,7 +136,7 @@ def _status(deployment: Deployment, options: argparse.Namespace) -> int:
 
 def _watch(deployment: Deployment, options: argparse.Namespace) -> int:
     from serving.rollout import watch
-    from serving.rollout.guard import Guard
+    from serving.rollout.analysis.guard import Guard
 
     source = _figures(deployment, options)
     if source is None:

@@ -6,8 +6,8 @@ import time
 from enum import Enum
 
 from serving.rollout import commands
+from serving.rollout.analysis.guard import Guard, broken, won
 from serving.rollout.errors import Refused
-from serving.rollout.guard import Guard, broken, won
 from serving.rollout.remote.figures import Moment, Source
 from serving.rollout.state.deployment import Deployment
 from serving.rollout.steps import Say, run

@@ -15,7 +15,7 @@ import pytest
 import requests
 import tensorflow as tf
 
-from bench.rollout import PHOTO, Load, Stage, sequence, stage
+from bench.rollout.__main__ import PHOTO, Load, Stage, sequence, stage
 from serving.rollout.state.config import ConfigFile
 from serving.traffic import BUCKETS
 from tests.serving import models

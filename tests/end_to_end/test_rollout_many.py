@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bench.rollout import PHOTO, Load, Stage, sequence, stage
+from bench.rollout.__main__ import PHOTO, Load, Stage, sequence, stage
 from tests.end_to_end.test_rollout import Bills
 from tests.serving import models
 

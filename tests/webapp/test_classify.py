@@ -96,7 +96,7 @@ def test_a_picture_that_takes_too_long_is_told_of_the_picture(
     slow = photo.with_name("slow.png")
     slow.write_bytes(hostile.slow_picture())
     monkeypatch.setenv("US_BILLS_MODEL_SERVER", model_server.grpc_url)
-    monkeypatch.setattr("webapp.imaging.decode_pool.SLOWEST", 0.2)
+    monkeypatch.setattr("webapp.decoding.pool.SLOWEST", 0.2)
     with pytest.raises(SystemExit) as ended:
         main(["classify", str(slow)])
     assert ended.value.code == 1

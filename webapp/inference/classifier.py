@@ -7,9 +7,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from webapp.imaging.decode_pool import Busy, Client, TooSlow, Wanted, decoders
+from webapp.decoding.messages import DecodedPhoto
+from webapp.decoding.pool import Busy, Client, TooSlow, Wanted, decoders
 from webapp.imaging.errors import BadImage
-from webapp.imaging.messages import DecodedPhoto
 from webapp.imaging.preprocessing import COUNT_SIZE, IMAGE_SIZE
 from webapp.inference.bills import Contradiction, contradiction
 from webapp.inference.counter import Counter, Counting, CountResponse, Uncounted

@@ -12,7 +12,7 @@ from termios import TIOCOUTQ
 from gunicorn.http.unreader import SocketUnreader  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import TConn  # type: ignore[import-untyped]
 
-from webapp.views.memory_budget import MemoryBudget
+from webapp.uploads.memory_budget import MemoryBudget
 
 MOST_HEAD = 32_768
 """Bytes of a request's first line and headers together."""

@@ -19,7 +19,7 @@ from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
 from serving.client import ServingError
 from webapp.allocator import return_large_blocks
-from webapp.imaging.decode_pool import decoders
+from webapp.decoding.pool import decoders
 from webapp.inference.classifier import Classifier
 from webapp.runtime.worker import RESERVED, Worker
 from webapp.settings import COUNTS_FOLDER, Settings

@@ -30,8 +30,8 @@ from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped
 
 from webapp.runtime.connection import MOST_HEAD, Arrival, Connection
 from webapp.settings import Settings
+from webapp.uploads.memory_budget import NO_ROOM
 from webapp.views.clients import network
-from webapp.views.memory_budget import NO_ROOM
 
 MOMENT = 0.05
 """Seconds that a thread waits for the next request of the connection it has answered."""

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from werkzeug.exceptions import TooManyRequests
 
 from serving.concurrency import FairSemaphore
-from webapp.imaging.decode_pool import Place
+from webapp.decoding.pool import Place
 from webapp.timings import Timings
 
 # Seconds a picture of all requests together, until some were answered.

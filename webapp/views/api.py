@@ -10,19 +10,19 @@ from flask import Blueprint, Flask, abort, current_app, g, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from serving.concurrency import FairSemaphore
-from webapp.imaging.decode_pool import Client
+from webapp.decoding.pool import Client
 from webapp.inference.classifier import ClassifiedPhotos, Classifier, Photo
 from webapp.inference.model import PredictionRequest
 from webapp.inference.traffic_split import TrafficFile, assign
 from webapp.settings import Settings
 from webapp.timings import Timings
+from webapp.uploads.memory_budget import MemoryBudget
+from webapp.uploads.photos import read_photos
 from webapp.views.admission import Admission
 from webapp.views.clients import network
-from webapp.views.memory_budget import MemoryBudget
 from webapp.views.naming import add_said
 from webapp.views.pages import PICTURE_SIZE, answer_page, prefers_html
 from webapp.views.problems import add_errors
-from webapp.views.uploads import read_photos
 
 blueprint = Blueprint("api", __name__)
 

@@ -19,11 +19,11 @@ from webapp.feedback.store import UNLISTED, Feedback, FeedbackStore, Full, is_cl
 from webapp.inference.classifier import ClassifiedPhotos
 from webapp.settings import Settings
 from webapp.telemetry.metrics import Metrics
+from webapp.uploads.memory_budget import MemoryBudget
+from webapp.uploads.photos import read_photo_form
 from webapp.views.api import ask, read_query
 from webapp.views.clients import network
-from webapp.views.memory_budget import MemoryBudget
 from webapp.views.pages import PICTURE_SIZE, deleted_page, kept_page, prefers_html
-from webapp.views.uploads import read_photo_form
 
 _log = logging.getLogger("webapp")
 

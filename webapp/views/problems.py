@@ -11,7 +11,7 @@ from werkzeug.http import HTTP_STATUS_CODES
 
 from serving import tracing
 from serving.client import DeadlineExceeded, NotServed, ServingError, Unavailable
-from webapp.imaging.decode_pool import Busy, TooSlow
+from webapp.decoding.pool import Busy, TooSlow
 from webapp.imaging.errors import BadImage, TooCostly, TooManyPixels, UnsupportedImage
 from webapp.inference.classifier import ClassifiedPhotos, NotDecoded
 from webapp.telemetry.metrics import Metrics

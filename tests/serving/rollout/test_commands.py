@@ -19,9 +19,9 @@ from serving.client import ServingError, connect
 from serving.rollout import commands
 from serving.rollout.cli import main
 from serving.rollout.errors import Refused
+from serving.rollout.report.status import Row, status
 from serving.rollout.state import deployment as deployment_module
 from serving.rollout.state.deployment import Deployment
-from serving.rollout.status import Row, status
 from serving.rollout.steps import Step
 from serving.traffic import NO_CANARY, Traffic
 from tests.serving import models

@@ -15,8 +15,8 @@ from serving.rollout.checks.golden_set import NO_GOLDEN
 from serving.rollout.cli import main
 from serving.rollout.errors import Refused
 from serving.rollout.publish import publish
+from serving.rollout.report.status import status
 from serving.rollout.state.deployment import Deployment
-from serving.rollout.status import status
 from serving.traffic import NO_CANARY, Traffic
 from tests.serving import models
 from tests.serving.rollout.conftest import FLAGS, do, where

@@ -15,9 +15,9 @@ import numpy as np
 
 from serving.client import connect
 from serving.rollout.cli import main
+from serving.rollout.report.status import status
 from serving.rollout.state.deployment import Deployment
 from serving.rollout.state.disk import digest_of
-from serving.rollout.status import status
 from serving.traffic import Traffic
 from tests.serving import models
 from tests.serving.rollout.conftest import where

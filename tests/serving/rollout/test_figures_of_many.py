@@ -20,8 +20,8 @@ from serving.rollout.remote.addresses import Addresses
 from serving.rollout.remote.figures import Figures
 from serving.rollout.remote.front_ends import FrontEnds
 from serving.rollout.remote.prometheus import Prometheus
+from serving.rollout.report.status import status
 from serving.rollout.state.deployment import Deployment
-from serving.rollout.status import status
 from tests.serving.rollout.conftest import where
 from tests.support.servers import HOST, free_port, wait_until
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.simulated import Network, SimulatedServer
+from bench.rollout.simulated import Network, SimulatedServer
 from serving.client import ServingError, Unavailable
 from serving.local.settings import Settings
 from serving.rollout import commands
@@ -17,8 +17,8 @@ from serving.rollout.errors import Refused
 from serving.rollout.remote import fleet as fleet_module
 from serving.rollout.remote.addresses import Addresses
 from serving.rollout.remote.fleet import Fleet
+from serving.rollout.report.status import status
 from serving.rollout.state.deployment import Deployment
-from serving.rollout.status import status
 from serving.rollout.steps import Step
 from serving.traffic import NO_CANARY, Traffic
 from tests.serving.rollout.checked import believe

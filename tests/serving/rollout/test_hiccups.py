@@ -14,9 +14,9 @@ import pytest
 
 from serving.client import ServingError, connect
 from serving.rollout import commands
+from serving.rollout.report.status import status
 from serving.rollout.state.deployment import Deployment
 from serving.rollout.state.disk import VersionStore
-from serving.rollout.status import status
 from serving.rollout.steps import Step
 from tests.serving.rollout.conftest import do
 from tests.support.servers import ModelServer

@@ -8,8 +8,8 @@ import pytest
 
 from serving.rollout import commands
 from serving.rollout.errors import Refused
+from serving.rollout.report.status import status
 from serving.rollout.state.deployment import Deployment
-from serving.rollout.status import status
 from serving.traffic import Traffic
 from tests.serving import models
 from tests.serving.rollout.checked import believe

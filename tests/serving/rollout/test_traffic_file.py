@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 
 from serving.rollout import commands
+from serving.rollout.analysis.guard import Guard
 from serving.rollout.cli import main
 from serving.rollout.errors import Refused
-from serving.rollout.guard import Guard
 from serving.rollout.remote.front_ends import FrontEnds
+from serving.rollout.report.status import status
 from serving.rollout.state.deployment import Deployment
-from serving.rollout.status import status
 from serving.rollout.steps import Step
 from serving.rollout.watch import watch
 from serving.traffic import NO_CANARY, Traffic

@@ -13,8 +13,8 @@ import pytest
 from serving.rollout import commands
 from serving.rollout.cli import main
 from serving.rollout.errors import Refused
+from serving.rollout.report.status import status
 from serving.rollout.state.deployment import Deployment
-from serving.rollout.status import status
 from serving.rollout.steps import Step
 from serving.traffic import NO_CANARY, Traffic
 from tests.serving import models

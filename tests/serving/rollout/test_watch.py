@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from serving.rollout import commands
+from serving.rollout.analysis.guard import Guard
 from serving.rollout.errors import Refused
-from serving.rollout.guard import Guard
 from serving.rollout.remote.figures import Look
 from serving.rollout.remote.front_ends import FrontEnds
 from serving.rollout.state import deployment as deployment_module

@@ -7,8 +7,8 @@ from PIL import Image
 
 from tests import specimen
 from tests.webapp import hostile
+from webapp.decoding.pool import QUICK, SLOW
 from webapp.imaging import cost
-from webapp.imaging.decode_pool import QUICK, SLOW
 from webapp.imaging.preprocessing import at_reduced_scale, open_header, open_upright
 
 

@@ -252,7 +252,7 @@ def test_the_front_end_does_not_load_tensorflow() -> None:
         # Training uses it too.
         ("webapp.imaging.preprocessing", "flask"),
         # A front end has several such processes.
-        ("webapp.imaging.decode_worker", "numpy"),
+        ("webapp.decoding.worker", "numpy"),
     ],
 )
 def test_a_part_does_without_what_only_others_need(module: str, absent: str) -> None:

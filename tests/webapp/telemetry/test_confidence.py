@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from tests import specimen
 from tests.support.servers import ROOT
-from tests.webapp.uploads import send
+from tests.webapp.sending import send
 from training.evaluation import measures
 from webapp.telemetry.confidence import BINS, LABELS, ModelCards, label_of, shares
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from serving.rollout.guard import Guard, broken, won
+from serving.rollout.analysis.guard import Guard, broken, won
 from serving.rollout.remote.figures import Look
 
 

@@ -1,4 +1,4 @@
-"""How often `rollout watch` errs, and how soon it decides: `python -m bench.false_alarms`.
+"""How often `rollout watch` errs, and how soon it decides: `python -m bench.rollout.false_alarms`.
 
 Canaries of which a known share of requests fails are watched, a look every 25 requests, by the very
 test that `watch` uses. The table stands in docs/rollouts.md.
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from serving.rollout.sequential import Share, Verdict
+from serving.rollout.analysis.sequential import Share, Verdict
 
 LIMIT = 0.02
 ERROR = 0.01 / 3

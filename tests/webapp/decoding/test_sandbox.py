@@ -10,12 +10,12 @@ import pytest
 
 from tests.support.servers import ROOT
 from tests.webapp import fuzz
-from webapp.imaging import sandbox
+from webapp.decoding import sandbox
 
 # Runs one attempt inside the confinement of a real decoding process, and prints its result.
 _INSIDE = """
 import os, socket, subprocess, sys, threading, ctypes
-from webapp.imaging.decode_worker import prepare
+from webapp.decoding.worker import prepare
 path = sys.argv[1]
 lacking = prepare(1_200_000_000, 10)
 assert not lacking, lacking
@@ -102,7 +102,7 @@ def test_inside_there_are_no_new_privileges_and_no_more_than_so_much_memory(
 def test_every_format_is_read_inside_as_it_is_outside() -> None:
     script = """
 import sys
-from webapp.imaging.decode_worker import prepare
+from webapp.decoding.worker import prepare
 from webapp.imaging.preprocessing import open_upright, to_square
 files = [bytes.fromhex(line) for line in sys.stdin]
 if sys.argv[1] == "inside":

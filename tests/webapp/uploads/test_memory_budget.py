@@ -9,8 +9,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests import specimen
-from tests.webapp.uploads import Watched, send
-from webapp.views.memory_budget import MemoryBudget
+from tests.webapp.sending import Watched, send
+from webapp.uploads.memory_budget import MemoryBudget
 
 BILL = specimen.encode(specimen.bill("20", width=320), "JPEG")
 

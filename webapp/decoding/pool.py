@@ -3,7 +3,7 @@
 A picture is slow by the estimate of `webapp.imaging.cost`, or where it outlasts the processor time
 of a quick one. Slow ones are decoded one at a time, by a process that stands back behind all others
 of the machine, so they take neither the memory nor the processor of the quick ones. In both queues
-the client that has had the least decoding of late is next (`webapp.imaging.fair_queue`).
+the client that has had the least decoding of late is next (`webapp.decoding.fair_queue`).
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import re
 import time
 from dataclasses import dataclass
 
-from webapp.imaging.decode_process import Busy, DecodeProcess, Limits, TooSlow, Wanted
+from webapp.decoding.fair_queue import FairQueue, QueueFull, ServiceTimes
+from webapp.decoding.messages import Costly, DecodedPhoto
+from webapp.decoding.process import Busy, DecodeProcess, Limits, TooSlow, Wanted
 from webapp.imaging.errors import TooCostly
-from webapp.imaging.fair_queue import FairQueue, QueueFull, ServiceTimes
-from webapp.imaging.messages import Costly, DecodedPhoto
 from webapp.timings import Timings
 
 __all__ = ["SLOWEST", "Busy", "Client", "DecodePool", "Place", "TooSlow", "Wanted", "decoders"]

@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from serving.client import ServingError
-from serving.rollout.differences import States, differences, silent, untrusted
+from serving.rollout.analysis.guard import Guard
 from serving.rollout.errors import Refused
-from serving.rollout.guard import Guard
-from serving.rollout.others import others
 from serving.rollout.remote.figures import Figures, Look, Source
+from serving.rollout.report.differences import States, differences, silent, untrusted
+from serving.rollout.report.other_models import others
 from serving.rollout.state.card import accuracy_of
 from serving.rollout.state.config import Layout
 from serving.rollout.state.deployment import Deployment

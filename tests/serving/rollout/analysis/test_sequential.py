@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from serving.rollout.sequential import Share, Verdict
+from serving.rollout.analysis.sequential import Share, Verdict
 
 LIMIT, ERROR = 0.02, 0.01
 

@@ -1,10 +1,10 @@
 """Rolls a version out over 50 to 500 model servers, some of which are slow, fail, or come later.
 
-Run it as `python -m bench.fleet 50 200 500`. The command is the real one, and so are the servers'
-answers; the network, and what takes time in loading a version, are stand-ins in this process (see
-`simulated`). While one command follows the other, a server is killed and started again, one hangs,
-one never comes, one joins; clients ask all the time. No request may fail, and none be answered by a
-version that it did not ask for.
+Run it as `python -m bench.rollout.fleet 50 200 500`. The command is the real one, and so are the
+servers' answers; the network, and what takes time in loading a version, are stand-ins in this
+process (see `simulated`). While one command follows the other, a server is killed and started
+again, one hangs, one never comes, one joins; clients ask all the time. No request may fail, and
+none be answered by a version that it did not ask for.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.simulated import Network, SimulatedServer
+from bench.rollout.simulated import Network, SimulatedServer
 from serving.client import GrpcClient, NotServed, ServingError, Unavailable
 from serving.local.settings import Settings
 from serving.rollout import commands

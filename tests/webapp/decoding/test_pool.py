@@ -20,11 +20,11 @@ from PIL import Image
 from tests import specimen
 from tests.support.servers import ROOT
 from tests.webapp import hostile
-from tests.webapp.uploads import Watched, send
-from webapp.imaging import decode_process
-from webapp.imaging.decode_pool import Client, Place, TooSlow, Wanted, _Task, decoders
+from tests.webapp.sending import Watched, send
+from webapp.decoding.fair_queue import FairQueue
+from webapp.decoding.pool import Client, Place, TooSlow, Wanted, _Task, decoders
+from webapp.decoding.process import _COMMAND, Limits
 from webapp.imaging.errors import DamagedImage, TooCostly
-from webapp.imaging.fair_queue import FairQueue
 from webapp.imaging.jpeg import MAX_SCANS, count_scans
 from webapp.imaging.preprocessing import open_header, open_upright
 from webapp.timings import Timings
@@ -58,7 +58,7 @@ class RememberedPlace(Place):
 
 def let_quick_ones_take(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     """Switches the estimate off, so that the processor time alone decides."""
-    limits = decode_process.Limits(700_000_000, 0, most_estimated=60.0, most_seconds=seconds)
+    limits = Limits(700_000_000, 0, most_estimated=60.0, most_seconds=seconds)
     for process in decoders._quick:
         monkeypatch.setattr(process, "_limits", limits)
 
@@ -78,7 +78,7 @@ def test_a_picture_that_takes_too_long_is_504_and_its_decoder_is_replaced(
 ) -> None:
     assert send(client, SLOW).status_code == 200
     before = set(decoders.pids())
-    monkeypatch.setattr("webapp.imaging.decode_pool.SLOWEST", 0.3)
+    monkeypatch.setattr("webapp.decoding.pool.SLOWEST", 0.3)
     slow = send(client, hostile.slow_picture())
     monkeypatch.undo()
     assert slow.status_code == 504
@@ -90,7 +90,7 @@ def test_a_picture_that_takes_too_long_is_504_and_its_decoder_is_replaced(
 def test_a_picture_that_has_used_up_its_time_is_not_tried_in_the_slow_lane(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("webapp.imaging.decode_pool.SLOWEST", 0.3)
+    monkeypatch.setattr("webapp.decoding.pool.SLOWEST", 0.3)
     let_quick_ones_take(monkeypatch, seconds=60)
     with all_taken(decoders._slow_queue), pytest.raises(TooSlow):
         decoders.decode(
@@ -114,7 +114,7 @@ def test_a_picture_that_was_never_begun_does_not_send_the_next_ones_to_the_slow_
 def test_a_slow_picture_leaves_the_others_their_answers(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("webapp.imaging.decode_pool.SLOWEST", 0.3)
+    monkeypatch.setattr("webapp.decoding.pool.SLOWEST", 0.3)
     photos = [(io.BytesIO(BILL), "bill.jpg"), (io.BytesIO(hostile.slow_picture()), "slow")]
     reply = client.post("/predict", data={"image": photos})
     assert reply.status_code == 200
@@ -127,8 +127,8 @@ def test_a_slow_picture_leaves_the_others_their_answers(
 def test_a_decoder_that_is_still_starting_is_waited_for_and_kept(
     client_for: Callable[..., FlaskClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    late = f"import time; time.sleep(2); {decode_process._COMMAND}"
-    monkeypatch.setattr("webapp.imaging.decode_process._COMMAND", late)
+    late = f"import time; time.sleep(2); {_COMMAND}"
+    monkeypatch.setattr("webapp.decoding.process._COMMAND", late)
     decoders.close()
     hurried, patient = client_for(timeout=0.3), client_for(timeout=30)
     assert send(hurried, BILL).status_code == 503
@@ -143,7 +143,7 @@ def test_where_no_decoder_can_be_started_it_is_503(
     def refuse(*_: object, **__: object) -> None:
         raise BlockingIOError("Resource temporarily unavailable")
 
-    monkeypatch.setattr("webapp.imaging.decode_process.subprocess.Popen", refuse)
+    monkeypatch.setattr("webapp.decoding.process.subprocess.Popen", refuse)
     decoders.close()
     assert send(client, BILL).status_code == 503
     monkeypatch.undo()

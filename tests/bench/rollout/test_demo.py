@@ -13,7 +13,7 @@ VERSION_1_IS_GONE = ["1", "yes", "END", "-", "-"]
 
 def test_the_demo_shows_the_whole_way_of_a_version() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "bench.rollout_demo"],
+        [sys.executable, "-m", "bench.rollout.demo"],
         cwd=ROOT,
         capture_output=True,
         text=True,

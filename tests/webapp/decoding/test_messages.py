@@ -8,8 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from webapp.imaging.errors import BadImage, DamagedImage, TooCostly
-from webapp.imaging.messages import (
+from webapp.decoding.messages import (
     COUNT_PIXELS,
     LARGEST_REPLY,
     PIXELS,
@@ -25,6 +24,7 @@ from webapp.imaging.messages import (
     send_ready,
     send_request,
 )
+from webapp.imaging.errors import BadImage, DamagedImage, TooCostly
 
 PHOTO = DecodedPhoto(bytes(PIXELS), b"small", 0.25, (640, 480))
 COUNTED = DecodedPhoto(bytes(PIXELS), b"small", 0.25, (640, 480), b"\1" * COUNT_PIXELS)

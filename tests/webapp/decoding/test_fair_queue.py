@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from webapp.imaging import fair_queue
-from webapp.imaging.fair_queue import FairQueue, QueueFull, ServiceTimes
+from webapp.decoding import fair_queue
+from webapp.decoding.fair_queue import FairQueue, QueueFull, ServiceTimes
 
 
 def acquire_later(queue: FairQueue[str], client: str, order: list[str]) -> threading.Thread:

@@ -2,8 +2,8 @@
 
 Decoders are large C libraries, and Pillow reads headers in Python: a hostile file may keep a core
 busy for minutes, take gigabytes or take over its process. Here it can only harm a process that has
-bounded memory and time, that may do nothing but decode (`webapp.imaging.sandbox`), and that
-`webapp.imaging.decode_process` ends at the deadline.
+bounded memory and time, that may do nothing but decode (`webapp.decoding.sandbox`), and that
+`webapp.decoding.process` ends at the deadline.
 """
 
 from __future__ import annotations
@@ -29,9 +29,8 @@ from PIL import (  # noqa: F401
 )
 
 from webapp.allocator import return_large_blocks
-from webapp.imaging import cost, sandbox
-from webapp.imaging.errors import BadImage, TooCostly
-from webapp.imaging.messages import (
+from webapp.decoding import sandbox
+from webapp.decoding.messages import (
     Costly,
     DecodedPhoto,
     Request,
@@ -40,6 +39,8 @@ from webapp.imaging.messages import (
     send_photo,
     send_ready,
 )
+from webapp.imaging import cost
+from webapp.imaging.errors import BadImage, TooCostly
 from webapp.imaging.preprocessing import (
     COUNT_SIZE,
     ENOUGH,

@@ -14,8 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from webapp.imaging.errors import DamagedImage
-from webapp.imaging.messages import (
+from webapp.decoding.messages import (
     BrokenReply,
     DecodedPhoto,
     Request,
@@ -23,12 +22,11 @@ from webapp.imaging.messages import (
     receive_ready,
     send_request,
 )
+from webapp.imaging.errors import DamagedImage
 
 _log = logging.getLogger("webapp")
 
-_COMMAND = (
-    "import sys; from webapp.imaging.decode_worker import serve; serve(*map(int, sys.argv[1:]))"
-)
+_COMMAND = "import sys; from webapp.decoding.worker import serve; serve(*map(int, sys.argv[1:]))"
 # A process ends with the thread that started it (prctl(2), PR_SET_PDEATHSIG): one that outlives
 # every request.
 _starter = ThreadPoolExecutor(1, "decoders")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from serving.rollout.analysis.sequential import Share, Verdict
 from serving.rollout.remote.figures import Look
-from serving.rollout.sequential import Share, Verdict
 
 # A latency limit says that no more than this share may be slower than so many times stable's p95.
 SLOW = 0.05

@@ -14,7 +14,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from webapp.inference.classifier import Photo
 from webapp.settings import Settings
-from webapp.views.forms import Form, read_form
+from webapp.uploads.forms import Form, read_form
 
 _DATA_URL = re.compile(r"data:[^,]*;base64,", re.IGNORECASE)
 _LONGEST_DATA_URL = 1_000_000
