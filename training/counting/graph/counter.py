@@ -9,7 +9,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from training.counting.detector.boxes import Boxes, boxes
 from training.counting.graph.crops import cut_out
-from training.counting.graph.trust import Trust, counted, probability, signs
+from training.counting.graph.trust import Reading, Trust, probability, signs
 from training.data.dataset import OTHER
 from training.export.batch_norm_folding import with_folded_batch_norm
 from training.export.guards import guarded
@@ -66,17 +66,13 @@ class Counter:
 
     def serving_default(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         """Answers uint8 [N,448,448,3] RGB, letterboxed."""
-        found, probabilities, told = self.look(guarded(image, "image", LARGEST_BATCH))
-        sure = probability(told, self._trust.weights)
-        accepted = (sure >= self._trust.threshold) & _all_read(found, probabilities)
-        return {**self.listed(found, probabilities), "accepted": accepted}
+        reading = self.look(guarded(image, "image", LARGEST_BATCH))
+        sure = probability(signs(reading, self._trust.believed), self._trust.weights)
+        accepted = (sure >= self._trust.threshold) & _all_read(reading)
+        return {**self.listed(reading, self._trust.believed), "accepted": accepted}
 
-    def look(self, image: tf.Tensor) -> tuple[Boxes, tf.Tensor, tf.Tensor]:
-        """Returns the candidates, of which class of money each is, and what tells of doubt.
-
-        The classes are float32 [N,16,C-1], without `Other`, and 0 for a candidate that was not
-        read; for the last see `trust.signs`.
-        """
+    def look(self, image: tf.Tensor) -> Reading:
+        """Finds candidates in uint8 [N,448,448,3] and reads the hottest."""
         half = tf.nn.avg_pool2d(tf.cast(image, tf.float32), 2, 2, "VALID")
         found = boxes(self._detector(half))
         places = _hottest(found.heat)
@@ -88,17 +84,17 @@ class Counter:
         shape = tf.shape(found.heat, tf.int64)
         looked = tf.scatter_nd(places, tf.ones_like(places[:, 0]), shape) > 0
         shape = tf.concat([shape, [len(self._money)]], 0)
-        probabilities = tf.scatter_nd(places, money, shape)
-        return found, probabilities, signs(found, probabilities, looked)
+        return Reading(found, tf.scatter_nd(places, money, shape), looked)
 
-    def listed(self, found: Boxes, probabilities: tf.Tensor) -> dict[str, tf.Tensor]:
+    def listed(self, reading: Reading, believed: float) -> dict[str, tf.Tensor]:
         """Returns the bills that are counted, the surest first."""
-        is_bill = counted(found, probabilities)
-        scores = tf.where(is_bill, found.heat * tf.reduce_max(probabilities, -1), 0.0)
+        is_bill = reading.counted(believed)
+        best = tf.reduce_max(reading.money, -1)
+        scores = tf.where(is_bill, reading.boxes.heat * best, 0.0)
         scores, order = tf.math.top_k(scores, scores.shape[1])
         is_bill = tf.gather(is_bill, order, batch_dims=1)
-        names = tf.gather(tf.argmax(probabilities, -1, tf.int32), order, batch_dims=1)
-        corners = tf.gather(found.corners(), order, batch_dims=1)
+        names = tf.gather(tf.argmax(reading.money, -1, tf.int32), order, batch_dims=1)
+        corners = tf.gather(reading.boxes.corners(), order, batch_dims=1)
         return {
             "boxes": tf.where(is_bill[..., None, None], corners, 0.0),
             "classes": tf.gather(self._names, tf.where(is_bill, names, len(self._money))),
@@ -120,7 +116,6 @@ def _hottest(heat: tf.Tensor) -> tf.Tensor:
     return tf.gather(places, first)
 
 
-def _all_read(found: Boxes, probabilities: tf.Tensor) -> tf.Tensor:
+def _all_read(reading: Reading) -> tf.Tensor:
     """Returns whether every place of a picture that is hot enough was read, bool [N]."""
-    read = tf.reduce_sum(probabilities, -1) > 0
-    return tf.reduce_all(read | (found.heat <= LOOKED_AT), 1)
+    return tf.reduce_all(reading.looked | (reading.boxes.heat <= LOOKED_AT), 1)

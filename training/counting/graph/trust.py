@@ -9,9 +9,6 @@ from numpy.typing import NDArray
 from training.augmentation.augment import BILL_ASPECT
 from training.counting.detector.boxes import PLACES, Boxes
 
-BELIEVED = 0.3
-"""The least probability, of place and class together, of a bill that is counted."""
-
 _RIDGE = 1e-2
 _STEPS = 50
 _LEAST = 1e-4
@@ -24,39 +21,50 @@ class Trust(NamedTuple):
 
     Attributes:
         temperature: The reader's logits are divided by it before the softmax.
+        believed: The least probability, of place and class together, of a bill that is counted.
         weights: Of the signs of doubt, see `signs`, the last being a constant: the log-odds that
             a list is right are their weighted sum.
         threshold: A list is accepted where it is right with at least this probability.
     """
 
     temperature: float
+    believed: float
     weights: list[float]
     threshold: float
 
 
-def counted(found: Boxes, probabilities: tf.Tensor) -> tf.Tensor:
-    """Returns which candidates are counted as bills, bool [N,16]."""
-    return found.heat * tf.reduce_sum(probabilities, -1) >= BELIEVED
+class Reading(NamedTuple):
+    """What is known of the candidates of N pictures.
+
+    Attributes:
+        boxes: Where they are.
+        money: Of which class of money each is, without `Other`, float32 [N,16,C-1]; 0 for one that
+            was not read.
+        looked: Which were read, bool [N,16]; any other may be money.
+    """
+
+    boxes: Boxes
+    money: tf.Tensor
+    looked: tf.Tensor
+
+    def counted(self, believed: float) -> tf.Tensor:
+        """Returns which candidates are counted as bills, bool [N,16]."""
+        return self.boxes.heat * tf.reduce_sum(self.money, -1) >= believed
 
 
-def signs(found: Boxes, probabilities: tf.Tensor, looked: tf.Tensor) -> tf.Tensor:
+def signs(reading: Reading, believed: float) -> tf.Tensor:
     """Returns what tells whether a list is right, float32 [N,10].
 
     In this order: the log-odds of the least sure place, of the least sure class, and of the mean
     place among the bills that are counted; those of the likeliest bill that is not counted; how
     many are counted; whether there are several; how near two of them lie; how far the shape of one
     is from that of a whole bill; how low the lowest is, as a logarithm; and 1.
-
-    Args:
-        found: The candidates.
-        probabilities: Of each class of money, float32 [N,16,C-1].
-        looked: Which candidates were read, bool [N,16]; any other may be money.
     """
-    is_bill = counted(found, probabilities)
-    money = tf.where(looked, tf.reduce_sum(probabilities, -1), 1.0)
+    found, is_bill = reading.boxes, reading.counted(believed)
+    money = tf.where(reading.looked, tf.reduce_sum(reading.money, -1), 1.0)
     number = tf.reduce_sum(tf.cast(is_bill, tf.float32), 1)
     place = _least(is_bill, found.heat, 1.0)
-    name = _least(is_bill, tf.reduce_max(probabilities, -1), 1.0)
+    name = _least(is_bill, tf.reduce_max(reading.money, -1), 1.0)
     mean = tf.reduce_sum(tf.where(is_bill, found.heat, 0.0), 1) / tf.maximum(number, 1)
     missed = tf.reduce_max(tf.where(is_bill, 0.0, found.heat * money), 1)
     width, height = (2 * tf.maximum(tf.norm(side, axis=-1), 1e-3) for side in found[2:])

@@ -258,8 +258,8 @@ def _letterboxed(canvas: Pixels, bills: list[Bill], unclear: NDArray[np.bool_], 
     start = np.array([left, top], np.float32) / side
     moved = [
         bill._replace(
-            box=bill.box / COUNT_SIZE + start,
-            spot=bill.spot / COUNT_SIZE + start,
+            box=np.asarray(bill.box / COUNT_SIZE + start, np.float32),
+            spot=np.asarray(bill.spot / COUNT_SIZE + start, np.float32),
             radius=bill.radius / COUNT_SIZE,
         )
         for bill in bills

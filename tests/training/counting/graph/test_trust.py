@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from training.counting.detector.boxes import PLACES, Boxes
-from training.counting.graph.trust import counted, fitted, probability, signs
+from training.counting.graph.trust import Reading, fitted, probability, signs
 
 PLACE, NAME, MEAN, MISSED, NUMBER, SEVERAL, NEAR, SHAPE, HEIGHT = range(9)
 
@@ -30,12 +30,15 @@ def read(*probabilities: float) -> tf.Tensor:
 
 def told(found: Boxes, probabilities: tf.Tensor) -> np.ndarray:
     looked = tf.reduce_sum(probabilities, -1) > 0
-    return np.asarray(signs(found, probabilities, looked)[0])
+    return np.asarray(signs(Reading(found, probabilities, looked), believed=0.3)[0])
 
 
 def test_a_bill_is_counted_where_place_and_class_together_are_likely() -> None:
     found = boxes((0.9, 0.3, 0.3), (0.9, 0.7, 0.7), (0.2, 0.5, 0.5))
-    assert counted(found, read(0.9, 0.1, 0.9)).numpy()[0, :3].tolist() == [True, False, False]
+    money = read(0.9, 0.1, 0.9)
+    reading = Reading(found, money, money[..., 0] > 0)
+    assert reading.counted(0.3).numpy()[0, :3].tolist() == [True, False, False]
+    assert reading.counted(0.1).numpy()[0, :3].tolist() == [True, False, True]
 
 
 def test_the_least_sure_place_and_class_count() -> None:

@@ -85,6 +85,7 @@ def test_each_side_of_a_bill_is_drawn_equally_often(stock: Stock) -> None:
     dark = [one.pixels[int(y), int(x)].mean() < 100 for one, (x, y) in spots]
     assert 0.3 < np.mean(dark) < 0.7
 
+
 def test_a_hidden_bill_is_none_and_a_hardly_seen_one_is_unclear(stock: Stock) -> None:
     hidden = scene(stock, at(level(160, 120), level(160, 120)), 2)
     assert len(hidden.bills) <= 1
