@@ -6,7 +6,7 @@ import json
 import time
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
 from typing import Any
@@ -32,6 +32,7 @@ from serving.client.interface import (
     VersionStatus,
     require_one_choice,
 )
+from serving.client.pending import PendingCall
 from serving.client.tls import NO_TLS, Tls
 from serving.wire import methods
 from serving.wire.tensors import Array
@@ -117,7 +118,8 @@ class RestClient:
             )
 
         # The trace of the request goes with it.
-        return self._threads.submit(copy_context().run, ask)
+        call = self._threads.submit(copy_context().run, ask)
+        return PendingCall(call, Future.result)
 
     def signatures(
         self,
