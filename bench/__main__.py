@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from bench.contenders.contender import Contender
-from bench.contenders.contenders import FRONT_END, FRONT_END_FLOAT32, MODEL, Stage
+from bench.contenders.contenders import COUNTING, FRONT_END, FRONT_END_FLOAT32, MODEL, Stage
 from bench.contenders.decoding import reduced
 from bench.contenders.engines import BFLOAT16, ENGINES, IMAGE, VERSION
 from bench.contenders.peers import PEERS
@@ -99,10 +99,11 @@ def measure(rounds: int, long_seconds: float, target: str | None) -> dict[str, A
             stage.meet(target)
         played = Game(stage.rows, engines, generator).play(rounds, say)
         say("where the time goes, and larger and larger work")
+        stage.start_counting()
         spent = {
             f"{row.name}, {clients} clients": where_the_time_goes(generator, row, clients, 3.0)
             for row in stage.rows
-            if row.name.startswith("front end, ")
+            if row.name.startswith((f"{FRONT_END}, ", f"{COUNTING}, "))
             for clients in PROFILED
         }
         grown = grow(stage, generator, front, server)

@@ -11,7 +11,9 @@ import requests
 from bench.contenders.contender import Contender
 from bench.load.generator import Generator
 
-STAGES = ("queue", "decode", "preprocess", "model")
+STAGES = ("queue", "decode", "preprocess", "model", "count")
+"""In their order. `count` is how much longer than the model the counter took, which is asked at the
+same time."""
 _WHOLE = ""
 REST, OUTSIDE = "rest of the request", "before and after it"
 _LINE = re.compile(
@@ -25,6 +27,8 @@ def where_the_time_goes(
     generator: Generator, row: Contender, clients: int, seconds: float
 ) -> dict[str, float]:
     """Milliseconds of a mean answer, by stage; together they are what a client waits.
+
+    A stage that no request came to, such as `count` where no counter is asked, has none.
 
     Args:
         generator: the process that sends the requests.
@@ -48,4 +52,5 @@ def _counters(url: str) -> dict[tuple[str, str], float]:
 
 
 def _mean(spent: dict[tuple[str, str], float], stage: str) -> float:
-    return 1000 * spent[stage, "sum"] / spent[stage, "count"]
+    count = spent.get((stage, "count"), 0.0)
+    return 1000 * spent[stage, "sum"] / count if count else 0.0

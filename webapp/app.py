@@ -1,12 +1,14 @@
 """The application factory: what the front end is made of, in one place."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from webapp.inference import traffic_split
+from webapp.inference.calls import Calls
 from webapp.inference.classifier import Classifier
 from webapp.inference.counter import Counter
 from webapp.inference.model import Model, connect_to
@@ -55,14 +57,20 @@ def create_app(settings: Settings) -> Flask:
     for part in (problems, headers, api, feedback, metrics, access_log, traces, traffic_split):
         part.init_app(app)
     counts: Metrics = app.extensions["metrics"]
-    model = Model(settings, app.extensions["model_server"], counts.count_call)
+    model = Model(settings, app.extensions["model_server"], _calls(counts, settings.model_name))
     if settings.proxies:
         # Without it the client's address and scheme would be those of the last proxy.
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies
         )
-    counter = Counter(settings, model.model_server) if settings.counter else None
-    shadow = Shadow(model, counts.count_shadow)
+    counter = None
+    if settings.counter:
+        counter = Counter(settings, model.model_server, _calls(counts, settings.counter))
+    shadow = Shadow(model, partial(counts.count_shadow, settings.model_name))
     names = app.extensions["names"] = ModelNames(settings.models)
     app.extensions["classifier"] = Classifier(model, shadow, counter, names)
     return app
+
+
+def _calls(counts: Metrics, model: str) -> Calls:
+    return Calls(partial(counts.count_call, model))

@@ -39,6 +39,7 @@ PHOTOS = {"224 px": SQUARE, "1 megapixel": MEGAPIXEL, "12 megapixels": PHONE}
 COMPARED = ("224 px", "1 megapixel")
 """What the original design and the peers get."""
 FRONT_END, FRONT_END_FLOAT32 = "front end", "front end in float32"
+COUNTING = "front end that counts bills"
 _BOUNDARY = "a-line-that-no-photo-has"
 
 
@@ -83,6 +84,12 @@ class Stage:
         server, local = self._start_server("local server in float32", [])
         self._start_front_end(FRONT_END_FLOAT32, server.grpc_url, [local], COMPARED)
 
+    def start_counting(self) -> None:
+        """One more front end before the local server: the others have no bills counted."""
+        server = self.rows[0]
+        settings = {"US_BILLS_COUNTER": f"{MODEL}_count"}
+        self._start_front_end(COUNTING, server.target.url, server.systems, COMPARED, **settings)
+
     def start_peers(self) -> None:
         """What people would pick instead."""
         for name in PEERS:
@@ -119,10 +126,15 @@ class Stage:
         return server, self._system(name, server.process, started)
 
     def _start_front_end(
-        self, name: str, model_server: str, behind: list[System], photos: Iterable[str]
+        self,
+        name: str,
+        model_server: str,
+        behind: list[System],
+        photos: Iterable[str],
+        **settings: str,
     ) -> None:
         started = time.monotonic()
-        front = self._later.enter_context(FrontEnd(model_server))
+        front = self._later.enter_context(FrontEnd(model_server, **settings))
         front.wait_for("/readyz", 200)
         system = self._system(name, front.process, started)
         for photo in photos:

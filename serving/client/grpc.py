@@ -28,6 +28,7 @@ from serving.client.interface import (
     VersionStatus,
     require_one_choice,
 )
+from serving.client.pending import PendingCall
 from serving.client.tls import Tls
 from serving.wire import messages_pb2 as pb
 from serving.wire import methods
@@ -145,7 +146,7 @@ class GrpcClient:
         """See `Client.begin_predict`."""
         request = _predict_request(_spec(model, signature, version, label), inputs)
         call = self._predict.future(request, timeout=timeout, metadata=tracing.carried())
-        return _PendingPrediction(call)
+        return PendingCall(call, _result)
 
     def signatures(
         self,
@@ -222,18 +223,6 @@ def _credentials(tls: Tls) -> grpc.ChannelCredentials:
     return grpc.ssl_channel_credentials(*(file.read_bytes() if file else None for file in files))
 
 
-class _PendingPrediction:
-    def __init__(self, call: Any) -> None:
-        self._call = call
-
-    def result(self) -> Prediction:
-        with _grpc_errors():
-            return _prediction(self._call.result())
-
-    def cancel(self) -> bool:
-        return bool(self._call.cancel())
-
-
 def _predict_request(spec: pb.ModelSpec, inputs: Mapping[str, Array]) -> pb.PredictRequest:
     import numpy as np
 
@@ -243,6 +232,11 @@ def _predict_request(spec: pb.ModelSpec, inputs: Mapping[str, Array]) -> pb.Pred
     for name, array in inputs.items():
         request.inputs[name].CopyFrom(to_proto(np.asarray(array)))
     return request
+
+
+def _result(call: Any) -> Prediction:
+    with _grpc_errors():
+        return _prediction(call.result())
 
 
 def _prediction(reply: pb.PredictResponse) -> Prediction:

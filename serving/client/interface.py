@@ -69,6 +69,11 @@ class VersionStatus:
 class PendingPrediction(Protocol):
     """A call that is under way: something else can be asked meanwhile."""
 
+    @property
+    def seconds(self) -> float:
+        """How long it took, however late `result` is called; until now while it is under way."""
+        ...
+
     def result(self) -> Prediction:
         """Waits for the answer, at most until the call's own timeout.
 

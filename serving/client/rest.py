@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
 from typing import Any
 from urllib.parse import quote
 
-import numpy as np
 import requests
 import requests.adapters
 import urllib3.exceptions
@@ -32,6 +30,8 @@ from serving.client.interface import (
     VersionStatus,
     require_one_choice,
 )
+from serving.client.json_tensors import array_of, predict_body
+from serving.client.pending import PendingCall
 from serving.client.tls import NO_TLS, Tls
 from serving.wire import methods
 from serving.wire.tensors import Array
@@ -84,8 +84,7 @@ class RestClient:
         require_one_choice(version, label)
         deadline = time.monotonic() + timeout
         path = _path(model, version, label)
-        columns = {name: _jsonable(np.asarray(array)) for name, array in inputs.items()}
-        body = json.dumps({"signature_name": signature, "inputs": columns}).encode()
+        body = predict_body(signature, inputs)
         reply = self._call("POST", f"{path}:predict", deadline, body)
         values = _member(reply, "outputs")
         if not isinstance(values, dict) or values.keys() == {"b64"}:
@@ -117,7 +116,8 @@ class RestClient:
             )
 
         # The trace of the request goes with it.
-        return self._threads.submit(copy_context().run, ask)
+        call = self._threads.submit(copy_context().run, ask)
+        return PendingCall(call, Future.result)
 
     def signatures(
         self,
@@ -280,30 +280,6 @@ def _path(model: str, version: int | None, label: str | None) -> str:
     return path
 
 
-def _jsonable(array: Array) -> Any:
-    if array.dtype.kind not in "SUO":
-        return array.tolist()
-    texts = np.frompyfunc(_json_string, 1, 1)(array.astype(np.object_))
-    return texts.tolist() if isinstance(texts, np.ndarray) else texts
-
-
-def _json_string(value: str | bytes) -> str | dict[str, str]:
-    return value if isinstance(value, str) else {"b64": b64encode(value).decode()}
-
-
 def _array(value: Any) -> Array:
-    """JSON to an array: float32, int64, bool, or object for strings."""
     with _understood():
-        array = np.array(value, np.object_)
-        kinds: set[type] = {type(item) for item in array.flat}
-        if kinds & {str, dict}:
-            return np.asarray(np.frompyfunc(_bytes, 1, 1)(array), np.object_)
-        if kinds == {bool}:
-            return array.astype(np.bool_)
-        return array.astype(np.int64 if kinds == {int} else np.float32)
-
-
-def _bytes(value: Any) -> bytes:
-    if isinstance(value, str):
-        return value.encode("utf-8", "surrogateescape")
-    return b64decode(value["b64"])
+        return array_of(value)

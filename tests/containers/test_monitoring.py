@@ -78,16 +78,32 @@ def test_prometheus_understands_every_question_of_the_dashboard(tmp_path: Path) 
         (
             "Promoted and rolled back",
             {
-                'us_bills_stable_version{instance="a"}': "1x29 2x29 1x29",
+                'us_bills_stable_version{model="us_bills", instance="a"}': "1x29 2x29 1x29",
                 # Started after two minutes, and asked for the first time after three.
-                'us_bills_stable_version{instance="b"}': "_x12 0x5 1x11 2x29 1x29",
+                'us_bills_stable_version{model="us_bills", instance="b"}': (
+                    "_x12 0x5 1x11 2x29 1x29"
+                ),
+                'us_bills_stable_version{model="us_bills_count", instance="a"}': "1x88",
             },
-            {"3m30s": {}, "5m30s": {"version": "2"}, "8m": {}, "10m30s": {"version": "1"}},
+            {
+                "3m30s": {},
+                "5m30s": {"model": "us_bills", "version": "2"},
+                "8m": {},
+                "10m30s": {"model": "us_bills", "version": "1"},
+            },
         ),
         (
             "Canary's share",
-            {"us_bills_canary_percent": "0x29 10x29 0x29"},
-            {"4m": {}, "5m30s": {"percent": "10"}, "8m": {}, "10m30s": {"percent": "0"}},
+            {
+                'us_bills_canary_percent{model="us_bills"}': "0x88",
+                'us_bills_canary_percent{model="us_bills_count"}': "0x29 10x29 0x29",
+            },
+            {
+                "4m": {},
+                "5m30s": {"model": "us_bills_count", "percent": "10"},
+                "8m": {},
+                "10m30s": {"model": "us_bills_count", "percent": "0"},
+            },
         ),
     ],
 )

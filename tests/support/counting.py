@@ -33,6 +33,7 @@ _CONFIG = """model_config_list {{
     model_version_policy {{ specific {{ versions: 1 }} }}
     version_labels {{ key: "stable" value: 1 }} }}
   config {{ name: "us_bills_count" base_path: "{folder}/us_bills_count" model_platform: "tensorflow"
+    model_version_policy {{ specific {{ versions: 3 versions: 4 versions: 5 }} }}
     version_labels {{ key: "stable" value: 3 }} }}
   config {{ name: "us_bills_count_nonsense" base_path: "{folder}/us_bills_count_nonsense"
     model_platform: "tensorflow" version_labels {{ key: "stable" value: 1 }} }}
@@ -70,12 +71,17 @@ def picture(
 
 @contextmanager
 def serving_both(folder: Path) -> Iterator[ModelServer]:
-    """A model server with the shipped classifier, this counter (version 3), and one of nonsense."""
+    """A model server with the shipped classifier, this counter, and one of nonsense.
+
+    Version 3 of the counter is stable; 4 is the same once more, 5 gives nonsense.
+    """
     # TensorFlow is imported by those tests only that need it.
     from tests.serving import models
 
     models.save(_counter(), folder / "us_bills_count" / "3")
+    models.publish(folder / "us_bills_count" / "3", folder / "us_bills_count", 4)
     models.save(_nonsense(), folder / NONSENSE / "1")
+    models.publish(folder / NONSENSE / "1", folder / "us_bills_count", 5)
     config = _CONFIG.format(root=ROOT, folder=folder)
     names = ["us_bills", "us_bills_count", NONSENSE]
     with ModelServer(folder / "server", HOW_TO_SERVE, config, wait_for=names) as server:

@@ -12,7 +12,13 @@ from webapp.decoding.pool import Busy, Client, TooSlow, Wanted, decoders
 from webapp.imaging.errors import BadImage
 from webapp.imaging.preprocessing import COUNT_SIZE, IMAGE_SIZE
 from webapp.inference.bills import Contradiction, contradiction
-from webapp.inference.counter import Counter, Counting, CountResponse, Uncounted
+from webapp.inference.counter import (
+    Counter,
+    Counting,
+    CountResponse,
+    Unasked,
+    Uncounted,
+)
 from webapp.inference.model import Model, PhotoBatch, PredictionRequest, PredictionResponse
 from webapp.inference.model_cards import ModelNames
 from webapp.inference.shadow import Shadow
@@ -123,12 +129,13 @@ class Classifier:
 
     def _begin_counting(
         self, decoded: list[DecodedPhoto], query: PredictionRequest, deadline: float
-    ) -> Counting | None:
+    ) -> Counting | Unasked | None:
         if self.counter is None or not query.count:
             return None
         pixels = np.frombuffer(b"".join(each.square or b"" for each in decoded), np.uint8)
         squares = pixels.reshape(len(decoded), COUNT_SIZE, COUNT_SIZE, 3)
-        return self.counter.begin(squares, [each.size for each in decoded], deadline)
+        sizes = [each.size for each in decoded]
+        return self.counter.begin(squares, sizes, deadline, query.counting_canary)
 
 
 @dataclass(frozen=True)

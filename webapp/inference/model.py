@@ -4,12 +4,13 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from serving.client import Client, DeadlineExceeded, ServingError, Tls, connect
 from webapp.inference.answers import read_answers
+from webapp.inference.calls import Calls
 from webapp.settings import Settings
 
 _log = logging.getLogger("webapp")
@@ -26,6 +27,7 @@ class PredictionRequest:
         small: Longest side in pixels of a small copy of each picture; 0 for none.
         count: Whether all bills of each picture are counted too, by another model.
         canary: A version on trial to ask first; where it fails, the one named above answers.
+        counting_canary: The same of the model that counts.
         shadow: A version on trial that gets a copy once the answer is there.
     """
 
@@ -35,6 +37,7 @@ class PredictionRequest:
     small: int = 0
     count: bool = False
     canary: int | None = None
+    counting_canary: int | None = None
     shadow: int | None = None
 
 
@@ -52,17 +55,6 @@ class PredictionResponse(NamedTuple):
     predictions: list[dict[str, Any]]
 
 
-class Count(Protocol):
-    """A function that counts calls of the model server."""
-
-    def __call__(self, version: int | None, sent_as: str, result: str, seconds: float, /) -> None:
-        """Count one: `stable`, `canary`, `shadow` or `named`, and `ok` or what kind of error."""
-
-
-def no_count(_version: int | None, _sent_as: str, _result: str, _seconds: float, /) -> None:
-    """For callers that keep no counts."""
-
-
 def connect_to(settings: Settings) -> Client:
     """The client for the model server that the settings name."""
     tls = Tls.of(settings.model_server_ca, settings.client_cert, settings.client_key)
@@ -75,8 +67,7 @@ class Model:
 
     settings: Settings
     model_server: Client
-    count: Count = no_count
-    answered_last: dict[str, int] = field(default_factory=dict)
+    calls: Calls = field(default_factory=Calls)
 
     def ask(
         self, batch: PhotoBatch, query: PredictionRequest, deadline: float
@@ -145,10 +136,6 @@ class Model:
     ) -> PredictionResponse:
         started = time.monotonic()
         version, label = asked
-        # A version number from a request may not exist, so it is not counted under; a call by label
-        # that fails counts for the version that had the label last.
-        answered = None if sent_as == "named" else version or self.answered_last.get(sent_as)
-        result = "ok"
         try:
             prediction = self.model_server.predict(
                 self.settings.model_name,
@@ -159,14 +146,11 @@ class Model:
                 timeout=seconds,
             )
             predictions = read_answers(prediction.outputs, batch.filenames)
-            answered = version if prediction.version is None else prediction.version
-            if answered is not None:
-                self.answered_last[sent_as] = answered
         except ServingError as error:
-            result = type(error).__name__
+            self.calls.failed(sent_as, version, error, time.monotonic() - started)
             raise
-        finally:
-            self.count(answered, sent_as, result, time.monotonic() - started)
+        answered = version if prediction.version is None else prediction.version
+        self.calls.answered(sent_as, answered, time.monotonic() - started)
         return PredictionResponse({"version": answered, "label": label}, predictions)
 
 

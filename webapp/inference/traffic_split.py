@@ -51,8 +51,11 @@ class TrafficFile:
         self._last: tuple[tuple[int, ...] | None, Splits] = (None, Splits())
 
     def current(self, model: str | None = None) -> Traffic:
-        """The split of a model, the classifier if none is named, as the last valid file has it."""
-        return self._splits().of(model or self._model)
+        """The split of a model, the classifier if none is given, as the last valid file has it.
+
+        The empty name of a counter that is switched off has no trial.
+        """
+        return self._splits().of(self._model if model is None else model)
 
     def _splits(self) -> Splits:
         if self._file is None:
@@ -80,26 +83,38 @@ class TrafficFile:
         return splits
 
 
-def assign(query: PredictionRequest, traffic: Traffic) -> PredictionRequest:
-    """Choose the canary, or a copy for it, for a request that names no version."""
-    if traffic.canary is None:
-        return query
-    bucket = secrets.randbelow(BUCKETS) if traffic.by == BY_REQUEST else _bucket()
-    if traffic.takes(bucket):
+def assign(query: PredictionRequest, traffic: Traffic, counting: Traffic) -> PredictionRequest:
+    """Choose the canaries, or a copy for one, for a request that names no version.
+
+    Args:
+        query: The request.
+        traffic: The split of the classifier.
+        counting: The split of the counter.
+    """
+    if query.count and _in_share(counting):
+        query = replace(query, counting_canary=counting.canary)
+    if _in_share(traffic):
         return replace(query, canary=traffic.canary)
     if traffic.shadow:
         return replace(query, shadow=traffic.canary)
     return query
 
 
-def number_client(traffic: Traffic) -> None:
+def number_client(*trials: Traffic) -> None:
     """Give a client that opens the page during a trial a number of its own, for its cookie.
 
     Without it all clients behind one address would count as one.
     """
-    by_client = traffic.canary is not None and traffic.by != BY_REQUEST
+    by_client = any(trial.canary is not None and trial.by != BY_REQUEST for trial in trials)
     if by_client and _from_cookie() is None:
         g.rollout_bucket = secrets.randbelow(BUCKETS)
+
+
+def _in_share(traffic: Traffic) -> bool:
+    """Whether the version on trial answers the current request."""
+    if traffic.canary is None:
+        return False
+    return traffic.takes(secrets.randbelow(BUCKETS) if traffic.by == BY_REQUEST else _bucket())
 
 
 def _bucket() -> int:

@@ -72,16 +72,22 @@ class Metrics:
         self.calls = self._counter(
             "us_bills_model_calls",
             "Calls of the model server, by kind and result.",
+            "model",
             "version",
             "sent_as",
             "result",
         )
         self.call_seconds = self._histogram(
-            "us_bills_model_seconds", "Duration of a call that was answered.", "version", "sent_as"
+            "us_bills_model_seconds",
+            "Duration of a call that was answered.",
+            "model",
+            "version",
+            "sent_as",
         )
         self.shadows = self._counter(
             "us_bills_shadow",
             "Copies of requests, by how the answers compare.",
+            "model",
             "version",
             "result",
         )
@@ -107,7 +113,8 @@ class Metrics:
         # Of several processes, the one that was answered last is right about it.
         self.stable = Gauge(
             "us_bills_stable_version",
-            "Version that last answered as stable; 0 before any did.",
+            "Version that last answered as stable.",
+            ["model"],
             registry=self.registry,
             multiprocess_mode="mostrecent",
         )
@@ -145,18 +152,20 @@ class Metrics:
         for reason in reply.contradictions.values():
             self.withheld.labels(reason).inc()
 
-    def count_call(self, version: int | None, sent_as: str, result: str, seconds: float) -> None:
-        """Count a call of the model server; see `webapp.inference.model.Count`."""
+    def count_call(
+        self, model: str, version: int | None, sent_as: str, result: str, seconds: float
+    ) -> None:
+        """Count a call of the model server; see `webapp.inference.calls.Count`."""
         number = str(version or "unknown")
-        self.calls.labels(number, sent_as, result).inc()
+        self.calls.labels(model, number, sent_as, result).inc()
         if result == "ok":
-            self.call_seconds.labels(number, sent_as).observe(seconds)
+            self.call_seconds.labels(model, number, sent_as).observe(seconds)
             if sent_as == "stable" and version:
-                self.stable.set(version)
+                self.stable.labels(model).set(version)
 
-    def count_shadow(self, version: int, result: str) -> None:
+    def count_shadow(self, model: str, version: int, result: str) -> None:
         """Count a copy of a request: `same`, `different`, `failed` or `dropped`."""
-        self.shadows.labels(str(version), result).inc()
+        self.shadows.labels(model, str(version), result).inc()
 
     def count_feedback(self, version: int | None, was: str, answered: str | None) -> None:
         """Count a photo that was sent back and kept; the names are those of the model's classes."""
@@ -211,12 +220,7 @@ class _AtThisMoment(Collector):
             yield GaugeMetricFamily(
                 "us_bills_counter_ready", "Whether its bills would be counted.", int(counts)
             )
-        traffic: TrafficFile = self._app.extensions["traffic"]
-        yield GaugeMetricFamily(
-            "us_bills_canary_percent",
-            "Percent of the clients that a version on trial answers.",
-            traffic.current().percent,
-        )
+        yield self._canaries()
         cards: ModelCards = self._app.extensions["model_cards"]
         expected = GaugeMetricFamily(
             "us_bills_confidence_expected",
@@ -227,3 +231,15 @@ class _AtThisMoment(Collector):
             for label, share in shares.items():
                 expected.add_metric([label, str(version)], share)
         yield expected
+
+    def _canaries(self) -> GaugeMetricFamily:
+        traffic: TrafficFile = self._app.extensions["traffic"]
+        settings: Settings = self._app.extensions["settings"]
+        percents = GaugeMetricFamily(
+            "us_bills_canary_percent",
+            "Percent of the clients that a version on trial answers.",
+            labels=["model"],
+        )
+        for model in filter(None, (settings.model_name, settings.counter)):
+            percents.add_metric([model], traffic.current(model).percent)
+        return percents

@@ -64,7 +64,7 @@ def predict() -> ResponseReturnValue:
         # Nor does it hold a version: a trial may be over by now.
         if not asked.keys() & {"version", "label"}:
             traffic: TrafficFile = parts["traffic"]
-            query = assign(query, traffic.current())
+            query = assign(query, traffic.current(), traffic.current(settings.counter))
         reply = g.reply = ask(photos, query)
         add_errors(reply)
         add_said(reply)

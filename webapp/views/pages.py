@@ -14,8 +14,9 @@ from webapp.feedback.store import UNLISTED, Feedback
 from webapp.inference.classifier import ClassifiedPhotos
 from webapp.inference.counter import Uncounted
 from webapp.inference.model_cards import ModelNames
-from webapp.inference.traffic_split import number_client
+from webapp.inference.traffic_split import TrafficFile, number_client
 from webapp.names import Names
+from webapp.settings import Settings
 from webapp.views.naming import Naming
 from webapp.views.translations import LANGUAGES, language, sentence
 
@@ -30,7 +31,9 @@ blueprint = Blueprint("pages", __name__)
 @blueprint.get("/")
 def index() -> ResponseReturnValue:
     """Show the page where a photo can be given."""
-    number_client(current_app.extensions["traffic"].current())
+    traffic: TrafficFile = current_app.extensions["traffic"]
+    settings: Settings = current_app.extensions["settings"]
+    number_client(traffic.current(), traffic.current(settings.counter))
     return _page()
 
 

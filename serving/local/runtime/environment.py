@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import importlib.util
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 STDERR = 2
+
+_LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+_ERROR = 2
+# `void absl::SetMinLogLevel(absl::LogSeverityAtLeast)` of the Abseil that is in TensorFlow 2.20.
+_SET_MIN_LOG_LEVEL = "_ZN4absl12lts_2025012714SetMinLogLevelENS0_18LogSeverityAtLeastE"
 
 
 def prepare_environment() -> None:
     """Sets what TensorFlow reads when it is imported; what the user has set stays."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault(_LOG_LEVEL, "2")
     # Looking for a GPU takes time and prints errors where there is none.
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
@@ -35,6 +42,24 @@ def leave_out_python_api() -> None:
     spec = importlib.util.find_spec("tensorflow")
     if spec is not None:
         sys.modules.setdefault("tensorflow", importlib.util.module_from_spec(spec))
+
+
+def apply_log_level() -> None:
+    """Has Abseil's log obey `TF_CPP_MIN_LOG_LEVEL` too; errors are written at any level.
+
+    TensorFlow has a log of its own, which does. Parts of it, such as the rewriting of graphs to
+    bfloat16, write to Abseil's, whose level no variable sets: only this function of its C++ library
+    does. Call it once TensorFlow is imported. Where a release has no function of this name, the
+    lines come back, and `tests/serving/local/runtime/test_precision.py` fails.
+    """
+    level = os.environ.get(_LOG_LEVEL, "")
+    spec = importlib.util.find_spec("tensorflow")
+    if not level.isdecimal() or spec is None:
+        return
+    with contextlib.suppress(OSError, AttributeError, StopIteration):
+        package = Path(next(iter(spec.submodule_search_locations or ())))
+        library = ctypes.CDLL(str(next(package.glob("libtensorflow_framework*"))))
+        library[_SET_MIN_LOG_LEVEL](min(int(level), _ERROR))
 
 
 @contextlib.contextmanager

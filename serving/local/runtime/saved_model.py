@@ -17,7 +17,7 @@ from tensorflow.python.framework import errors
 
 from serving.local.deadline import NO_DEADLINE, Deadline
 from serving.local.errors import Code, StatusError, failed_precondition, not_found
-from serving.local.runtime import memory
+from serving.local.runtime import environment, memory
 from serving.local.runtime.session import Session, start_threads
 from serving.local.threads import DEFAULT_PARALLELISM, Parallelism
 from serving.wire import messages_pb2 as pb
@@ -40,6 +40,7 @@ _TOO_MANY_DIMENSIONS = (
 
 def start_runtime(parallelism: Parallelism = DEFAULT_PARALLELISM) -> None:
     """Starts TensorFlow."""
+    environment.apply_log_level()
     memory.share_arenas()
     start_threads(parallelism)
     # What is imported by now stays; later collections need not look at it.

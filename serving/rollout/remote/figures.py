@@ -22,7 +22,7 @@ SECONDS = "us_bills_model_seconds_bucket"
 SHADOWS = "us_bills_shadow_total"
 
 UNNAMED = ("",)
-"""Counts that have no label `model`: of a front end that asks one model only."""
+"""Counts that have no label `model`: of a front end of before there were several models."""
 
 Counts = Mapping[tuple[str, str], float]
 M = TypeVar("M")

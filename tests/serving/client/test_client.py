@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import time
@@ -70,6 +71,18 @@ def test_what_was_begun_fails_as_what_is_asked(client: Client) -> None:
         wrong.result()
     with pytest.raises(DeadlineExceeded):
         slow.result()
+
+
+def test_the_time_of_what_was_begun_ends_with_its_answer(client: Client) -> None:
+    for model in ("half", "nobody"):
+        call = client.begin_predict(model, X)
+        with contextlib.suppress(NotServed):
+            call.result()
+        for _ in wait_until("the clock to stop", time.monotonic() + 10):
+            seconds = call.seconds
+            time.sleep(0.01)
+            if call.seconds == seconds:
+                break
 
 
 def test_what_was_begun_and_is_cancelled_keeps_nobody_waiting(client: Client) -> None:

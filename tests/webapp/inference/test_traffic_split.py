@@ -20,6 +20,7 @@ from serving.client import ServingError, connect
 from serving.traffic import NO_CANARY, Splits, Traffic
 from tests import specimen
 from tests.support.servers import ModelServer
+from webapp.inference.calls import Calls
 from webapp.inference.model import Model, PhotoBatch, PredictionRequest, PredictionResponse
 from webapp.inference.shadow import WAITING, Shadow
 from webapp.inference.traffic_split import COOKIE, TrafficFile
@@ -172,8 +173,9 @@ def test_a_request_that_the_canary_fails_is_answered_by_stable_and_counted(
     write(file, Traffic(AWAY, 100))
     assert label(predict(client)) == "stable"
     calls = "us_bills_model_calls_total"
-    assert count(client, calls, version="9", sent_as="canary", result="NotServed") == 1
-    assert count(client, calls, version="1", sent_as="stable", result="ok") == 1
+    of = {"model": "us_bills"}
+    assert count(client, calls, version="9", sent_as="canary", result="NotServed", **of) == 1
+    assert count(client, calls, version="1", sent_as="stable", result="ok", **of) == 1
 
 
 def test_a_failure_of_a_label_is_counted_for_the_version_that_it_led_to(
@@ -181,11 +183,12 @@ def test_a_failure_of_a_label_is_counted_for_the_version_that_it_led_to(
 ) -> None:
     counted: list[tuple[int | None, str, str]] = []
     client = connect(model_server.grpc_url)
-    model = Model(Settings(), client, lambda *call: counted.append(call[:3]))
+    calls = Calls(lambda *call: counted.append(call[:3]))
+    model = Model(Settings(), client, calls)
     query, batch = PredictionRequest(label="stable"), PhotoBatch(IMAGES, [None])
     model.ask(batch, query, time.monotonic() + 20)
     client.close()
-    away = Model(Settings(), connect("grpc://127.0.0.1:1"), model.count, model.answered_last)
+    away = Model(Settings(), connect("grpc://127.0.0.1:1"), calls)
     with pytest.raises(ServingError):
         away.ask(batch, query, time.monotonic() + 20)
     assert counted == [(1, "stable", "ok"), (1, "stable", "Unavailable")]
@@ -226,8 +229,8 @@ def test_the_page_of_metrics_tells_what_a_rollout_changed(client: FlaskClient, f
     predict(client)
     write(file, Traffic(HERE, 25))
     told = client.get("/metrics").text
-    assert f"us_bills_stable_version {HERE}.0" in told
-    assert "us_bills_canary_percent 25.0" in told
+    assert f'us_bills_stable_version{{model="us_bills"}} {HERE}.0' in told
+    assert 'us_bills_canary_percent{model="us_bills"} 25.0' in told
 
 
 def test_behind_a_proxy_the_clients_address_and_scheme_count(
@@ -257,7 +260,7 @@ def test_a_shadow_gets_copies_whose_answers_are_compared_and_never_shown(
     for version, result in ((HERE, "same"), (AWAY, "failed")):
         write(file, Traffic(version, 0, shadow=True))
         assert label(predict(client)) == "stable"
-        labels = {"version": str(version), "result": result}
+        labels = {"model": "us_bills", "version": str(version), "result": result}
         deadline = time.monotonic() + 20
         while not count(client, "us_bills_shadow_total", **labels):
             assert time.monotonic() < deadline

@@ -64,3 +64,20 @@ def test_all_rewrites_are_done_by_the_warm_up(in_bfloat16: ModelServer) -> None:
     answers(client, SAMPLES[0])
     client.close()
     assert in_bfloat16.output().count(CONVERTED) == 4
+
+
+def test_the_terminal_shows_what_the_server_says_and_nothing_of_the_rewrites(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As `make run` and the image have it.
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
+    name, folder = "us_bills", ROOT / "models" / "us_bills"
+    flags = [f"--model_name={name}", f"--model_base_path={folder}", "--mixed_precision=bfloat16"]
+    with ModelServer(tmp_path, flags, wait_for=[name]) as server:
+        client = connect(server.grpc_url)
+        answers(client, SAMPLES[0])
+        client.close()
+        server.stop()
+        lines = server.output().splitlines()
+    assert [line for line in lines if not line.startswith("serving: ")] == []
+    assert "serving: us_bills version 2: AVAILABLE" in lines
