@@ -350,7 +350,7 @@ def test_production_keeps_the_metrics_from_clients_of_the_ingress() -> None:
 
 def environment(resources: list[dict[str, Any]]) -> dict[str, str]:
     """The front end's variables."""
-    (container,) = pod(resources, "web")["containers"]
+    container, *_ = pod(resources, "web")["containers"]
     return {each["name"]: each["value"] for each in container["env"]}
 
 
