@@ -1,10 +1,11 @@
 """Rolls a version out under load and counts what clients noticed of it.
 
-Run it as `python -m bench.rollout`. Model servers and front ends, one of each by default, are
-started on a copy of the configuration; clients ask without a pause while one version is published,
-tried, promoted, taken back, promoted again, and the other retired. Of several servers one is killed
-in the middle, and one joins. Every answer must be 200 and come from a version that was right for
-that client at that time.
+Run it as `python -m bench.rollout`, or with `--servers 3 --front-ends 2`; it takes some three
+minutes, and ends with status 1 where a client noticed anything. Model servers and front ends, one
+of each by default, are started on a copy of the configuration; clients ask without a pause while
+one version is published, tried, promoted, taken back, promoted again, and the other retired. Of
+several servers one is killed in the middle, and one joins. Every answer must be 200 and come from a
+version that was right for that client at that time.
 """
 
 from __future__ import annotations
@@ -281,8 +282,8 @@ def sequence(deployment: Stage, load: Load, hold: float) -> list[tuple[str, floa
     return took
 
 
-def main() -> None:
-    """Prints what happened."""
+def main() -> int:
+    """Prints what happened; returns 1 where a client noticed anything that it should not."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--servers", type=int, default=1, help="model servers")
@@ -307,6 +308,7 @@ def main() -> None:
         finally:
             load.stop()
         report(load, took, time.monotonic() - started)
+        return 1 if load.failures or load.wrong else 0
 
 
 def report(load: Load, took: list[tuple[str, float]], seconds: float) -> None:
@@ -325,4 +327,4 @@ def report(load: Load, took: list[tuple[str, float]], seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,18 +1,16 @@
 #!/bin/bash
 # Runs one command of `python -m serving rollout` in the cluster and shows what it says:
 #   deploy/kubernetes/rollout.sh canary 2 --percent 10
-# US_BILLS_TOOLS_IMAGE is the image that it runs in, where it is not us-bills-serving of the node.
+# US_BILLS_TOOLS_IMAGE is the image that it runs in, where it is not us-bills-serving of the node;
+# US_BILLS_ROLLOUT_JOB the file of the Job, where versions are in a bucket.
 set -euo pipefail
 patch=$(python3 - "$@" <<'PYTHON'
-import getpass, json, os, sys
+import getpass, json, sys
 
 pod = "/spec/template/spec"
-image = os.environ.get("US_BILLS_TOOLS_IMAGE") or "us-bills-serving"
 new = {
     f"{pod}/containers/0/args": sys.argv[1:] or ["status"],
     f"{pod}/containers/0/env/0/value": getpass.getuser(),
-    f"{pod}/containers/0/image": image,
-    f"{pod}/initContainers/0/image": image,
 }
 print(json.dumps([{"op": "replace", "path": path, "value": value} for path, value in new.items()]))
 PYTHON
@@ -20,7 +18,8 @@ PYTHON
 kubectl="kubectl --namespace us-bills"
 job=$(
   kubectl patch --local --type=json --patch "$patch" --output yaml \
-    --filename "$(dirname "$0")/rollout.yaml" |
+    --filename "${US_BILLS_ROLLOUT_JOB:-$(dirname "$0")/rollout.yaml}" |
+    sed "s|image: us-bills-serving\$|image: ${US_BILLS_TOOLS_IMAGE:-us-bills-serving}|" |
     kubectl create --filename - --output name
 )
 ended() {

@@ -108,15 +108,19 @@ class Metrics:
     def request(self, model: str, api: str, entrypoint: str) -> Iterator[None]:
         """Counts a request by its outcome, and times it where it succeeds."""
         code = Code.OK
-        model = model if self._is_known(model) else UNKNOWN_MODEL
         try:
-            with self.timed(REQUEST_LATENCY, model_name=model, API=api, entrypoint=entrypoint):
+            name = self._name(model)
+            with self.timed(REQUEST_LATENCY, model_name=name, API=api, entrypoint=entrypoint):
                 yield
         except Exception as error:
             code = StatusError.of(error).code
             raise
         finally:
-            self.count(REQUEST_COUNT, model_name=model, status=code.name)
+            self.outcome(model, code)
+
+    def outcome(self, model: str, code: Code) -> None:
+        """Counts a request by how it ended."""
+        self.count(REQUEST_COUNT, model_name=self._name(model), status=code.name)
 
     def runtime(self, model: str, api: str) -> AbstractContextManager[None]:
         """Times a run of a model."""
@@ -153,6 +157,9 @@ class Metrics:
             families += [(name, self._histogram_lines) for name in _HISTOGRAMS]
             lines = [line for name, lines_of in sorted(families) for line in lines_of(name)]
         return ("\n".join(lines) + "\n").encode()
+
+    def _name(self, model: str) -> str:
+        return model if self._is_known(model) else UNKNOWN_MODEL
 
     def _counter_lines(self, name: str) -> Iterator[str]:
         yield f"# TYPE {name} counter"

@@ -74,6 +74,12 @@ class Settings:
     rest_api_enable_cors_support: bool = _flag(
         False, "let web pages of other origins ask, and send CORS headers with REST replies"
     )
+    allowed_hosts: str = _flag(
+        "",
+        "names, separated by commas, that REST answers to beside addresses and localhost; * for "
+        f"any, which is so without a name where --host is not loopback {NOT_THEIRS}",
+        env="US_BILLS_ALLOWED_HOSTS",
+    )
     monitoring_config_file: str = _flag("", "metrics on the REST port, as protobuf text")
     enable_batching: bool = _flag(False, "run requests that arrive together at once")
     batching_parameters_file: str = _flag("", "how to batch, as protobuf text")

@@ -102,6 +102,12 @@ def _add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     one.add_argument("version", type=int)
     one.add_argument("--delete", action="store_true", help="remove its files too")
 
+    one = command("reconcile", "bring servers that came late, with older files, to what they say")
+    one.add_argument("--every", type=float, default=5.0, help="seconds between looks")
+    one.add_argument(
+        "--seconds", type=float, default=180.0, help="give up after; 0: go on for ever"
+    )
+
     one = command("watch", "roll the canary back once it surely passes a limit")
     one.add_argument("--every", type=float, default=5.0, help="seconds between looks")
     one.add_argument("--seconds", type=float, default=0.0, help="end after; 0: with the canary")

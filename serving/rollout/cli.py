@@ -17,6 +17,7 @@ from serving.rollout import commands
 from serving.rollout.arguments import GOLDEN, joined, parser, verify_key_of
 from serving.rollout.errors import Refused
 from serving.rollout.publish import publish
+from serving.rollout.reconcile import reconcile
 from serving.rollout.state.deployment import Deployment
 from serving.rollout.steps import Command, run
 from serving.traffic import Traffic
@@ -50,6 +51,10 @@ def _do(options: argparse.Namespace, title: str) -> int:
             return _status(deployment, options)
         if options.command == "watch":
             return _watch(deployment, options)
+        if options.command == "reconcile":
+            every, seconds = options.every, options.seconds
+            reconcile(deployment, title, _say, every=every, seconds=seconds)
+            return 0
         with deployment.exclusive(title):
             run(command_of(deployment, title, options), deployment.history, _say)
         return 0

@@ -199,6 +199,20 @@ def test_base_images_are_pinned_by_digest(name: str) -> None:
     }
 
 
+def test_the_digests_of_all_images_that_are_named_by_tag_are_looked_up(tmp_path: Path) -> None:
+    # In the registries' place: a digest for each name that is asked for.
+    docker = tmp_path / "docker"
+    docker.write_text('#!/bin/sh\n[ "$1 $2 $3" = "buildx imagetools inspect" ] && echo "of:$4"\n')
+    docker.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    found = subprocess.check_output([ROOT / ".ci" / "digests"], text=True, env={"PATH": path})
+    files = [ROOT / "docker-compose.yml", *(ROOT / "deploy").rglob("*.y*ml")]
+    text = "\n".join(file.read_text() for file in files)
+    named = set(re.findall(r"image: (?:\$\{\w+:-)?([a-z/.-]+:[^\s}@]+)\}?$", text, re.MULTILINE))
+    assert "tensorflow/serving:2.20.0" in named
+    assert set(found.splitlines()) == {f"{image}@of:{image}" for image in named}
+
+
 def test_the_image_holds_all_that_the_front_end_imports(tmp_path: Path) -> None:
     for source, target in copied(DOCKERFILES["webapp"]):
         if (ROOT / source).is_dir():

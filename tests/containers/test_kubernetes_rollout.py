@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +37,8 @@ from tests.support.servers import ROOT
 SCRIPT = ROOT / "deploy" / "kubernetes" / "rollout.sh"
 JOB = yaml.safe_load((ROOT / "deploy" / "kubernetes" / "rollout.yaml").read_text())
 SPEC = JOB["spec"]["template"]["spec"]
+BUCKET = ROOT / "deploy" / "kubernetes" / "components" / "models-bucket"
+JOB_OF_BUCKET = yaml.safe_load((BUCKET / "job.yaml").read_text())
 KUBECTL = """#!/bin/bash
 # In the cluster's place: `patch --local` needs none; the Job is kept, and has ended with a status.
 case "$*" in
@@ -50,9 +57,10 @@ def resources() -> list[dict[str, Any]]:
     return render(OVERLAYS / "production")
 
 
+@pytest.mark.parametrize("job", [JOB, JOB_OF_BUCKET], ids=["volume", "bucket"])
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
-def test_the_job_is_what_the_schema_says(version: str) -> None:
-    kubernetes_validate.validate(JOB, version, strict=True)
+def test_the_job_is_what_the_schema_says(version: str, job: dict[str, Any]) -> None:
+    kubernetes_validate.validate(job, version, strict=True)
 
 
 def test_the_job_has_no_rights_and_limited_memory(resources: list[dict[str, Any]]) -> None:
@@ -174,9 +182,128 @@ def test_a_new_volume_gets_the_repositorys_configuration_and_an_old_one_keeps_it
     assert file.read_text() == "as a rollout made it"
 
 
+def test_with_a_bucket_the_job_works_on_the_files_that_the_pods_bring(tmp_path: Path) -> None:
+    resources = render_with("models-bucket", tmp_path)
+    spec = JOB_OF_BUCKET["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+    usual = SPEC["containers"][0]
+    options = parser().parse_args([*container["command"][4:], *container["args"]])
+    server = pod(resources, "serving")["containers"][0]
+    named = [flag for flag in server["args"] if flag.startswith("--model_config_file=")]
+    assert named[-1] == f"--model_config_file={options.config}"
+    # A server that looked at its copy would take back what a rollout has told it.
+    looks = [flag for flag in server["args"] if flag.startswith("--model_config_file_poll_wait")]
+    assert looks[-1].endswith("=0")
+    traffic = environment(resources)["US_BILLS_TRAFFIC_FILE"]
+    assert traffic == str(options.config.with_name("traffic.json"))
+    for name in ("image", "resources", "securityContext", "envFrom", "env"):
+        assert container[name] == usual[name]
+    for one in [*spec["initContainers"], container]:
+        assert is_restricted(spec["securityContext"] | one["securityContext"])
+        assert one["resources"]["limits"]["memory"]
+
+
+def test_with_a_bucket_pods_and_job_run_the_same_scripts_for_the_same_bucket(
+    tmp_path: Path,
+) -> None:
+    resources = render_with("models-bucket", tmp_path)
+    scripts = of_kind(resources, "ConfigMap")["us-bills-pull"]["data"]
+    assert scripts == {file.name: file.read_text() for file in BUCKET.glob("*.sh")}
+    pull, _, push = JOB_OF_BUCKET["spec"]["template"]["spec"]["initContainers"]
+    assert push["restartPolicy"] == "Always"
+    assert push["command"][2:] == pull["command"][2:]
+    pods = [pod(resources, name) for name in ("serving", "web")]
+    containers = [c for one in pods for c in (*one["initContainers"], one["containers"][-1])]
+    assert containers[0]["command"] == pull["command"]
+    for container in containers:
+        assert container["command"][:4] == [*pull["command"][:4]]
+        assert container["image"] == pull["image"] == push["image"]
+        assert container["envFrom"] == pull["envFrom"]
+    policies = of_kind(resources, "NetworkPolicy")
+    for name in ("serving", "web", "rollout"):
+        assert {"ports": [{"port": 443}]} in policies[name]["spec"]["egress"]
+    from_job = {"podSelector": {"matchLabels": JOB_OF_BUCKET["metadata"]["labels"]}}
+    ingress = policies["serving"]["spec"]["ingress"]
+    assert {"from": [from_job], "ports": [{"port": "grpc"}]} in ingress
+
+
+class Kinds(BaseHTTPRequestHandler):
+    """In the cluster's place: says which kinds there are, as `kubectl run` asks even when dry."""
+
+    def do_GET(self) -> None:
+        """Tells of pods, and of nothing else."""
+        kinds: dict[str, dict[str, Any]] = {
+            "/api": {"kind": "APIVersions", "versions": ["v1"]},
+            "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": []},
+            "/api/v1": {
+                "kind": "APIResourceList",
+                "groupVersion": "v1",
+                "resources": [
+                    {"name": "pods", "namespaced": True, "kind": "Pod", "verbs": ["create"]}
+                ],
+            },
+        }
+        found = kinds.get(self.path.partition("?")[0])
+        body = json.dumps(found or {"kind": "Status", "status": "Failure", "code": 404}).encode()
+        self.send_response(200 if found else 404)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+
+@pytest.fixture
+def kinds() -> Iterator[str]:
+    """The URL of such a server."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Kinds) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_the_documented_line_runs_the_same_pod_without_the_script(
+    tmp_path: Path, kinds: str
+) -> None:
+    kubectl = shutil.which("kubectl")
+    if kubectl is None:
+        pytest.skip("`kubectl` is not installed")
+    manual = (ROOT / "docs" / "operations.md").read_text()
+    (line,) = re.findall(r"^\$ (kubectl --namespace us-bills run .*?[^\\])$", manual, re.M | re.S)
+    dry = line.replace(" --rm --attach ", " --dry-run=client --output=yaml ", 1)
+    assert dry != line
+    done = subprocess.run(
+        ["sh", "-c", dry.replace("run rollout", f"--server={kinds} run rollout", 1)],
+        cwd=ROOT,
+        env=os.environ | {"KUBECONFIG": str(tmp_path / "none"), "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    made = yaml.safe_load(done.stdout)
+    kubernetes_validate.validate(made, OLDEST, strict=True)
+    assert made["metadata"]["labels"]["app"] == "rollout"
+    (container,) = made["spec"]["containers"]
+    assert container["args"] == ["canary", "2", "--percent", "10"]
+    usual = SPEC["containers"][0]
+    assert {k: v for k, v in container.items() if k != "args"} == (
+        {k: v for k, v in usual.items() if k != "args"}
+    )
+    for name in ("initContainers", "securityContext", "serviceAccountName", "volumes"):
+        assert made["spec"][name] == SPEC[name]
+
+
+@pytest.mark.parametrize("job", ["", str(BUCKET / "job.yaml")], ids=["volume", "bucket"])
 @pytest.mark.parametrize(("code", "logs"), [(0, "true"), (3, "true"), (1, "false")])
 def test_the_script_starts_the_job_with_its_arguments_and_ends_as_it_does(
-    tmp_path: Path, code: int, logs: str
+    tmp_path: Path, code: int, logs: str, job: str
 ) -> None:
     kubectl = shutil.which("kubectl")
     if kubectl is None:
@@ -188,20 +315,20 @@ def test_the_script_starts_the_job_with_its_arguments_and_ends_as_it_does(
     done = subprocess.run(
         [SCRIPT, *words],
         env=os.environ
-        | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "US_BILLS_TOOLS_IMAGE": "registry/tools:2"},
+        | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "US_BILLS_TOOLS_IMAGE": "registry/tools:2"}
+        | {"US_BILLS_ROLLOUT_JOB": job},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == code, done.stderr
     assert "what the command said" in done.stdout
-    job = yaml.safe_load((tmp_path / "job.yaml").read_text())
-    kubernetes_validate.validate(job, OLDEST, strict=True)
-    spec = job["spec"]["template"]["spec"]
+    made = yaml.safe_load((tmp_path / "job.yaml").read_text())
+    kubernetes_validate.validate(made, OLDEST, strict=True)
+    spec = made["spec"]["template"]["spec"]
     assert spec["containers"][0]["args"] == words
-    assert {c["image"] for c in [*spec["containers"], *spec["initContainers"]]} == {
-        "registry/tools:2"
-    }
+    images = {c["image"] for c in [*spec["containers"], *spec["initContainers"]]}
+    assert {image for image in images if not image.startswith("rclone/")} == {"registry/tools:2"}
     parser().parse_args([*spec["containers"][0]["command"][4:], *words])
 
 

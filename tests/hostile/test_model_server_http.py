@@ -26,7 +26,7 @@ PREDICT = "/v1/models/us_bills:predict"
 
 def head(length: int, *lines: str, path: str = PREDICT) -> bytes:
     """The head of a POST with a body of a length."""
-    top = [f"POST {path} HTTP/1.1", "Host: x", f"Content-Length: {length}", *lines]
+    top = [f"POST {path} HTTP/1.1", "Host: localhost", f"Content-Length: {length}", *lines]
     return "\r\n".join([*top, "\r\n"]).encode()
 
 
@@ -190,7 +190,9 @@ NO_HTTP = {
 
 @pytest.mark.parametrize("chunks", NO_HTTP.values(), ids=NO_HTTP)
 def test_malformed_chunks_end_the_connection(model_server: ModelServer, chunks: bytes) -> None:
-    top = f"POST {PREDICT} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    top = (
+        f"POST {PREDICT} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    )
     with unmoved(model_server, 100), connections(model_server, 1) as (client,):
         client.sendall(top + chunks)
         assert status_of(client) in (0, 400)
@@ -239,6 +241,16 @@ def test_a_page_of_another_origin_is_refused(
         reply = requests.post(model_server.rest_url + PREDICT, body, headers=headers, timeout=30)
     assert reply.status_code == 403
     assert "--rest_api_enable_cors_support" in reply.json()["error"]
+
+
+@pytest.mark.parametrize("path", ["/v1/models/us_bills", "/monitoring/prometheus/metrics"])
+def test_a_page_that_reads_by_a_name_that_leads_here_is_refused(
+    model_server: ModelServer, path: str
+) -> None:
+    headers = {"Host": "rebound.example:8501"}
+    reply = requests.get(model_server.rest_url + path, headers=headers, timeout=30)
+    assert reply.status_code == 403
+    assert "--allowed_hosts" in reply.json()["error"]
 
 
 @pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "text/plain", ""])

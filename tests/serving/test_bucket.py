@@ -1,4 +1,4 @@
-"""Versions in a bucket: a real S3 protocol, the real rclone, and the script that the pods run."""
+"""Versions in a bucket: a real S3 protocol, the real rclone, and the scripts of pods and Job."""
 
 from __future__ import annotations
 
@@ -6,18 +6,22 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import requests
 
+from serving.traffic import Traffic, read
 from tests.serving import models
+from tests.serving.rollout.conftest import CONFIG
 from tests.support.servers import HOST, ROOT, ModelServer, free_port, wait_until
 
 COMPONENT = ROOT / "deploy" / "kubernetes" / "components" / "models-bucket"
-PULL = COMPONENT / "pull.sh"
+PULL, PUSH = COMPONENT / "pull.sh", COMPONENT / "push.sh"
 BUCKET = "us-bills-models"
 REMOTE = f"bucket:{BUCKET}"
 MODELS = "us_bills us_bills_count"
@@ -194,3 +198,109 @@ def test_a_server_loads_a_version_that_comes_while_both_run(
                 server.wait_for_state("us_bills", 2, "AVAILABLE", 60)
         finally:
             pulling.kill()
+
+
+class Site:
+    """A model server, a front end and the Job of a rollout, each with its own copy of the files."""
+
+    def __init__(self, bucket: Bucket, folder: Path) -> None:
+        self._bucket = bucket
+        self.pod, self.web, self._job = (folder / name for name in ("pod", "web", "job"))
+        self._defaults = folder / "defaults"
+        self._defaults.mkdir()
+        (self._defaults / "models.config").write_text(CONFIG.format("/models"))
+        self.server = ModelServer(
+            folder / "server",
+            [
+                f"--model_config_file={self.pod}/config/models.config",
+                f"--models_root={self.pod}",
+                "--allow_version_labels_for_unavailable_models",
+            ],
+            wait_for=["half"],
+        )
+
+    def pull(self, folder: Path, models_named: str) -> None:
+        """Brings what the bucket has, as a pod does before it starts."""
+        command = ["sh", str(PULL), REMOTE, str(folder), models_named]
+        subprocess.run(command, env=self._environment, check=True, capture_output=True)
+
+    @contextmanager
+    def pulling(self, folder: Path, models_named: str) -> Iterator[None]:
+        """Brings what is new, as the container beside a server does."""
+        command = ["sh", str(PULL), REMOTE, str(folder), models_named, "1"]
+        with subprocess.Popen(command, env=self._environment) as process:
+            try:
+                yield
+            finally:
+                process.kill()
+
+    def rollout(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """One Job: a fresh copy of the files, the command, and what it made goes to the bucket."""
+        shutil.rmtree(self._job, ignore_errors=True)
+        self.pull(self._job, "half")
+        push = ["sh", str(PUSH), REMOTE, str(self._job), "half"]
+        with subprocess.Popen(push, env=self._environment) as pushing:
+            try:
+                config = f"--config={self._job}/config/models.config"
+                where = [config, f"--models-root={self._job}", f"--server={self.server.grpc_url}"]
+                done = subprocess.run(
+                    [sys.executable, "-m", "serving", "rollout", *where, "--webapp=", *words],
+                    cwd=ROOT,
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                )
+            finally:
+                pushing.terminate()
+            assert pushing.wait(60) == 0
+        return done
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        return self._bucket.environment | {"DEFAULTS": str(self._defaults)}
+
+
+def test_a_version_is_published_to_the_bucket_tried_and_promoted(
+    bucket: Bucket, small_models: Path, tmp_path: Path
+) -> None:
+    bucket.upload(small_models / "half" / "1", 1, "half")
+    site = Site(bucket, tmp_path)
+    site.pull(site.pod, "half")
+    with site.pulling(site.pod, "half"), site.server:
+        for words in (
+            ["publish", str(small_models / "half" / "2")],
+            ["canary", "2", "--percent", "10"],
+        ):
+            done = site.rollout(*words)
+            assert done.returncode == 0, done.stdout + done.stderr
+        assert site.server.states("half") == {1: "AVAILABLE", 2: "AVAILABLE"}
+        site.pull(site.web, "")
+        assert read(site.web / "config" / "traffic.json", "half").of("half") == Traffic(2, 10.0)
+        assert not (site.web / "half").exists()
+        done = site.rollout("promote", "2")
+        assert done.returncode == 0, done.stdout + done.stderr
+    # A pod that comes later has all of it.
+    shutil.rmtree(site.pod)
+    site.pull(site.pod, "half")
+    assert files_of(site.pod / "half" / "2") == files_of(small_models / "half" / "2")
+    with site.server:
+        done = site.rollout("status")
+        (row,) = [line.split() for line in done.stdout.splitlines() if line.startswith("2 ")]
+        assert row[:6] == ["2", "yes", "AVAILABLE", "stable", "100", "%"]
+
+
+def test_what_a_rollout_made_waits_for_a_bucket_that_is_away(
+    small_models: Path, tmp_path: Path
+) -> None:
+    models.publish(small_models / "half" / "1", tmp_path / "half", 1)
+    (tmp_path / "config").mkdir()
+    command = ["sh", str(PUSH), REMOTE, str(tmp_path), "half"]
+    away = Bucket(free_port()).environment
+    with subprocess.Popen(command, env=away, stderr=subprocess.PIPE, text=True) as pushing:
+        time.sleep(1)
+        (tmp_path / "config" / "models.config").write_text("new")
+        assert pushing.stderr is not None
+        assert any("the bucket cannot be written" in line for line in pushing.stderr)
+        pushing.terminate()
+        # It says that something is left.
+        assert pushing.wait(60) == 1

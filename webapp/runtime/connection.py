@@ -67,7 +67,7 @@ class Connection(TConn):  # type: ignore[misc]
         self.data_ready = True
         self._budget, self._most_body = budget, most_body
         self._head = self._size = 0
-        self._begun = False
+        self._begun = self._ended = False
         self._discarded = 0
         self.init()
         self.unreader = self.parser.unreader = _Unreader(self.sock, self.release)
@@ -131,6 +131,16 @@ class Connection(TConn):  # type: ignore[misc]
         return self._begun and not before
 
     @property
+    def asks(self) -> bool:
+        """Whether a next request has begun of which nothing is read: closing would lose it."""
+        if self.received or self._ended:
+            return False
+        try:
+            return bool(self.sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+        except OSError:
+            return False
+
+    @property
     def is_chunked(self) -> bool:
         """Whether the length of the body is told by its chunks alone, or both ways."""
         return bool(_CODING.search(self.received, 0, self._head))
@@ -151,6 +161,7 @@ class Connection(TConn):  # type: ignore[misc]
 
     def stop_sending(self) -> bool:
         """Say that the reply was the last one; False where nobody is there to hear it."""
+        self._ended = True
         with suppress(OSError):
             self.sock.shutdown(socket.SHUT_WR)
             return True

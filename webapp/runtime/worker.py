@@ -36,6 +36,13 @@ from webapp.views.clients import network
 MOMENT = 0.05
 """Seconds that a thread waits for the next request of the connection it has answered."""
 
+KEPT = 75.0
+"""Seconds that a connection is kept for its next request: longer than the minute of most proxies.
+
+Whoever closes first must not find the other one asking: a request that is on its way then is lost,
+and a client may repeat it by itself only where that changes nothing (RFC 9112, 9.3.1).
+"""
+
 HEALTH_THREADS = 2
 """Threads that answer `/livez` and nothing else; as many answer `/metrics`."""
 
@@ -65,6 +72,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def init_process(self) -> None:
         """Prepare the pools and the poller, in the process that serves."""
         self.settings: Settings = self.app.settings
+        self.prepare()
+        super().init_process()
+
+    def prepare(self) -> None:
+        """Prepare what is this class's own."""
         self.arriving = Deadlines(self.settings.patience, self.settings.timeout)
         self.waiting: dict[Connection, None] = {}
         self._next_look = 0.0
@@ -78,7 +90,6 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             name: ThreadPoolExecutor(HEALTH_THREADS, name) for name in ("livez", "metrics")
         }
         self.log.error_log.addFilter(_is_news)
-        super().init_process()
 
     def run(self) -> None:
         """Serve until told to stop."""
@@ -183,11 +194,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def finish_request(self, conn: Connection, future: "Future[bool]") -> None:
         """Keep or close a connection whose request was answered; called in the main thread."""
         if not future.cancelled() and not future.exception() and future.result():
-            self._wait_for_request(conn, self.cfg.keepalive)
+            self._wait_for_request(conn, KEPT)
         else:
             self._drain(conn)
 
     def _refuse(self, conn: Connection, status: int, sentence: str) -> None:
+        self.wsgi.extensions["metrics"].count_refusal(status)
         with suppress(OSError):
             util.write_error(conn.sock, status, HTTPStatus(status).phrase, sentence)
         self._drain(conn)
@@ -228,7 +240,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             # What has begun to arrive is answered; the worker waits for it as long as for threads.
             if not (self.alive or conn.latest):
                 conn.deadline = min(conn.deadline, now + _LAST)
-            if conn.deadline <= now:
+            if conn.deadline <= now and conn.asks:
+                # It has come since the last turn, which on a busy machine is some time ago.
+                self._on_arrival(conn)
+            elif conn.deadline <= now:
                 self._leave(conn)
                 self._give_up(conn)
 

@@ -10,6 +10,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
+from werkzeug.exceptions import default_exceptions
 
 from serving.client import ServingError
 from webapp.inference.classifier import ClassifiedPhotos, Classifier
@@ -162,6 +163,11 @@ class Metrics:
             self.call_seconds.labels(model, number, sent_as).observe(seconds)
             if sent_as == "stable" and version:
                 self.stable.labels(model).set(version)
+
+    def count_refusal(self, status: int) -> None:
+        """Count a request that was refused before the application saw it; 431 or 503."""
+        self.requests.labels("other", "unknown", str(status)).inc()
+        self.rejections.labels(default_exceptions[status].__name__).inc()
 
     def count_shadow(self, model: str, version: int, result: str) -> None:
         """Count a copy of a request: `same`, `different`, `failed` or `dropped`."""

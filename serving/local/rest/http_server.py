@@ -25,6 +25,7 @@ from tornado.iostream import IOStream
 
 from serving.concurrency import ByteBudget
 from serving.local.deadline import Deadline
+from serving.local.errors import Code
 from serving.local.rest.request import Body, HttpError, Request
 from serving.local.rest.rest_api import Reply, RestApi, failure
 from serving.local.settings import Settings
@@ -147,6 +148,7 @@ class _Exchange(httputil.HTTPMessageDelegate):
         self._job: Future[Reply] | None = None
         self._refused = False
         self._discarded = 0
+        self._began = time.monotonic()
 
     def headers_received(
         self,
@@ -195,12 +197,21 @@ class _Exchange(httputil.HTTPMessageDelegate):
 
     def on_connection_close(self) -> None:
         """Notes that the client is gone; a request that still waits does not begin."""
+        if self._gone.is_set():
+            return
         self._gone.set()
-        if self._job is None:
-            self._request.body.release()
-        else:
+        if self._job is not None:
             self._job.cancel()
+        else:
+            self._request.body.release()
+            self._count_unless_refused()
         self._server.under_way.discard(self)
+
+    def _count_unless_refused(self) -> None:
+        if not self._refused:
+            late = time.monotonic() - self._began >= BODY_SECONDS
+            code = Code.DEADLINE_EXCEEDED if late else Code.CANCELLED
+            self._server.api.count_early_end(self._request, code)
 
     def _answer(self, job: Future[Reply]) -> None:
         self._request.body.release()
@@ -215,6 +226,7 @@ class _Exchange(httputil.HTTPMessageDelegate):
         Closing before it would take the reply back from the client (RFC 9112, 9.6).
         """
         self._refused = True
+        self._server.api.count_early_end(self._request, error.code)
         self._write(failure(error), close=True)
         if "Expect" in self._request.headers:
             self._connection.finish()

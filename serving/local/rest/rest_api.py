@@ -20,6 +20,7 @@ from serving.local.lifecycle.storage import INT64
 from serving.local.lifecycle.versions import Choice
 from serving.local.metrics import CONTENT_TYPE, Metrics
 from serving.local.rest import json_replies
+from serving.local.rest.hosts import AllowedHosts
 from serving.local.rest.json_bodies import read_examples, read_predict
 from serving.local.rest.request import HttpError, Request
 from serving.local.settings import Settings
@@ -74,6 +75,7 @@ class RestApi:
         self._plane = plane
         self._metrics = metrics
         self._cors = settings.rest_api_enable_cors_support
+        self._hosts = AllowedHosts(settings.allowed_hosts, settings.host)
         self._metrics_path = metrics_path
 
     def check_head(self, request: Request) -> None:
@@ -89,6 +91,14 @@ class RestApi:
                 "Expected no request from a web page of another origin or under a host's name. "
                 f"Received: one from {origin}. --rest_api_enable_cors_support lets pages ask.",
             )
+        if not self._cors and not self._hosts.allow(host := request.headers.get("Host", "")):
+            text = "Expected an address, localhost or a name of --allowed_hosts as Host"
+            raise HttpError(403, f"{text}. Received: {host[:100]}")
+
+    def count_early_end(self, request: Request, code: Code) -> None:
+        """Counts a request for a model that ended before its body was complete."""
+        if match := _PATH.fullmatch(request.path):
+            self._metrics.outcome(_decoded(match["model"]), code)
 
     def handle(self, request: Request) -> Reply:
         """Answers a request whose body is complete; never raises."""

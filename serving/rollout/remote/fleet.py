@@ -164,6 +164,18 @@ class Fleet:
             return
         self._tell_at_once(config, members)
 
+    def bring(self, config: pb.ModelServerConfig) -> dict[str, str]:
+        """Gives each server a configuration, or the nearest that it takes now, and waits for none.
+
+        Returns:
+            Words about those that have not taken all of it, by URL.
+
+        Raises:
+            ServingError: none of them can be told.
+        """
+        found = each(lambda server: server.bring_to(config, _URGENT_SECONDS), self.members())
+        return {server.url: str(x) for server, x in some(found).items() if x is not None}
+
     def tell_late(self, config: pb.ModelServerConfig) -> None:
         """Tells those again that `reload_at_once` left behind although they listen, for a while."""
         deadline = time.monotonic() + LATE_SECONDS

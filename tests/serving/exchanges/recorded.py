@@ -131,7 +131,7 @@ def rebuilt_body(name: str) -> bytes | None:
 
 
 def _post(body: bytes, *headers: bytes) -> bytes:
-    lines = [b"POST /v1/models/half:predict HTTP/1.1", b"Host: x", *headers]
+    lines = [b"POST /v1/models/half:predict HTTP/1.1", b"Host: localhost", *headers]
     lines.append(b"Content-Length: %d" % len(body))
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
@@ -152,7 +152,7 @@ _REBUILT: dict[str, Callable[[], bytes]] = {
     "753": lambda: b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
     "861": lambda: _post(_ONE, b"X-Big: " + b"a" * 2**16),
     "862": lambda: _post(_ONE, b"X-Big: " + b"a" * 10_000_000),
-    "863": lambda: b"GET /v1/models/" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+    "863": lambda: b"GET /v1/models/" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
     "864": lambda: _floats(b"inputs", 5_000_000),
     "865": lambda: _floats(b"instances", 25_000_000),
     "866": lambda: _post(gzip.compress(bytes(200_000_000)), b"Content-Encoding: gzip"),

@@ -106,7 +106,7 @@ def test_another_protocol_meets_the_settings_of_http2(case: Case, shared_stages:
     recorded = base64.b64decode(case.record["reply_b64"])
     port = shared_stages.shared(case).server.grpc_port
     with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
-        connection.sendall(b"GET /v1/models/half HTTP/1.1\r\nHost: x\r\n\r\n")
+        connection.sendall(b"GET /v1/models/half HTTP/1.1\r\nHost: localhost\r\n\r\n")
         received = connection.recv(9)
     assert received[FRAME_TYPE] == recorded[FRAME_TYPE] == SETTINGS
 

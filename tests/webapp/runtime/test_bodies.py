@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
+import requests
 
 from tests import specimen
 from tests.support.servers import HOST, ModelServer, wait_until
@@ -122,6 +123,8 @@ def test_a_body_that_takes_too_long_is_a_request_time_out(
         with connect(running) as connection:
             connection.sendall(sent)
             assert status(connection) == 408
+        counts = requests.get(f"{running.url}/metrics", timeout=20).text
+        assert 'us_bills_rejections_total{reason="RequestTimeout"} 1.0' in counts
         assert running.predict(b"text").status_code == 400
         told = [line for line in running.output().splitlines() if '"status": 408' in line]
     assert len(told) == 1
@@ -159,7 +162,11 @@ def test_where_stalled_bodies_take_too_much_memory_the_stalest_makes_room(
                 connections[-1].sendall(half)
                 time.sleep(PAUSE)
             # Two million bytes are left to requests that are read.
-            assert [status(each) for each in connections[:4]] == [503] * 4
+            # Four bodies with their heads would be more than the other half.
+            assert [status(each) for each in connections[:5]] == [503] * 5
+            told = requests.get(f"{running.url}/metrics", timeout=20).text
+            assert 'us_bills_rejections_total{reason="ServiceUnavailable"} 5.0' in told
+            assert 'endpoint="unknown",method="other",status="503"} 5.0' in told
             assert running.predict(BILL).status_code == 200
             connections[-1].sendall(bytes(500_000))
             assert status(connections[-1]) == 400

@@ -23,6 +23,20 @@ versions_of() {
   rclone lsf --dirs-only "$remote/$1" || [ $? = 3 ]
 }
 
+pull_config() {
+  draft=$folder/.pull-config
+  mkdir -p "$draft" "$folder/config" || return 1
+  rclone copy --checksum "$remote/config" "$draft" || [ $? = 3 ] || return 1
+  for file in models.config traffic.json rollouts.jsonl; do
+    [ -e "$draft/$file" ] || continue
+    cmp -s "$draft/$file" "$folder/config/$file" && continue
+    cp "$draft/$file" "$folder/config/.$file" && mv "$folder/config/.$file" "$folder/config/$file" || return 1
+  done
+  if [ -n "${DEFAULTS:-}" ] && [ ! -e "$folder/config/models.config" ]; then
+    cp "$DEFAULTS/models.config" "$folder/config/models.config" || return 1
+  fi
+}
+
 pull_all() {
   for model in $models; do
     mkdir -p "$folder/$model" || return 1
@@ -34,6 +48,7 @@ pull_all() {
       [ -e "$folder/$model/$version" ] || pull "$model" "$version" || return 1
     done
   done
+  pull_config
 }
 
 pull_all || [ -n "$every" ]
