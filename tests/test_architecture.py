@@ -15,7 +15,7 @@ GROUND = {
     "serving.local": {"deadline", "errors", "metrics", "settings", "threads"},
     "serving.rollout": {"errors"},
     "serving": {"concurrency", "files", "spans", "tracing", "traffic"},
-    "training": {"recipe"},
+    "training": {"recipe", "schedule"},
     "webapp": {"allocator", "names", "settings", "timings"},
 }
 ARROWS = {
@@ -191,7 +191,7 @@ BETWEEN_TIERS = {
     },
     "training": {
         "serving.wire",
-        "webapp.feedback.store",
+        "webapp.feedback",
         "webapp.imaging.jpeg",
         "webapp.imaging.preprocessing",
         "webapp.names",

@@ -4,11 +4,11 @@ import argparse
 import importlib
 import os
 import sys
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from training.counting.recipe import CountRecipe
+from training.flags import add_names, add_photos, add_recipe, share
 from training.recipe import Recipe
 
 # Set before TensorFlow is imported: its start-up messages say nothing about a training run.
@@ -50,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
     commands = whole.add_subparsers(dest="command", required=True)
 
     inspect = commands.add_parser("inspect", help="look at a folder of photos before training")
-    _add_photos(inspect)
+    add_photos(inspect)
     inspect.add_argument(
         "--sheet",
         type=Path,
@@ -59,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
     )
 
     fit = commands.add_parser("fit", help="train a classifier on a folder of photos")
-    _add_photos(fit)
+    add_photos(fit)
     fit.add_argument("--run", type=Path, default=Path("runs/latest"), dest="folder")
     fit.add_argument(
         "--resume",
@@ -70,10 +70,10 @@ def parser() -> argparse.ArgumentParser:
         "--tensorboard", type=Path, metavar="FOLDER", help="write logs for TensorBoard there"
     )
     fit.set_defaults(stopped="Continue after the last finished epoch with --resume.")
-    _add_recipe(fit, Recipe)
+    add_recipe(fit, Recipe)
 
     export = commands.add_parser("export", help="make a version of a trained run")
-    _add_photos(export)
+    add_photos(export)
     export.add_argument("--run", type=Path, default=Path("runs/latest"), dest="folder")
     export.add_argument("--models", type=Path, default=Path("models/us_bills"))
     export.add_argument(
@@ -81,14 +81,14 @@ def parser() -> argparse.ArgumentParser:
     )
     export.add_argument(
         "--risk",
-        type=_share,
+        type=share,
         default=0.01,
         help="share of wrong answers tolerated among accepted ones, kept with 99 %% confidence"
         " where the photos are enough to show it (default: %(default)s)",
     )
     export.add_argument(
         "--second-look",
-        type=_share,
+        type=share,
         metavar="BELOW",
         help="look again, at the middle, where the first look is less sure than this; 0: never"
         " (default: the least that gains as much on the held-out photos as 0.99)",
@@ -98,8 +98,7 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="add a version also where the same run and settings made one already",
     )
-
-    _add_names(export)
+    add_names(export)
 
     review = commands.add_parser(
         "review", help="look at photos that people sent back, and accept those that may be learnt"
@@ -117,7 +116,7 @@ def parser() -> argparse.ArgumentParser:
     )
     reexport.add_argument("--model", type=Path, required=True, help="e.g. models/us_bills/1")
     reexport.add_argument("--models", type=Path, default=Path("models/us_bills"))
-    _add_names(reexport)
+    add_names(reexport)
 
     convert = commands.add_parser("convert", help="write a version as ONNX or for LiteRT")
     convert.add_argument("version", type=Path, help="e.g. models/us_bills/1")
@@ -130,27 +129,26 @@ def parser() -> argparse.ArgumentParser:
     teach = commands.add_parser(
         "teach", help="teach a version new photos, without those that it was trained on"
     )
-    _add_photos(teach)
+    add_photos(teach)
     teach.add_argument("--model", type=Path, default=Path("models/us_bills/1"))
     teach.add_argument("--models", type=Path, default=Path("models/us_bills"))
     teach.add_argument(
         "--lost-at-most",
-        type=_share,
+        type=share,
         default=0.05,
         help="share of right answers that a class may lose on held-out pictures; where more is"
         " lost, nothing is added (default: %(default)s)",
     )
-
-    _add_names(teach)
+    add_names(teach)
 
     rehearse = commands.add_parser(
         "rehearse", help="write the rehearsal set of a version, which teach needs"
     )
-    _add_photos(rehearse)
+    add_photos(rehearse)
     rehearse.add_argument("--model", type=Path, required=True, help="e.g. models/us_bills/1")
 
     evaluate = commands.add_parser("evaluate", help="measure a version on a folder of photos")
-    _add_photos(evaluate, "--data")
+    add_photos(evaluate, "--data")
     evaluate.add_argument("--model", type=Path, required=True, help="e.g. models/us_bills/1")
     evaluate.add_argument(
         "--report",
@@ -201,7 +199,7 @@ def _add_counter(commands: Any) -> None:
     module = {"module": "training.counting.commands"}
     run = Path("runs/count")
     fit = commands.add_parser("fit-count", help="train a counter on scenes composed of photos")
-    _add_photos(fit)
+    add_photos(fit)
     fit.add_argument("--run", type=Path, default=run, dest="folder")
     fit.add_argument(
         "--resume", action="store_true", help="continue --run after its last finished epoch"
@@ -209,10 +207,10 @@ def _add_counter(commands: Any) -> None:
     fit.set_defaults(
         **module, stopped="Continue after the detector's last finished epoch with --resume."
     )
-    _add_recipe(fit, CountRecipe)
+    add_recipe(fit, CountRecipe)
 
     export = commands.add_parser("export-count", help="make a version of a trained counter")
-    _add_photos(export)
+    add_photos(export)
     export.add_argument("--run", type=Path, default=run, dest="folder")
     export.add_argument("--models", type=Path, default=Path("models/us_bills_count"))
     export.add_argument(
@@ -221,7 +219,7 @@ def _add_counter(commands: Any) -> None:
     export.set_defaults(**module)
 
     evaluate = commands.add_parser("evaluate-count", help="measure a counter on composed scenes")
-    _add_photos(evaluate, "--data")
+    add_photos(evaluate, "--data")
     evaluate.add_argument("--model", type=Path, required=True, help="e.g. models/us_bills_count/1")
     evaluate.add_argument(
         "--scenes", type=int, default=200, help="of each kind (default: %(default)s)"
@@ -231,60 +229,6 @@ def _add_counter(commands: Any) -> None:
     )
     evaluate.add_argument("--report", type=Path, help="a folder for report.md and a picture")
     evaluate.set_defaults(**module)
-
-
-def _add_photos(parser: argparse.ArgumentParser, name: str = "photos") -> None:
-    argument = parser.add_argument(
-        name, type=Path, help="a folder with one sub-folder per class", metavar="PHOTOS"
-    )
-    argument.dest = "photos"
-    argument.required = True
-    parser.add_argument(
-        "--relabel",
-        type=_pair,
-        action="append",
-        default=[],
-        metavar="FOLDER=CLASS",
-        help="count a sub-folder as another class, for example 2=Other",
-    )
-    parser.add_argument(
-        "--skip", action="append", default=[], metavar="FOLDER", help="leave a sub-folder out"
-    )
-
-
-def _add_names(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--names",
-        type=Path,
-        metavar="FILE",
-        help="JSON: what classes are worth and how they are said; see docs/your-own.md",
-    )
-
-
-def _pair(text: str) -> tuple[str, str]:
-    folder, equals, label = text.partition("=")
-    if not (folder and equals and label):
-        raise argparse.ArgumentTypeError(f"expected FOLDER=CLASS, received {text!r}")
-    return folder, label
-
-
-def _share(text: str) -> float:
-    try:
-        share = float(text)
-    except ValueError:
-        share = -1.0
-    if not 0 <= share <= 1:
-        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, received {text!r}")
-    return share
-
-
-def _add_recipe(parser: argparse.ArgumentParser, recipe: type[Any]) -> None:
-    """Adds a flag for each setting; those not given are absent, so that `--resume` can tell."""
-    for field in fields(recipe):
-        name = "--" + field.name.replace("_", "-")
-        default = "" if field.default == "" else f" (default: {field.default})"
-        text = field.metadata["help"] + default
-        parser.add_argument(name, type=type(field.default), default=argparse.SUPPRESS, help=text)
 
 
 if __name__ == "__main__":

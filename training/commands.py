@@ -69,10 +69,9 @@ def export(given: argparse.Namespace) -> None:
         names=_names(given),
     )
     _report(given.folder, version, photos, measured_on)
-    views = given.folder / run_folder.VIEWS
     print(
         f"report: {given.folder / 'report' / 'report.md'}\n"
-        f"some pictures as the network saw them: {views}\n"
+        f"some pictures as the network saw them: {given.folder / run_folder.VIEWS}\n"
         f"made: {version}\n"
         "next, while `make run` runs:"
         f" .venv/bin/python -m serving rollout canary {version.name}"
@@ -209,9 +208,8 @@ def _names(given: argparse.Namespace) -> dict[str, Any]:
 
 def _measured_on(given: argparse.Namespace) -> list[Photo]:
     """Reads the folder by the same `--relabel` and `--skip`, which need not all apply to it."""
-    if not given.measured_on:
-        return []
-    return dataset.scan(given.measured_on, dict(given.relabel), given.skip)
+    folder = given.measured_on
+    return dataset.scan(folder, dict(given.relabel), given.skip) if folder else []
 
 
 def _say_what_is_left_out(given: argparse.Namespace) -> None:

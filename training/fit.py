@@ -24,6 +24,7 @@ from training.network import backbones
 from training.progress import Progress, say
 from training.recipe import Recipe
 from training.run_folder import LOG, STATE, VIEWS, WEIGHTS
+from training.schedule import warmed_cosine
 from webapp.imaging.preprocessing import IMAGE_SIZE
 
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
@@ -123,7 +124,9 @@ def fit(
     # ── Stage two: the top layers too ─────────────────────────────────────────────────────────
     top_layers = recipe.top_layers or backbones.BACKBONES[recipe.backbone].top_layers
     backbones.unfreeze(_backbone(model), top_layers)
-    _compile(model, _falling_adamw(recipe, epochs * steps), recipe)
+    rate = warmed_cosine(recipe.rate, epochs * steps)
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=0.02, global_clipnorm=1.0)
+    _compile(model, optimizer, recipe)
     if begun:
         checkpoint.resume(model)
     else:
@@ -214,11 +217,3 @@ def _epochs(recipe: Recipe) -> tuple[int, int]:
     steps = max(1, recipe.views // recipe.batch)
     epochs = max(1, round(recipe.views / 3_000))
     return epochs, max(1, steps // epochs)
-
-
-def _falling_adamw(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
-    warm_up = steps // 20
-    rate = keras.optimizers.schedules.CosineDecay(
-        recipe.rate / 20, steps - warm_up, warmup_target=recipe.rate, warmup_steps=warm_up
-    )
-    return keras.optimizers.AdamW(rate, weight_decay=0.02, global_clipnorm=1.0)

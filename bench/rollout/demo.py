@@ -14,7 +14,7 @@ from pathlib import Path
 
 import requests
 
-from bench.rollout.__main__ import PHOTO, Stage, stage
+from bench.rollout.stage import PHOTO, Stage, stage
 from serving.traffic import BUCKETS
 from tests.support.servers import ROOT
 from webapp.inference.traffic_split import COOKIE

@@ -190,7 +190,7 @@ class Network:
 
     def client(self, url: str) -> GrpcClient:
         """A client of one server."""
-        return GrpcClient(url, channel=cast("grpc.Channel", _Channel(self, url)))
+        return GrpcClient(cast("grpc.Channel", _Channel(self, url)))
 
     def call(self, url: str, method: str, request: bytes, timeout: float) -> bytes:
         """Carries one call; see `SimulatedServer.call`."""

@@ -22,6 +22,7 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
+from serving.client.channel import open_channel
 from serving.client.grpc import GrpcClient
 from serving.client.interface import (
     BadReply,
@@ -75,7 +76,9 @@ def connect(url: str, tls: Tls = NO_TLS) -> Client:
     if several := _SEVERAL.fullmatch(url):
         require_encryption(url, tls)
         scheme, addresses, first = several.groups()
-        return GrpcClient(f"ipv4:{addresses}", tls if scheme == "grpcs" else None, first)
+        return GrpcClient(
+            open_channel(f"ipv4:{addresses}", tls if scheme == "grpcs" else None, first)
+        )
     try:
         parts = urlsplit(url)
         has_port = parts.port is not None or not parts.scheme.startswith("grpc")
@@ -84,10 +87,8 @@ def connect(url: str, tls: Tls = NO_TLS) -> Client:
         complete = False
     if complete:
         require_encryption(url, tls)
-    if complete and parts.scheme == "grpc":
-        return GrpcClient(parts.netloc)
-    if complete and parts.scheme == "grpcs":
-        return GrpcClient(parts.netloc, tls)
+    if complete and parts.scheme in ("grpc", "grpcs"):
+        return GrpcClient(open_channel(parts.netloc, tls if parts.scheme == "grpcs" else None))
     if complete and parts.scheme in ("http", "https"):
         # Only now: without these packages a front end that speaks gRPC is 7 MB a process smaller.
         from serving.client.rest import RestClient

@@ -5,23 +5,23 @@ Numpy is loaded by the first tensor: a rollback sends none, and should not wait 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import grpc
 from google.protobuf.message import DecodeError
 
 from serving import tracing
 from serving.client.interface import (
-    CONNECT_SECONDS,
     UNKNOWN_LABEL,
     BadReply,
+    Client,
     DeadlineExceeded,
     InvalidRequest,
     NotServed,
     PendingPrediction,
+    PredictCall,
     Prediction,
     ServingError,
     Unavailable,
@@ -29,44 +29,10 @@ from serving.client.interface import (
     require_one_choice,
 )
 from serving.client.pending import PendingCall
-from serving.client.tls import Tls
 from serving.wire import messages_pb2 as pb
 from serving.wire import methods
 from serving.wire import operations_pb2 as operations
 
-if TYPE_CHECKING:
-    from serving.wire.tensors import Array
-
-# A server that ends takes the calls with it that it had begun. Asking a model changes nothing, so
-# another server may be asked; under a lasting failure retries stop.
-_RETRIES = {
-    "methodConfig": [
-        {
-            "name": [{"service": methods.PREDICT.split("/")[1]}],
-            "retryPolicy": {
-                "maxAttempts": 3,
-                "initialBackoff": "0.02s",
-                "maxBackoff": "0.2s",
-                "backoffMultiplier": 2,
-                "retryableStatusCodes": ["UNAVAILABLE"],
-            },
-        }
-    ],
-    "retryThrottling": {"maxTokens": 100, "tokenRatio": 0.1},
-}
-# What is kept of a call to send it again; sixteen photos are 2.4 MB, for the counter 9.6 MB.
-_RETRY_BYTES = 2**24
-_GRPC_OPTIONS = (
-    *methods.UNLIMITED_MESSAGES,
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", int(1000 * CONNECT_SECONDS)),
-    ("grpc.max_reconnect_backoff_ms", 500),
-    ("grpc.enable_http_proxy", 0),
-    # A name with several addresses, such as a headless service's: each server gets its share.
-    ("grpc.lb_policy_name", "round_robin"),
-    ("grpc.service_config", json.dumps(_RETRIES)),
-    ("grpc.per_rpc_retry_buffer_size", _RETRY_BYTES),
-)
 _GRPC_ERRORS: dict[grpc.StatusCode, type[ServingError]] = {
     grpc.StatusCode.INVALID_ARGUMENT: InvalidRequest,
     grpc.StatusCode.FAILED_PRECONDITION: InvalidRequest,
@@ -86,67 +52,31 @@ class Description(NamedTuple):
     signatures: Mapping[str, pb.SignatureDef]
 
 
-class GrpcClient:
+class GrpcClient(Client):
     """Speaks gRPC over one kept channel, to one server or to several that stand for each other.
 
     gRPC itself sends a call again that never left this machine, and what is asked of a model also
     where its server went away: three times in all at most, within the call's time.
     """
 
-    def __init__(
-        self,
-        target: str,
-        tls: Tls | None = None,
-        certified: str = "",
-        channel: grpc.Channel | None = None,
-    ) -> None:
-        """Connects at the first call.
-
-        Args:
-            target: `host:port`, or another form that gRPC has.
-            tls: None for plain text.
-            certified: the name that the server's certificate must have, where it is not the host.
-            channel: what carries the calls in place of the network.
-
-        Raises:
-            OSError: a file of `tls` cannot be read.
-        """
-        self._channel = channel or _channel(target, tls, certified)
-        self._predict = self._method(methods.PREDICT, pb.PredictResponse)
+    def __init__(self, channel: grpc.Channel) -> None:
+        """Speaks over a channel, as `open_channel` makes it; `close` closes it."""
+        self._channel = channel
+        self._run = self._method(methods.PREDICT, pb.PredictResponse)
         self._metadata = self._method(methods.GET_MODEL_METADATA, pb.GetModelMetadataResponse)
         self._status = self._method(methods.GET_MODEL_STATUS, pb.GetModelStatusResponse)
         self._reload = self._method(methods.RELOAD_CONFIG, operations.ReloadConfigResponse)
 
-    def predict(
-        self,
-        model: str,
-        inputs: Mapping[str, Array],
-        *,
-        signature: str = methods.DEFAULT_SIGNATURE,
-        version: int | None = None,
-        label: str | None = None,
-        timeout: float = 10.0,
-    ) -> Prediction:
-        """See `Client.predict`."""
-        request = _predict_request(_spec(model, signature, version, label), inputs)
+    def _predict(self, call: PredictCall) -> Prediction:
+        request = _predict_request(call)
         with _grpc_errors():
-            reply = self._predict(request, timeout=timeout, metadata=tracing.carried())
+            reply = self._run(request, timeout=call.timeout, metadata=tracing.carried())
             return _prediction(reply)
 
-    def begin_predict(
-        self,
-        model: str,
-        inputs: Mapping[str, Array],
-        *,
-        signature: str = methods.DEFAULT_SIGNATURE,
-        version: int | None = None,
-        label: str | None = None,
-        timeout: float = 10.0,
-    ) -> PendingPrediction:
-        """See `Client.begin_predict`."""
-        request = _predict_request(_spec(model, signature, version, label), inputs)
-        call = self._predict.future(request, timeout=timeout, metadata=tracing.carried())
-        return PendingCall(call, _result)
+    def _begin(self, call: PredictCall) -> PendingPrediction:
+        request = _predict_request(call)
+        future = self._run.future(request, timeout=call.timeout, metadata=tracing.carried())
+        return PendingCall(future, _result)
 
     def signatures(
         self,
@@ -171,6 +101,7 @@ class GrpcClient:
 
         Args and errors are those of `Client.signatures`.
         """
+        require_one_choice(version, label)
         request = pb.GetModelMetadataRequest(
             model_spec=_spec(model, "", version, label), metadata_field=[methods.SIGNATURE_FIELD]
         )
@@ -211,25 +142,14 @@ class GrpcClient:
         )
 
 
-def _channel(target: str, tls: Tls | None, certified: str) -> grpc.Channel:
-    if tls is None:
-        return grpc.insecure_channel(target, options=_GRPC_OPTIONS)
-    name = (("grpc.ssl_target_name_override", certified),) if certified else ()
-    return grpc.secure_channel(target, _credentials(tls), options=(*_GRPC_OPTIONS, *name))
-
-
-def _credentials(tls: Tls) -> grpc.ChannelCredentials:
-    files = (tls.ca, tls.key, tls.cert)
-    return grpc.ssl_channel_credentials(*(file.read_bytes() if file else None for file in files))
-
-
-def _predict_request(spec: pb.ModelSpec, inputs: Mapping[str, Array]) -> pb.PredictRequest:
+def _predict_request(call: PredictCall) -> pb.PredictRequest:
     import numpy as np
 
     from serving.wire.tensors import to_proto
 
+    spec = _spec(call.model, call.signature, call.version, call.label)
     request = pb.PredictRequest(model_spec=spec)
-    for name, array in inputs.items():
+    for name, array in call.inputs.items():
         request.inputs[name].CopyFrom(to_proto(np.asarray(array)))
     return request
 
@@ -247,7 +167,6 @@ def _prediction(reply: pb.PredictResponse) -> Prediction:
 
 
 def _spec(model: str, signature: str, version: int | None, label: str | None) -> pb.ModelSpec:
-    require_one_choice(version, label)
     spec = pb.ModelSpec(name=model, signature_name=signature)
     if version is not None:
         spec.version.value = version

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -87,7 +88,23 @@ class PendingPrediction(Protocol):
         ...
 
 
-class Client(Protocol):
+@dataclass(frozen=True)
+class PredictCall:
+    """What a transport sends for `Client.predict`; the fields are its arguments."""
+
+    model: str
+    inputs: Mapping[str, Array]
+    signature: str
+    version: int | None
+    label: str | None
+    timeout: float
+
+    def __post_init__(self) -> None:
+        """Refuses a call that names a version in two ways."""
+        require_one_choice(self.version, self.label)
+
+
+class Client(ABC):
     """What a model server can be asked, whatever the protocol."""
 
     def predict(
@@ -114,7 +131,7 @@ class Client(Protocol):
             ServingError: one of its kinds.
             ValueError: version and label were both given.
         """
-        ...
+        return self._predict(PredictCall(model, inputs, signature, version, label, timeout))
 
     def begin_predict(
         self,
@@ -131,8 +148,15 @@ class Client(Protocol):
         Raises:
             ValueError: version and label were both given.
         """
-        ...
+        return self._begin(PredictCall(model, inputs, signature, version, label, timeout))
 
+    @abstractmethod
+    def _predict(self, call: PredictCall) -> Prediction: ...
+
+    @abstractmethod
+    def _begin(self, call: PredictCall) -> PendingPrediction: ...
+
+    @abstractmethod
     def signatures(
         self,
         model: str,
@@ -153,19 +177,18 @@ class Client(Protocol):
             ServingError: one of its kinds; `NotServed` where nobody would answer.
             ValueError: version and label were both given.
         """
-        ...
 
+    @abstractmethod
     def status(self, model: str, *, timeout: float = 2.0) -> list[VersionStatus]:
         """All versions of a model that the server has seen, newest first.
 
         Raises:
             ServingError: one of its kinds; `NotServed` for an unknown model.
         """
-        ...
 
+    @abstractmethod
     def close(self) -> None:
         """Closes the connections."""
-        ...
 
 
 def require_one_choice(version: int | None, label: str | None) -> None:

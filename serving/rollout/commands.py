@@ -9,35 +9,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 
-from serving.rollout.checks import memory, preconditions
-from serving.rollout.checks.validation import check_files, compare_on_server
+from serving.rollout.checks import preconditions
 from serving.rollout.errors import Refused
+from serving.rollout.loading import Limits, get_ready
 from serving.rollout.remote.server import AWAY
-from serving.rollout.remote.waiting import Lost
 from serving.rollout.state.config import CANARY, PREVIOUS, STABLE, Layout
 from serving.rollout.state.deployment import LOAD_SECONDS, Deployment
-from serving.rollout.state.disk import digest_of
 from serving.rollout.steps import Command, Step
 from serving.traffic import NO_CANARY, Traffic
 
-BACK_SECONDS = 60.0
+__all__ = ["Limits", "canary", "promote", "retire", "rollback"]
+
 _CONFIRM_SECONDS = 5.0
 _LOOK_SECONDS = 0.1
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a version must keep to before it gets requests.
-
-    Attributes:
-        latency_ratio: how many times as long as stable it may take, medians of one client.
-        force: load it also where memory may not hold it.
-    """
-
-    latency_ratio: float = 2.0
-    force: bool = False
 
 
 def canary(deployment: Deployment, title: str, wanted: Traffic, limits: Limits) -> Command:
@@ -56,7 +41,7 @@ def canary(deployment: Deployment, title: str, wanted: Traffic, limits: Limits) 
     return Command(
         title,
         [
-            *_get_ready(deployment, title, version, limits),
+            *get_ready(deployment, title, version, limits),
             # Trying the next version means that stable is good: what it replaced is not kept for
             # rollback any longer, so that `rollback` always has one meaning.
             Step("labels", _relabel(deployment, **{CANARY: version, PREVIOUS: None})),
@@ -81,7 +66,7 @@ def promote(deployment: Deployment, title: str, version: int, limits: Limits) ->
     return Command(
         title,
         [
-            *_get_ready(deployment, title, version, limits),
+            *get_ready(deployment, title, version, limits),
             Step("labels", _relabel(deployment, **moved)),
             # Later than the label: the canary's clients stay with the version that they have.
             Step("share of the clients", lambda: _share(deployment, NO_CANARY)),
@@ -132,79 +117,6 @@ def retire(deployment: Deployment, title: str, version: int, *, delete: bool) ->
     if delete:
         steps.append(Step("delete its files", lambda: deployment.store.delete(version)))
     return Command(title, steps)
-
-
-def _get_ready(deployment: Deployment, title: str, version: int, limits: Limits) -> list[Step]:
-    return [
-        *_signature(deployment, version),
-        Step("check its files", lambda: _check(deployment, title, version)),
-        Step("room in memory", lambda: _require_room(deployment, version, limits.force)),
-        Step("load", lambda: _load(deployment, version)),
-        Step("try it on the server", lambda: _try(deployment, version, limits.latency_ratio)),
-    ]
-
-
-def _signature(deployment: Deployment, version: int) -> list[Step]:
-    """Before anything of the version runs."""
-    verifier, path = deployment.verifier, deployment.store.path
-    if verifier is None:
-        return []
-    return [Step("signature", lambda: preconditions.signed(verifier, path(version)))]
-
-
-def _check(deployment: Deployment, title: str, version: int) -> str:
-    """Also of a version that nobody published by this tool: a server may not survive a bad one."""
-    return str(check_files(deployment, deployment.store.path(version), title))
-
-
-def _require_room(deployment: Deployment, version: int, force: bool) -> str:
-    if deployment.server.serves(version):
-        return "loaded already"
-    check = deployment.checks.get(digest_of(deployment.store.path(version)))
-    if check is None:
-        raise Refused("Its files have changed since they were checked.")
-    return memory.require_room(check.growth_bytes, None if force else memory.free_bytes())
-
-
-def _load(deployment: Deployment, version: int) -> str:
-    """Loads a version; one that costs stable its server is taken out of the file at once.
-
-    The server would load it again at each start, and end again.
-    """
-    layout, server = deployment.layout(), deployment.server
-    others = layout.without_version(version)
-    watched = [] if server.serves(version) else server.serving(others.stable)
-    config = deployment.write(layout.with_version(version))
-    try:
-        server.load(config, version, others.stable, watched, LOAD_SECONDS)
-    except (Lost, *AWAY) as error:
-        if not watched:
-            raise
-        deployment.config.write(others)
-        raise Refused(
-            f"{server.name} ended or fell silent while it loaded version {version}, most likely "
-            f"for want of memory ({str(error).rstrip('.')}). The version is out of the "
-            f"configuration, and {_return_of_stable(deployment, others)}"
-        ) from error
-    return f"AVAILABLE and warm{server.extent()}"
-
-
-def _return_of_stable(deployment: Deployment, layout: Layout) -> str:
-    """Tells a server that started too early to find the file as it is now, and waits for stable."""
-    deadline = time.monotonic() + BACK_SECONDS
-    while time.monotonic() < deadline:
-        with suppress(*AWAY):
-            deployment.apply(layout, at_once=True)
-            if deployment.server.serves(layout.stable):
-                return "stable answers again"
-        time.sleep(_LOOK_SECONDS)
-    return f"stable does not answer yet after {BACK_SECONDS:g} s"
-
-
-def _try(deployment: Deployment, version: int, largest_ratio: float) -> str:
-    if deployment.layout().labels_of(version):
-        return "serves already"
-    return compare_on_server(deployment, version, largest_ratio)
 
 
 def _relabel(deployment: Deployment, **labels: int | None) -> Callable[[], str]:
@@ -278,7 +190,7 @@ def _unload(deployment: Deployment, version: int) -> str:
 def _restore(deployment: Deployment, version: int) -> Callable[[], None]:
     """Puts labels, versions and shares back, in the order of a rollback.
 
-    A version that `_load` has taken out stays out, where an earlier call had put it in.
+    A version that `loading` has taken out stays out, where an earlier call had put it in.
     """
     layout, traffic = deployment.layout(), _known_traffic(deployment)
 

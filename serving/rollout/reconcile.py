@@ -11,8 +11,8 @@ import math
 import time
 
 from serving.client import ServingError
-from serving.rollout.differences import differences, silent
 from serving.rollout.errors import Refused
+from serving.rollout.report.differences import differences, silent
 from serving.rollout.state.deployment import Deployment
 from serving.rollout.steps import Say
 

@@ -15,7 +15,9 @@ import pytest
 import requests
 import tensorflow as tf
 
-from bench.rollout.__main__ import PHOTO, Load, Stage, sequence, stage
+from bench.rollout.__main__ import sequence
+from bench.rollout.clients import Load
+from bench.rollout.stage import PHOTO, Stage, stage
 from serving.rollout.state.config import ConfigFile
 from serving.traffic import BUCKETS
 from tests.serving import models

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from bench.rollout.__main__ import PHOTO, Load, Stage, sequence, stage
+from bench.rollout.__main__ import sequence
+from bench.rollout.clients import Load
+from bench.rollout.stage import PHOTO, Stage, stage
 from tests.end_to_end.test_rollout import Bills
 from tests.serving import models
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from bench.rollout.__main__ import PHOTO, Stage, stage
+from bench.rollout.stage import PHOTO, Stage, stage
 from tests.end_to_end.conftest import Stack
 from tests.photos import real_photos
 from tests.support.servers import ROOT

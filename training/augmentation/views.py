@@ -12,6 +12,7 @@ from training.augmentation.camera import Pixels
 from training.augmentation.edges import Edges, Labelled
 from training.data import dataset
 from training.data.dataset import Photo
+from training.data.weights import macro_weights, sampling_weights
 from training.recipe import Recipe, weights
 
 
@@ -73,7 +74,7 @@ def _odds(photos: list[Photo], classes: Sequence[str], recipe: Recipe) -> NDArra
         by_class[dataset.OTHER] = by_class.get(dataset.OTHER, 1.0) * recipe.other_share
     sources = sorted({photo.source for photo in photos})
     by_source = weights(recipe.source_weights, sources, "source")
-    return dataset.sampling_weights(photos, by_class, by_source)
+    return sampling_weights(photos, by_class, by_source)
 
 
 def hard_views(
@@ -100,7 +101,7 @@ def weighted_hard_views(
         for picture in pictures
         for _ in range(each)
     ]
-    labels, counted = one_hot(readable, classes), dataset.macro_weights(readable)
+    labels, counted = one_hot(readable, classes), macro_weights(readable)
     return np.stack(views), np.repeat(labels, each, axis=0), np.repeat(counted, each)
 
 

@@ -10,7 +10,8 @@ from typing import Any
 from flask import Blueprint, Flask, abort, redirect, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.feedback.store import ACCEPTED, UNLISTED, FeedbackStore, id_of
+from webapp.feedback.record import UNLISTED
+from webapp.feedback.store import ACCEPTED, FeedbackStore, id_of
 
 AT_ONCE = 48
 """Pictures on one page."""

@@ -12,6 +12,7 @@ from training.export.calibration import softmax
 from training.progress import Progress
 from training.rehearsal.parts import Floats, Parts
 from training.rehearsal.rehearsal import NO_CLASS, Rehearsal
+from training.schedule import warmed_cosine
 
 BATCH = 48
 NEW_SHARE = 0.25
@@ -102,12 +103,13 @@ class Lessons(keras.utils.PyDataset):  # type: ignore[misc]  # Keras is untyped
 def learn(network: Parts, lessons: Lessons, stage: str, rate: float) -> None:
     """Trains the top of a network on all lessons; its weights end as their running averages."""
     steps = len(lessons)
-    falling = keras.optimizers.schedules.CosineDecay(
-        rate / 20, steps - steps // 20, warmup_target=rate, warmup_steps=steps // 20
-    )
     network.top.compile(
         keras.optimizers.AdamW(
-            falling, weight_decay=0.02, global_clipnorm=1.0, use_ema=True, ema_momentum=_MOMENTUM
+            warmed_cosine(rate, steps),
+            weight_decay=0.02,
+            global_clipnorm=1.0,
+            use_ema=True,
+            ema_momentum=_MOMENTUM,
         ),
         keras.losses.CategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],

@@ -18,22 +18,20 @@ import re
 import secrets
 import threading
 import time
-from dataclasses import asdict, dataclass, field, fields
-from datetime import UTC, datetime, timedelta
+from dataclasses import asdict, fields
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from webapp.feedback.record import UNLISTED, Feedback, is_class
+
 _log = logging.getLogger("webapp")
 
-UNLISTED = "unlisted"
-"""The class of a photo whose class the model does not know; a reviewer gives it one."""
 UNCHECKED, ACCEPTED, RECORDS = "unchecked", "accepted", "records"
 MARKER = "UNCHECKED.txt"
 
 _NOTICE = "Nobody has looked at these photos yet: python -m training review FOLDER\n"
 _ID = re.compile(r"[0-9a-f]{32}")
-# One folder each: no way out of it, and nothing that hides.
-_CLASS = re.compile(r"[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]{0,63}")
 _EVERY_SECONDS = 3600.0
 # A file that is still being written is far younger.
 _ABANDONED_SECONDS = 3600.0
@@ -41,39 +39,6 @@ _ABANDONED_SECONDS = 3600.0
 
 class Full(Exception):
     """The folder holds as many bytes as it may."""
-
-
-@dataclass(frozen=True)
-class Feedback:
-    """What is kept beside a photo, and nothing about the person.
-
-    Attributes:
-        was: What the sender says that it shows: a class of the model, or `UNLISTED`.
-        answered: What was answered; None where the model was not sure.
-        version: The version that gave `probabilities`, None where the protocol does not tell.
-        probabilities: That version's answer for the photo as it is kept.
-        days: For how many days it may be kept.
-        time: When it came, in ISO 8601.
-        id: Deletes it; nobody can guess it.
-    """
-
-    was: str
-    answered: str | None
-    version: int | None
-    probabilities: dict[str, float]
-    days: int
-    time: str = field(default_factory=lambda: _now().isoformat(timespec="seconds"))
-    id: str = field(default_factory=lambda: secrets.token_hex(16))
-
-    @property
-    def until(self) -> datetime:
-        """When it is deleted at the latest, which later settings do not change."""
-        return datetime.fromisoformat(self.time) + timedelta(days=self.days)
-
-
-def is_class(name: str) -> bool:
-    """Tells whether a name can be that of a class's folder."""
-    return _CLASS.fullmatch(name) is not None
 
 
 class FeedbackStore:
@@ -210,13 +175,9 @@ def _file(name: str) -> str:
     return f"feedback-{name}.jpg"
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 def _is_over(feedback: Feedback | None) -> bool:
     # A record that cannot be read names no day any more, so its photo may not stay.
-    return feedback is None or feedback.until < _now()
+    return feedback is None or feedback.until < datetime.now(UTC)
 
 
 def _modified(path: Path) -> float:

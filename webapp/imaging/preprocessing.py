@@ -7,21 +7,12 @@ names a bill, `letterboxed` for the one that counts several.
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, NamedTuple
 
-import pi_heif  # type: ignore[import-untyped]
-from PIL import Image, ImageChops, UnidentifiedImageError
+from PIL import Image, ImageChops
 
-from webapp.imaging import cost, jpeg, tiff
-from webapp.imaging.errors import (
-    BadImage,
-    DamagedImage,
-    NotAnImage,
-    TooCostly,
-    name_the_problem,
-)
-from webapp.imaging.metadata import without_metadata
+from webapp.imaging.errors import BadImage, DamagedImage, TooCostly
+from webapp.imaging.header import open_header
 from webapp.imaging.upright import upright_rgb
 
 if TYPE_CHECKING:
@@ -55,12 +46,6 @@ it is less than a pixel of the model's."""
 ALL_BUT = 0.95
 """Share of its rows that a JPEG without its last bytes must have."""
 
-FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "AVIF", "GIF", "BMP", "TIFF")
-
-pi_heif.register_heif_opener()
-# Pillow's own limit, which is lower, knows nothing of reduced scales; `cost.check_size` does.
-Image.MAX_IMAGE_PIXELS = cost.MAX_PIXELS
-
 
 def open_upright(data: bytes) -> Image.Image:
     """Decode a photo, whatever its format and mode, and turn it the right way up.
@@ -78,29 +63,6 @@ def open_upright(data: bytes) -> Image.Image:
         BadImage: One of its kinds, with a sentence fit to show.
     """
     return decode(open_header(data))
-
-
-def open_header(data: bytes) -> Image.Image:
-    """Read the header of a photo, and refuse from it what would cost too much to decode.
-
-    Args:
-        data: A whole file, as `open_upright` takes it.
-
-    Returns:
-        The picture with its format and size known and no pixel decoded, for `decode`.
-
-    Raises:
-        BadImage: One of its kinds.
-    """
-    if not data:
-        raise NotAnImage("The file is empty.")
-    tiff.check_directory(data)
-    data = without_metadata(data)
-    image = _identify(data)
-    cost.check_size(image)
-    if image.format == "JPEG":
-        image.info["scans"] = _check_scans(data, image.info["cut"])
-    return image
 
 
 def at_reduced_scale(image: Image.Image, enough: int = ENOUGH, longest: int = 0) -> Image.Image:
@@ -214,37 +176,6 @@ def to_tensor(image: Image.Image) -> np.ndarray:
     import numpy as np
 
     return np.array(to_square(image), dtype=np.uint8)
-
-
-def _identify(data: bytes) -> Image.Image:
-    is_cut = data.startswith(jpeg.START) and jpeg.lacks_its_end(data)
-    try:
-        # With an end marker the decoder gives what there is, and grey for what there is not.
-        image = Image.open(io.BytesIO(data + jpeg.END if is_cut else data), formats=FORMATS)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise cost.too_many_megapixels() from error
-    except UnidentifiedImageError as error:
-        raise name_the_problem(data) from error
-    except Exception as error:
-        raise DamagedImage("The beginning of the picture is damaged.") from error
-    # A JPEG all at once: the last kilobytes of each piece, of 64 kB by default, are decoded by the
-    # slower of libjpeg-turbo's two ways, the one that looks for the end of its input (jdhuff.c).
-    # Others would be read as a whole for each of their parts, of which a TIFF may have thousands.
-    if image.format == "JPEG":
-        image.decodermaxblock = len(data) + len(jpeg.END)
-        image.info["cut"] = is_cut
-    return image
-
-
-def _check_scans(data: bytes, is_cut: bool) -> int:
-    scans = jpeg.count_scans(data)
-    if scans > 1 and is_cut and not jpeg.reaches_full_precision(data):
-        raise DamagedImage("The picture is damaged or incomplete: its details are missing.")
-    if scans > jpeg.MAX_SCANS:
-        raise TooCostly(
-            f"The JPEG has over {jpeg.MAX_SCANS} scans or arithmetic coding: no camera writes that."
-        )
-    return scans
 
 
 def _check_rows(image: Image.Image) -> None:

@@ -1,6 +1,7 @@
 """The front end behind gunicorn: threads, since the tier waits for the network most of the time."""
 
 import json
+import logging
 import os
 import resource
 import shutil
@@ -115,6 +116,7 @@ def _prepare(worker: Any, settings: Settings) -> None:
     for listener in worker.sockets:
         for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
             listener.sock.setsockopt(socket.SOL_SOCKET, option, silence)
+    worker.log.error_log.addFilter(_is_news)
     _in_background(worker.arriving.enforce)
     _in_background(worker.wsgi.extensions["metrics"].past.keep)
     if (feedback := worker.wsgi.extensions["feedback"]) is not None:
@@ -124,6 +126,11 @@ def _prepare(worker: Any, settings: Settings) -> None:
     # One of several workers speaks for all.
     if worker.age == 1:
         _in_background(_announce, worker.wsgi, settings)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    # Gunicorn logs a traceback where a client reads no more of its reply.
+    return not (record.exc_info and isinstance(record.exc_info[1], BlockingIOError | TimeoutError))
 
 
 def _in_background(target: Any, *arguments: Any) -> None:

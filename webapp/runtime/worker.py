@@ -2,9 +2,8 @@
 
 A connection that is silent, sends its request in drops or whose refused upload is still on its way
 costs a file descriptor, a deadline and what has come of its request, which counts in the memory
-budget. Of those the oldest is closed where there are too many. Where their bodies take too much
-memory, the client with most of it loses the one that has been silent for longest. Only chunked
-bodies are read by threads, which are a few for all of them.
+budget; see `webapp.runtime.waiting` for which of them makes room for others. Only chunked bodies
+are read by threads, which are a few for all of them.
 
 This overrides methods of gunicorn's thread worker that its documentation does not list, so the
 package is pinned to one major version. Without it, 300 silent connections keep `/livez` waiting for
@@ -12,15 +11,10 @@ package is pinned to one major version. Without it, 300 silent connections keep 
 about 1 s, and the reply arrives.
 """
 
-import logging
 import select
-import selectors
-import socket
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -29,9 +23,10 @@ from gunicorn import util  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
 from webapp.runtime.connection import MOST_HEAD, Arrival, Connection
+from webapp.runtime.deadlines import Deadlines
+from webapp.runtime.waiting import WaitingConnections
 from webapp.settings import Settings
 from webapp.uploads.memory_budget import NO_ROOM
-from webapp.views.clients import network
 
 MOMENT = 0.05
 """Seconds that a thread waits for the next request of the connection it has answered."""
@@ -78,21 +73,19 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def prepare(self) -> None:
         """Prepare what is this class's own."""
         self.arriving = Deadlines(self.settings.patience, self.settings.timeout)
-        self.waiting: dict[Connection, None] = {}
         self._next_look = 0.0
         self.most = self.worker_connections
         # Gunicorn would stop to accept where it has as many; here an older one is closed.
         self.worker_connections += 1
-        self.chunked_pool = ThreadPoolExecutor(
-            max(1, self.settings.threads // CHUNKED_SHARE), "chunked"
-        )
+        chunked = max(1, self.settings.threads // CHUNKED_SHARE)
+        self.chunked_pool = ThreadPoolExecutor(chunked, "chunked")
         self.health_pools = {
             name: ThreadPoolExecutor(HEALTH_THREADS, name) for name in ("livez", "metrics")
         }
-        self.log.error_log.addFilter(_is_news)
 
     def run(self) -> None:
         """Serve until told to stop."""
+        self.waiting = WaitingConnections(self.poller)
         try:
             super().run()
         finally:
@@ -124,21 +117,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def _wait_for_request(self, conn: Connection, seconds: float) -> None:
         conn.deadline = time.monotonic() + seconds
-        self._listen(conn, self._on_arrival)
+        self.waiting.add(conn, self._on_arrival)
         self._on_arrival(conn)
-
-    def _listen(self, conn: Connection, callback: Callable[[Connection], None]) -> None:
-        def on_event(_: object) -> None:
-            # An earlier event of the same turn may have closed it to make room.
-            if conn in self.waiting:
-                callback(conn)
-
-        self.waiting[conn] = None
-        self.poller.register(conn.sock, selectors.EVENT_READ, on_event)
-
-    def _leave(self, conn: Connection) -> None:
-        del self.waiting[conn]
-        self.poller.unregister(conn.sock)
 
     def _on_arrival(self, conn: Connection) -> None:
         match conn.receive():
@@ -150,27 +130,25 @@ class Worker(ThreadWorker):  # type: ignore[misc]
                 self._wait_for_body(conn)
                 self._make_room(conn)
             case Arrival.WHOLE:
-                self._leave(conn)
+                self.waiting.remove(conn)
                 self._dispatch(conn)
             case Arrival.TOO_LARGE:
-                self._leave(conn)
+                self.waiting.remove(conn)
                 self._refuse(conn, 431, f"The headers have more than {MOST_HEAD:,} bytes.")
             case Arrival.CLOSED:
-                self._leave(conn)
-                self._close(conn)
+                self._drop(conn)
 
     def _wait_for_body(self, conn: Connection) -> None:
         now = time.monotonic()
         if not conn.latest:
             conn.latest = now + self.settings.patience
-            # It is no longer the oldest of those that wait.
-            self.waiting[conn] = self.waiting.pop(conn)
+            self.waiting.requeue(conn)
         conn.deadline = min(now + self.settings.silence, conn.latest)
 
     def _make_room(self, conn: Connection) -> None:
         while not conn.reserve():
-            stalest = _stalest_of_largest([each for each in self.waiting if each.latest])
-            self._leave(stalest)
+            stalest = self.waiting.stalest_body()
+            self.waiting.remove(stalest)
             self._refuse(stalest, 503, NO_ROOM)
             if stalest is conn:
                 return
@@ -209,25 +187,26 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         # A socket that is closed with something unread takes the reply back (RFC 9112, 9.6).
         if conn.stop_sending():
             conn.deadline = time.monotonic() + self.settings.patience
-            self._listen(conn, self._on_rest)
+            self.waiting.add(conn, self._on_rest)
         else:
             self._close(conn)
 
     def _on_rest(self, conn: Connection) -> None:
         if not conn.discard():
-            self._leave(conn)
-            self._close(conn)
+            self._drop(conn)
+
+    def _drop(self, conn: Connection) -> None:
+        self.waiting.remove(conn)
+        self._close(conn)
 
     def _close(self, conn: Connection) -> None:
         self.nr_conns -= 1
         conn.close()
 
     def _close_oldest(self) -> bool:
-        for conn in self.waiting:
-            self._leave(conn)
-            self._close(conn)
-            return True
-        return False
+        if oldest := self.waiting.oldest():
+            self._drop(oldest)
+        return oldest is not None
 
     def murder_pending(self) -> None:
         """Close what has waited for too long; gunicorn calls this after every turn of its loop."""
@@ -236,7 +215,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         if now < self._next_look:
             return
         self._next_look = now + _PAUSE
-        for conn in list(self.waiting):
+        for conn in self.waiting:
             # What has begun to arrive is answered; the worker waits for it as long as for threads.
             if not (self.alive or conn.latest):
                 conn.deadline = min(conn.deadline, now + _LAST)
@@ -244,15 +223,15 @@ class Worker(ThreadWorker):  # type: ignore[misc]
                 # It has come since the last turn, which on a busy machine is some time ago.
                 self._on_arrival(conn)
             elif conn.deadline <= now:
-                self._leave(conn)
                 self._give_up(conn)
 
     def _give_up(self, conn: Connection) -> None:
         if conn.latest and self.alive:
+            self.waiting.remove(conn)
             conn.give_up()
             self._dispatch(conn)
         else:
-            self._close(conn)
+            self._drop(conn)
 
     def handle(self, conn: Connection) -> Any:
         """Answer one request after the other, in a thread; returns whether there may be more."""
@@ -284,55 +263,3 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             return bool(super()._keepalive_after(conn, keepalive))
         except Exception:
             return False
-
-
-def _stalest_of_largest(conns: list[Connection]) -> Connection:
-    """Of the client whose bodies take most memory, the one that has been silent for longest."""
-    held = Counter[str]()
-    for conn in conns:
-        held[network(conn.client[0])] += len(conn.received)
-    [(largest, _)] = held.most_common(1)
-    its_own = [conn for conn in conns if network(conn.client[0]) == largest]
-    return min(its_own, key=lambda conn: conn.deadline)
-
-
-def _is_news(record: logging.LogRecord) -> bool:
-    # Gunicorn logs a traceback where a client reads no more of its reply.
-    return not (record.exc_info and isinstance(record.exc_info[1], BlockingIOError | TimeoutError))
-
-
-class Deadlines:
-    """Ends the reading side of connections whose request has taken too long to arrive.
-
-    A request that has arrived is answered on the other side, which ends where the client takes
-    too long to read it.
-
-    Args:
-        seconds: For a request to arrive, and again for its answer to be read.
-        answering: For the answer itself.
-    """
-
-    def __init__(self, seconds: float, answering: float = 0.0) -> None:
-        self._seconds = seconds
-        self._all = 2 * seconds + answering
-        self._started: dict[socket.socket, float] = {}
-
-    @contextmanager
-    def watch(self, connection: socket.socket) -> Iterator[None]:
-        """Give a request that arrives within the block the time that there is for it."""
-        self._started[connection] = time.monotonic()
-        try:
-            yield
-        finally:
-            del self._started[connection]
-
-    def enforce(self) -> None:
-        """Look at all that arrive, for ever."""
-        while True:
-            time.sleep(min(1.0, self._seconds / 4))
-            now = time.monotonic()
-            for connection, started in list(self._started.items()):
-                if now - started > self._seconds:
-                    ended = now - started > self._all
-                    with suppress(OSError):
-                        connection.shutdown(socket.SHUT_RDWR if ended else socket.SHUT_RD)

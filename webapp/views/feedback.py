@@ -15,7 +15,8 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException, TooManyRequests
 
 from webapp.feedback.rate_limit import RateLimit
-from webapp.feedback.store import UNLISTED, Feedback, FeedbackStore, Full, is_class
+from webapp.feedback.record import UNLISTED, Feedback, is_class
+from webapp.feedback.store import FeedbackStore, Full
 from webapp.inference.classifier import ClassifiedPhotos
 from webapp.settings import Settings
 from webapp.telemetry.metrics import Metrics

@@ -10,7 +10,7 @@ from typing import Any
 from flask import Blueprint, current_app, render_template, request
 from flask.typing import ResponseReturnValue
 
-from webapp.feedback.store import UNLISTED, Feedback
+from webapp.feedback.record import UNLISTED, Feedback
 from webapp.inference.classifier import ClassifiedPhotos
 from webapp.inference.counter import Uncounted
 from webapp.inference.model_cards import ModelNames

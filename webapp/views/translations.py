@@ -109,7 +109,6 @@ ENGLISH: dict[str, Any] = {
         "deleted_said": "The photo and all that was kept with it are deleted. A model that has "
         "learnt from it already keeps what it learnt.",
     },
-    # In English a problem's own sentence is shown.
     "problems": {},
 }
 
@@ -244,7 +243,7 @@ def language() -> str:
 
 
 def sentence(problem: Mapping[str, Any]) -> str:
-    """What went wrong, in the page's language."""
+    """What went wrong, in the page's language; in English by the problem's own sentence."""
     phrases, detail = LANGUAGES[language()], str(problem["detail"])
     if "status" not in problem or not phrases["problems"]:
         return detail

@@ -10,15 +10,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Sequence
 
-from serving.client import ServingError, Unavailable, VersionStatus
 from serving.rollout.errors import Refused
 from serving.rollout.remote.addresses import Addresses
 from serving.rollout.remote.at_once import answers, each, some
-from serving.rollout.remote.server import AWAY, ModelServer, is_gone, serves
+from serving.rollout.remote.server import ModelServer, is_gone
+from serving.rollout.remote.servers import Servers
 from serving.rollout.remote.waiting import Loading, Look, Wait, unloaded
 from serving.wire import messages_pb2 as pb
 
-States = dict[int, VersionStatus]
 Say = Callable[[str], None]
 
 FOLLOW_SECONDS = 60.0
@@ -30,8 +29,8 @@ _LOOK_SECONDS_EACH = 0.005
 _TELL_SECONDS = 5.0
 
 
-class Fleet:
-    """One model of all model servers of a site, be it one."""
+class Fleet(Servers):
+    """One model of all model servers of a site, be it one: told, and waited for."""
 
     def __init__(
         self,
@@ -44,45 +43,17 @@ class Fleet:
         """Connects at the first call.
 
         Args:
-            addresses: where the servers answer.
-            connect: makes the client of one.
+            addresses: see `Servers`.
+            connect: see `Servers`.
             patience: seconds to wait for a server on which nobody listens, where others answer.
             say: told which servers a step waits for.
         """
-        self.url = addresses.text
-        self._addresses = addresses
-        self._connect = connect
+        super().__init__(addresses, connect)
         self._patience = patience
         self._say = say
-        self._known: dict[str, ModelServer] = {}
         self._gone: dict[ModelServer, float] = {}
         self._without: dict[str, str] = {}
         self._late: list[ModelServer] = []
-
-    def members(self) -> list[ModelServer]:
-        """The servers at this moment.
-
-        Raises:
-            Unavailable: the name that stands for them has no address.
-        """
-        urls = self._addresses.urls()
-        for url in urls:
-            if url not in self._known:
-                self._known[url] = self._connect(url)
-        return [self._known[url] for url in urls]
-
-    @property
-    def is_one(self) -> bool:
-        """Whether there is one server only, of which nothing is said that names it."""
-        try:
-            return len(self.members()) == 1
-        except Unavailable:
-            return False
-
-    @property
-    def name(self) -> str:
-        """What a sentence about a server that cannot be named begins with."""
-        return "The model server" if self.is_one else "A model server"
 
     def extent(self) -> str:
         """Words about how many of several servers the last call was done on."""
@@ -93,48 +64,6 @@ class Fleet:
         """Words about the servers that the last call went on without, or none."""
         named = ", ".join(f"{url} ({why})" for url, why in sorted(self._without.items()))
         return f"; without {named}" if named else ""
-
-    def close(self) -> None:
-        """Closes the connections."""
-        for server in self._known.values():
-            server.close()
-
-    # ---- asking ----
-
-    def states(self, model: str | None = None) -> dict[str, States | ServingError]:
-        """What each server says of the versions of this or of another model, by URL.
-
-        Raises:
-            ServingError: none of them can be asked.
-        """
-        found = some(each(lambda server: server.states(model), self.members()))
-        return {server.url: states for server, states in found.items()}
-
-    def serving(self, version: int | None) -> list[ModelServer]:
-        """The servers on which a version answers right now.
-
-        Raises:
-            ServingError: none of them can be asked.
-        """
-        found = answers(some(each(ModelServer.states, self.members())))
-        return [s for s, states in found.items() if version and serves(states.get(version))]
-
-    def serves(self, version: int | None) -> bool:
-        """Whether a version answers on all servers that answer at all; no version does not."""
-        try:
-            found = answers(some(each(ModelServer.states, self.members())))
-        except AWAY:
-            return False
-        return version is not None and all(serves(states.get(version)) for states in found.values())
-
-    def versions_of(self, label: str) -> dict[str, int | None]:
-        """The version that a label leads to, by the URLs of the servers that answer.
-
-        Raises:
-            ServingError: none of them can be asked.
-        """
-        found = some(each(lambda server: server.version_of(label), self.members()))
-        return {server.url: version for server, version in answers(found).items()}
 
     # ---- telling ----
 

@@ -17,6 +17,7 @@ from serving.client import (
     Unavailable,
     VersionStatus,
 )
+from serving.client.channel import open_channel
 from serving.client.tls import Tls
 from serving.wire import messages_pb2 as pb
 from serving.wire.methods import DEFAULT_SIGNATURE
@@ -134,9 +135,10 @@ class ModelServer:
 
 
 def client_of(url: str, tls: Tls, certified: str = "") -> GrpcClient:
-    """The client for `grpc://host:port` or, with TLS, `grpcs://host:port`; see `GrpcClient`."""
+    """The client for `grpc://host:port` or, with TLS, `grpcs://host:port`; see `open_channel`."""
     parts = urlsplit(url)
-    return GrpcClient(parts.netloc, tls if parts.scheme == "grpcs" else None, certified)
+    encrypted = tls if parts.scheme == "grpcs" else None
+    return GrpcClient(open_channel(parts.netloc, encrypted, certified))
 
 
 def serves(status: VersionStatus | None) -> bool:

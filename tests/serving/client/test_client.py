@@ -26,6 +26,7 @@ from serving.client import (
     VersionStatus,
     connect,
 )
+from serving.client.channel import open_channel
 from serving.client.grpc import GrpcClient
 from serving.wire import methods
 from tests.serving.conftest import CONFIG, LABELS
@@ -254,7 +255,7 @@ def test_calls_are_shared_among_the_addresses_of_a_name() -> None:
         return one, port
 
     (first, a), (second, b) = server(0), server(1)
-    client = GrpcClient(f"ipv4:{HOST}:{a},{HOST}:{b}")
+    client = GrpcClient(open_channel(f"ipv4:{HOST}:{a},{HOST}:{b}"))
     try:
         for _ in wait_until("both to be asked", time.monotonic() + 10):
             client.status("us_bills")

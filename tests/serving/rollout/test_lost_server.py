@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from serving.rollout import commands
+from serving.rollout import commands, loading
 from serving.rollout.errors import Refused
 from serving.rollout.state.deployment import Deployment
 from serving.traffic import NO_CANARY, Traffic
@@ -80,7 +80,7 @@ def test_a_version_that_ends_the_server_while_it_loads_is_taken_out_and_stable_a
 def test_a_server_that_stays_away_is_told_so(
     checked: Deployment, server: ModelServer, deadly: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commands, "BACK_SECONDS", 0.5)
+    monkeypatch.setattr(loading, "BACK_SECONDS", 0.5)
     command = commands.canary(checked, "canary", Traffic(DEADLY, 10.0), commands.Limits())
     try:
         with pytest.raises(Refused, match=r"stable does not answer yet after 0\.5 s"):

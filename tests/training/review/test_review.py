@@ -18,7 +18,8 @@ from tests import specimen
 from tests.support.servers import ROOT
 from training.data import dataset
 from training.review.page import AT_ONCE, create_app
-from webapp.feedback.store import UNLISTED, Feedback, FeedbackStore, id_of
+from webapp.feedback.record import UNLISTED, Feedback
+from webapp.feedback.store import FeedbackStore, id_of
 
 BILL = specimen.encode(specimen.bill("20", width=96), "JPEG")
 

@@ -13,7 +13,8 @@ from tests import specimen
 from tests.end_to_end.conftest import blocks
 from tests.support.servers import ROOT, ModelServer
 from tests.webapp.server import FrontEnd
-from webapp.feedback.store import Feedback, FeedbackStore
+from webapp.feedback.record import Feedback
+from webapp.feedback.store import FeedbackStore
 
 DOCUMENT = (ROOT / "docs" / "feedback.md").read_text(encoding="utf-8")
 

@@ -9,7 +9,8 @@ import pytest
 
 from tests.support.servers import ROOT, ModelServer
 from tests.webapp.server import FrontEnd
-from webapp.feedback.store import ACCEPTED, UNLISTED, Feedback, FeedbackStore, Full, id_of, is_class
+from webapp.feedback.record import UNLISTED, Feedback, is_class
+from webapp.feedback.store import ACCEPTED, FeedbackStore, Full, id_of
 
 PHOTO = b"\xff\xd8 a photo \xff\xd9"
 LONG_AGO = "2020-01-01T00:00:00+00:00"

@@ -15,6 +15,7 @@ from tests.webapp.server import FrontEnd
 from webapp.app import create_app
 from webapp.runtime.connection import Connection
 from webapp.runtime.server import Server
+from webapp.runtime.waiting import WaitingConnections
 from webapp.runtime.worker import KEPT, Worker
 from webapp.settings import Settings
 
@@ -29,6 +30,7 @@ def worker() -> Iterator[Worker]:
     made.settings, made.wsgi = server.settings, create_app(server.settings)
     made.prepare()
     made.poller, made.tpool = DefaultSelector(), ThreadPoolExecutor(1)
+    made.waiting = WaitingConnections(made.poller)
     made.method_queue.init()
     yield made
     made.tpool.shutdown()

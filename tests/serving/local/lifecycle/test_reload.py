@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from serving.client import GrpcClient
+from serving.client.channel import open_channel
 from serving.wire import messages_pb2 as pb
 from tests.serving import models
 from tests.support.servers import ModelServer
@@ -53,7 +54,7 @@ def test_a_reload_ends_when_another_one_takes_its_model_out(
 ) -> None:
     server.wait_for = ["half"]
     server.start()
-    client = GrpcClient(server.grpc_address)
+    client = GrpcClient(open_channel(server.grpc_address))
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(client.reload, message(folder, "half", "slow"), timeout=60)
         server.wait_for_output("slow version 1: LOADING")

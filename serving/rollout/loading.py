@@ -1,0 +1,114 @@
+"""Gets a version ready to take requests: checked, loaded beside stable, and tried there."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+
+from serving.rollout.checks import memory, preconditions
+from serving.rollout.checks.validation import check_files, compare_on_server
+from serving.rollout.errors import Refused
+from serving.rollout.remote.server import AWAY
+from serving.rollout.remote.waiting import Lost
+from serving.rollout.state.config import Layout
+from serving.rollout.state.deployment import LOAD_SECONDS, Deployment
+from serving.rollout.state.disk import digest_of
+from serving.rollout.steps import Step
+
+BACK_SECONDS = 60.0
+_LOOK_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a version must keep to before it gets requests.
+
+    Attributes:
+        latency_ratio: how many times as long as stable it may take, medians of one client.
+        force: load it also where memory may not hold it.
+    """
+
+    latency_ratio: float = 2.0
+    force: bool = False
+
+
+def get_ready(deployment: Deployment, title: str, version: int, limits: Limits) -> list[Step]:
+    """The steps after which a version is AVAILABLE, warm and tried; those that are done are quick.
+
+    Args:
+        deployment: where it is on disk, and where it is to serve.
+        title: the command, for the history.
+        version: which one.
+        limits: what it must keep to.
+    """
+    return [
+        *_signature(deployment, version),
+        Step("check its files", lambda: _check(deployment, title, version)),
+        Step("room in memory", lambda: _require_room(deployment, version, limits.force)),
+        Step("load", lambda: _load(deployment, version)),
+        Step("try it on the server", lambda: _try(deployment, version, limits.latency_ratio)),
+    ]
+
+
+def _signature(deployment: Deployment, version: int) -> list[Step]:
+    """Before anything of the version runs."""
+    verifier, path = deployment.verifier, deployment.store.path
+    if verifier is None:
+        return []
+    return [Step("signature", lambda: preconditions.signed(verifier, path(version)))]
+
+
+def _check(deployment: Deployment, title: str, version: int) -> str:
+    """Also of a version that nobody published by this tool: a server may not survive a bad one."""
+    return str(check_files(deployment, deployment.store.path(version), title))
+
+
+def _require_room(deployment: Deployment, version: int, force: bool) -> str:
+    if deployment.server.serves(version):
+        return "loaded already"
+    check = deployment.checks.get(digest_of(deployment.store.path(version)))
+    if check is None:
+        raise Refused("Its files have changed since they were checked.")
+    return memory.require_room(check.growth_bytes, None if force else memory.free_bytes())
+
+
+def _load(deployment: Deployment, version: int) -> str:
+    """Loads a version; one that costs stable its server is taken out of the file at once.
+
+    The server would load it again at each start, and end again.
+    """
+    layout, server = deployment.layout(), deployment.server
+    others = layout.without_version(version)
+    watched = [] if server.serves(version) else server.serving(others.stable)
+    config = deployment.write(layout.with_version(version))
+    try:
+        server.load(config, version, others.stable, watched, LOAD_SECONDS)
+    except (Lost, *AWAY) as error:
+        if not watched:
+            raise
+        deployment.config.write(others)
+        raise Refused(
+            f"{server.name} ended or fell silent while it loaded version {version}, most likely "
+            f"for want of memory ({str(error).rstrip('.')}). The version is out of the "
+            f"configuration, and {_return_of_stable(deployment, others)}"
+        ) from error
+    return f"AVAILABLE and warm{server.extent()}"
+
+
+def _return_of_stable(deployment: Deployment, layout: Layout) -> str:
+    """Tells a server that started too early to find the file as it is now, and waits for stable."""
+    deadline = time.monotonic() + BACK_SECONDS
+    while time.monotonic() < deadline:
+        with suppress(*AWAY):
+            deployment.apply(layout, at_once=True)
+            if deployment.server.serves(layout.stable):
+                return "stable answers again"
+        time.sleep(_LOOK_SECONDS)
+    return f"stable does not answer yet after {BACK_SECONDS:g} s"
+
+
+def _try(deployment: Deployment, version: int, largest_ratio: float) -> str:
+    if deployment.layout().labels_of(version):
+        return "serves already"
+    return compare_on_server(deployment, version, largest_ratio)

@@ -1,0 +1,63 @@
+"""Flags that several commands of `python -m training` share."""
+
+import argparse
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+
+def add_photos(parser: argparse.ArgumentParser, name: str = "photos") -> None:
+    """Adds a folder of photos, as an argument or as the flag `name`, and how to read it."""
+    argument = parser.add_argument(
+        name, type=Path, help="a folder with one sub-folder per class", metavar="PHOTOS"
+    )
+    argument.dest = "photos"
+    argument.required = True
+    parser.add_argument(
+        "--relabel",
+        type=_pair,
+        action="append",
+        default=[],
+        metavar="FOLDER=CLASS",
+        help="count a sub-folder as another class, for example 2=Other",
+    )
+    parser.add_argument(
+        "--skip", action="append", default=[], metavar="FOLDER", help="leave a sub-folder out"
+    )
+
+
+def add_names(parser: argparse.ArgumentParser) -> None:
+    """Adds the file that says what classes are worth."""
+    parser.add_argument(
+        "--names",
+        type=Path,
+        metavar="FILE",
+        help="JSON: what classes are worth and how they are said; see docs/your-own.md",
+    )
+
+
+def _pair(text: str) -> tuple[str, str]:
+    folder, equals, label = text.partition("=")
+    if not (folder and equals and label):
+        raise argparse.ArgumentTypeError(f"expected FOLDER=CLASS, received {text!r}")
+    return folder, label
+
+
+def share(text: str) -> float:
+    """Reads a number from 0 to 1; raises `ArgumentTypeError` where the text is none."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, received {text!r}")
+    return number
+
+
+def add_recipe(parser: argparse.ArgumentParser, recipe: type[Any]) -> None:
+    """Adds a flag for each setting; those not given are absent, so that `--resume` can tell."""
+    for field in fields(recipe):
+        name = "--" + field.name.replace("_", "-")
+        default = "" if field.default == "" else f" (default: {field.default})"
+        text = field.metadata["help"] + default
+        parser.add_argument(name, type=type(field.default), default=argparse.SUPPRESS, help=text)
