@@ -11,8 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from training.counting.scenes.compose import Bill, Scene
+from training.counting.scenes.compose import Scene
 from training.counting.scenes.places import Quad
+from training.counting.scenes.visible import Bill
 
 STRIDE = 8
 """Pixels of the detector's picture to a cell of its map."""

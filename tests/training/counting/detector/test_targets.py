@@ -9,8 +9,9 @@ import tensorflow as tf
 from training.counting.detector import network
 from training.counting.detector.boxes import PLACES, Boxes, boxes
 from training.counting.detector.targets import CELLS, target, turned
-from training.counting.scenes.compose import Bill, Scene
+from training.counting.scenes.compose import Scene
 from training.counting.scenes.places import Quad, quad
+from training.counting.scenes.visible import Bill
 
 
 def scene_of(*quads: Quad) -> Scene:

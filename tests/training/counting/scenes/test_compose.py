@@ -6,9 +6,10 @@ from numpy.random import Generator
 
 from training.augmentation.camera import Strength
 from training.counting.scenes import places
-from training.counting.scenes.compose import SEEN, Scene, compose
+from training.counting.scenes.compose import Scene, compose
 from training.counting.scenes.places import Quad
 from training.counting.scenes.stock import Stock
+from training.counting.scenes.visible import SEEN
 
 NO_EFFECTS = Strength(shadow=0, glare=0, colour=0, blur=0, noise=0, jpeg=0)
 
