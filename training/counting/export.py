@@ -117,7 +117,7 @@ def _trusted(counter: Counter, scenes: list[Scene], untrusted: Trust) -> tuple[T
     told, exact = signs(reading, believed), right(believed)
     weights = fitted(told.numpy()[::2].astype(np.float64), exact[::2])
     sure = probability(told[1::2], weights).numpy()
-    selection = select(sure, exact[1::2], RISK, nearly=1.0)
+    selection = select(sure, exact[1::2], RISK)
     trust = untrusted._replace(believed=believed, weights=weights, threshold=selection.threshold)
     return trust, selection
 

@@ -29,6 +29,7 @@ from training.progress import Progress, say
 from training.rehearsal import parts, rehearsal
 from training.rehearsal.parts import Parts
 from training.run_folder import LOG, STATE, WEIGHTS
+from training.schedule import warmed_cosine
 from training.teaching.lessons import BATCH, Before, Lessons, learn
 
 DETECTOR, READER, SCENES = "detector", "reader", "scenes.png"
@@ -145,12 +146,9 @@ def _fit_detector(
 
 
 def _compile(detector: keras.Model, recipe: CountRecipe, steps: int) -> None:
-    warm_up = steps // 20
-    falling = keras.optimizers.schedules.CosineDecay(
-        recipe.rate / 20, steps - warm_up, warmup_target=recipe.rate, warmup_steps=warm_up
-    )
+    rate = warmed_cosine(recipe.rate, steps)
     detector.compile(
-        keras.optimizers.AdamW(falling, weight_decay=1e-4, global_clipnorm=5.0),
+        keras.optimizers.AdamW(rate, weight_decay=1e-4, global_clipnorm=5.0),
         network.loss,
         jit_compile=False,
     )

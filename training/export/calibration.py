@@ -74,13 +74,11 @@ def negative_log_likelihood(logits: _Floats, labels: NDArray[np.integer]) -> flo
     return float(-np.log(np.maximum(chosen, 1e-12)).mean())
 
 
-def select(
-    confidence: _Floats, right: NDArray[np.bool_], risk: float, nearly: float = NEARLY
-) -> Selection:
+def select(confidence: _Floats, right: NDArray[np.bool_], risk: float) -> Selection:
     """Returns the least threshold at which accepted answers are surely wrong no more than `risk`.
 
     Where the pictures are too few, or wrong too often, to show that for any threshold, it is the
-    least one whose bound is no more than `nearly` times the best.
+    least one whose bound is no more than `NEARLY` times the best.
 
     Source: Geifman and El-Yaniv, Selective Classification for Deep Neural Networks, NeurIPS 2017,
     lemma 3.1 and algorithm 1; in place of its binary search there are the fixed `COVERAGES`, which
@@ -91,14 +89,13 @@ def select(
             independent of each other: two views of one photo are not.
         right: bool [N].
         risk: The tolerated share of wrong answers among those accepted, in [0,1].
-        nearly: How many times the best bound is good enough where `risk` cannot be shown.
     """
     order = np.argsort(-confidence, kind="stable")
     counts = np.unique(np.maximum(1, np.rint(COVERAGES * len(order)).astype(int)))
     wrong = np.cumsum(~right[order])[counts - 1]
     doubt = (1 - CONFIDENCE) / len(counts)
     bounds = [wrong_at_most(int(w), int(n), 1 - doubt) for w, n in zip(wrong, counts, strict=True)]
-    shown = max(risk, nearly * min(bounds))
+    shown = max(risk, NEARLY * min(bounds))
     best = max(index for index, bound in enumerate(bounds) if bound <= shown)
     least = float(confidence[order][counts[best] - 1])
     return Selection(least, bounds[best], int(wrong[best]), int(counts[best]), len(order))

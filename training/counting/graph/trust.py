@@ -11,7 +11,8 @@ from training.counting.detector.boxes import PLACES, Boxes
 
 _RIDGE = 1e-2
 _STEPS = 50
-_LEAST = 1e-4
+_LEAST = 0.05
+"""No place or class is as sure, nor as unlikely, as that it outweighed the other signs."""
 
 _Floats = NDArray[np.float64]
 
@@ -53,32 +54,36 @@ class Reading(NamedTuple):
 
 
 def signs(reading: Reading, believed: float) -> tf.Tensor:
-    """Returns what tells whether a list is right, float32 [N,10].
+    """Returns what tells whether a list is right, float32 [N,13].
 
-    In this order: the log-odds of the least sure place, of the least sure class, and of the mean
-    place among the bills that are counted; those of the likeliest bill that is not counted; how
-    many are counted; whether there are several; how near two of them lie; how far the shape of one
-    is from that of a whole bill; how low the lowest is, as a logarithm; and 1.
+    In this order, of the bills that are counted: the log-odds of the least sure place, of the least
+    sure class, and of the mean place; the least probability of place and class together; how many
+    there are; whether there are several; how near two of them lie; how far the shape of one is from
+    that of a whole bill; how low the lowest is, as a logarithm. Then, turned round, the log-odds of
+    the likeliest bill that is not counted; whether none is counted; both together; and 1.
     """
     found, is_bill = reading.boxes, reading.counted(believed)
+    best = tf.reduce_max(reading.money, -1)
     money = tf.where(reading.looked, tf.reduce_sum(reading.money, -1), 1.0)
     number = tf.reduce_sum(tf.cast(is_bill, tf.float32), 1)
-    place = _least(is_bill, found.heat, 1.0)
-    name = _least(is_bill, tf.reduce_max(reading.money, -1), 1.0)
+    none = tf.cast(number < 1, tf.float32)
     mean = tf.reduce_sum(tf.where(is_bill, found.heat, 0.0), 1) / tf.maximum(number, 1)
-    missed = tf.reduce_max(tf.where(is_bill, 0.0, found.heat * money), 1)
+    missed = -_log_odds(tf.reduce_max(tf.where(is_bill, 0.0, found.heat * money), 1))
     width, height = (2 * tf.maximum(tf.norm(side, axis=-1), 1e-3) for side in found[2:])
     shape = tf.abs(tf.math.log(width / height / BILL_ASPECT))
     told = [
-        _log_odds(place),
-        _log_odds(name),
-        tf.where(number > 0, _log_odds(mean), 0.0),
-        -_log_odds(missed),
+        (1 - none) * _log_odds(_least(is_bill, found.heat, 1.0)),
+        (1 - none) * _log_odds(_least(is_bill, best, 1.0)),
+        (1 - none) * _log_odds(mean),
+        _least(is_bill, found.heat * best, 1.0),
         number / PLACES,
         tf.cast(number > 1, tf.float32),
         _nearness(found, is_bill),
         -_least(is_bill, -shape, 0.0),
         tf.math.log(_least(is_bill, height, 1.0)),
+        missed,
+        none,
+        none * missed,
         tf.ones_like(number),
     ]
     return tf.stack(told, 1)

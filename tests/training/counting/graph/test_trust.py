@@ -7,7 +7,7 @@ import tensorflow as tf
 from training.counting.detector.boxes import PLACES, Boxes
 from training.counting.graph.trust import Reading, fitted, probability, signs
 
-PLACE, NAME, MEAN, MISSED, NUMBER, SEVERAL, NEAR, SHAPE, HEIGHT = range(9)
+PLACE, NAME, MEAN, BOTH, NUMBER, SEVERAL, NEAR, SHAPE, HEIGHT, MISSED, NONE = range(11)
 
 
 def boxes(*bills: tuple[float, float, float], height: float = 0.2, wide: float = 2.35) -> Boxes:
@@ -51,8 +51,8 @@ def test_the_least_sure_place_and_class_count() -> None:
 
 def test_a_place_that_was_not_read_may_hide_a_bill() -> None:
     alone = told(boxes((0.9, 0.3, 0.3)), read(0.95))
-    beside = told(boxes((0.9, 0.3, 0.3), (0.07, 0.7, 0.7)), read(0.95))
-    no_money = told(boxes((0.9, 0.3, 0.3), (0.9, 0.7, 0.7)), read(0.95, 0.001))
+    beside = told(boxes((0.9, 0.3, 0.3), (0.2, 0.7, 0.7)), read(0.95))
+    no_money = told(boxes((0.9, 0.3, 0.3), (0.9, 0.7, 0.7)), read(0.95, 0.1))
     assert beside[MISSED] < no_money[MISSED] < alone[MISSED]
 
 
@@ -70,8 +70,12 @@ def test_a_strip_is_told_from_a_whole_bill() -> None:
     assert strip[SHAPE] == pytest.approx(np.log(8 / 2.35), rel=0.01)
 
 
-def test_an_empty_list_has_signs_too() -> None:
-    assert np.isfinite(told(boxes(), read())).all()
+def test_an_empty_list_is_told_by_what_may_be_missed_alone() -> None:
+    empty, doubtful = told(boxes(), read()), told(boxes((0.25, 0.5, 0.5)), read(0.9))
+    assert np.isfinite(empty).all()
+    assert (empty[NONE], empty[PLACE], empty[NAME], empty[MEAN]) == (1, 0, 0, 0)
+    assert doubtful[NONE] == 1
+    assert doubtful[MISSED] < empty[MISSED]
 
 
 def test_the_weights_are_those_that_made_right_and_wrong() -> None:
