@@ -1,7 +1,7 @@
 """What counting costs: answers with and without it by turns, `python -m bench.counting`.
 
-One client sends photos to the front end, which stands before the local model server with both
-models.
+One client sends photos to a front end that asks the local model server, with both models, by gRPC,
+and to one that asks it by REST.
 """
 
 from __future__ import annotations
@@ -30,12 +30,15 @@ def main() -> None:
     with (
         tempfile.TemporaryDirectory() as folder,
         ModelServer(Path(folder), SHIPPED_FLAGS, wait_for=["us_bills", COUNTER]) as server,
-        FrontEnd(server.grpc_url, US_BILLS_COUNTER=COUNTER) as front_end,
+        FrontEnd(server.grpc_url, US_BILLS_COUNTER=COUNTER) as by_grpc,
+        FrontEnd(server.rest_url, US_BILLS_COUNTER=COUNTER) as by_rest,
         requests.Session() as session,
     ):
-        front_end.wait_for("/readyz", 200)
-        for name, size in (("1 megapixel", MEGAPIXEL), ("224 px", SQUARE)):
-            print(_compared(name, jpeg(size), front_end.url, session, options))  # noqa: T201
+        for protocol, front_end in (("gRPC", by_grpc), ("REST", by_rest)):
+            front_end.wait_for("/readyz", 200)
+            for size_name, size in (("1 megapixel", MEGAPIXEL), ("224 px", SQUARE)):
+                name = f"{protocol}, {size_name}"
+                print(_compared(name, jpeg(size), front_end.url, session, options))  # noqa: T201
 
 
 def _compared(

@@ -6,6 +6,8 @@ no second version, the first one is rolled out once more.
 
 from __future__ import annotations
 
+import argparse
+import os
 import shutil
 import sys
 import tempfile
@@ -19,22 +21,29 @@ from serving.traffic import BUCKETS
 from tests.support.servers import ROOT
 from webapp.inference.traffic_split import COOKIE
 
+COUNTER = "us_bills_count"
 PEOPLE = 50
 
 
 def main() -> None:
     """Prints each command and what it said."""
+    parser = argparse.ArgumentParser(prog="python -m bench.rollout.demo", description=__doc__)
+    parser.add_argument("--counter", action="store_true", help="a version of the counter instead")
+    options = parser.parse_args()
     second = ROOT / "models/us_bills/2"
     candidate = second if second.is_dir() else None
-    with tempfile.TemporaryDirectory() as folder, stage(Path(folder), candidate) as deployment:
-        show(deployment)
+    counter = ROOT / "models" / COUNTER / "1"
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        stage(Path(folder), candidate, counter=counter) as deployment,
+    ):
+        show_counter(deployment) if options.counter else show(deployment)
 
 
 def show(deployment: Stage) -> None:
     """The way of a version, with a refusal at its start and a change of mind in its middle."""
     candidate = str(deployment.candidate)
-    half = str(deployment.folder / "half-copied")
-    shutil.copytree(deployment.candidate, half, ignore=shutil.ignore_patterns("variables"))
+    half = str(_half_copied(deployment.candidate, deployment.folder / "half-copied"))
     run(deployment, "status")
     run(deployment, "publish", half)
     run(deployment, "publish", candidate)
@@ -50,6 +59,27 @@ def show(deployment: Stage) -> None:
     run(deployment, "status")
 
 
+def _half_copied(version: Path, folder: Path) -> Path:
+    """A copy that was broken off in the middle of the graph, which holds the weights too."""
+    shutil.copytree(version, folder)
+    graph = folder / "saved_model.pb"
+    os.truncate(graph, graph.stat().st_size // 2)
+    return folder
+
+
+def show_counter(deployment: Stage) -> None:
+    """A version of the counter on trial, and taken back."""
+    another = shutil.copytree(
+        deployment.folder / "models" / COUNTER / "1", deployment.folder / "new"
+    )
+    (another / "assets.extra" / "note.txt").write_text("The same model once more.\n")
+    run(deployment, "--model", COUNTER, "publish", str(another))
+    run(deployment, "--model", COUNTER, "canary", "2", "--percent", "10")
+    ask(deployment, "count")
+    run(deployment, "--model", COUNTER, "status")
+    run(deployment, "--model", COUNTER, "rollback")
+
+
 def run(deployment: Stage, *arguments: str) -> None:
     """Runs a command, and shows it without the flags that say where this stage is."""
     done = deployment.rollout(*arguments)
@@ -59,14 +89,14 @@ def run(deployment: Stage, *arguments: str) -> None:
     say(shown.rstrip() + "\n")
 
 
-def ask(deployment: Stage) -> None:
-    """Sends requests one after the other, and shows which version answered each."""
+def ask(deployment: Stage, member: str = "model") -> None:
+    """Sends requests one after the other, and shows which version answered each, or counted."""
     answers: Counter[str] = Counter()
     for person in range(PEOPLE):
         cookie = {COOKIE: str(person * BUCKETS // PEOPLE)}
         url = f"{deployment.webapp.url}/predict"
         reply = requests.post(url, files={"image": PHOTO}, cookies=cookie, timeout=30)
-        model = reply.json().get("model", {"label": f"HTTP {reply.status_code}", "version": "-"})
+        model = reply.json().get(member, {"label": f"HTTP {reply.status_code}", "version": "-"})
         answers[f"{model['label']}, version {model['version']}"] += 1
     said = "; ".join(f"{count} by {who}" for who, count in answers.most_common())
     say(f"# {PEOPLE} people ask: {said}\n")

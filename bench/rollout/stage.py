@@ -86,6 +86,7 @@ def stage(
     candidate: Path | None = None,
     stable: Path = SHIPPED,
     *,
+    counter: Path | None = None,
     servers: int = 1,
     front_ends: int = 1,
 ) -> Iterator[Stage]:
@@ -95,6 +96,7 @@ def stage(
         folder: an empty folder.
         candidate: the version to roll out; by default the stable one with a note, so another one.
         stable: version 1.
+        counter: version 1 of the counter; without it no bills are counted.
         servers: how many model servers; beside several there is one more, which is started later.
         front_ends: how many front ends.
     """
@@ -105,10 +107,15 @@ def stage(
     made = Stage(folder, candidate)
     made.config.parent.mkdir()
     shutil.copy(ROOT / "serving/config/models.config", made.config)
+    settings = {"US_BILLS_TRAFFIC_FILE": str(made.config.with_name("traffic.json"))}
+    models = ["us_bills"]
+    if counter is not None:
+        models.append("us_bills_count")
+        shutil.copytree(counter, folder / "models/us_bills_count/1")
+        settings["US_BILLS_COUNTER"] = "us_bills_count"
     flags = [*FLAGS, f"--model_config_file={made.config}", f"--models_root={folder / 'models'}"]
     names = [str(number) for number in range(servers + (servers > 1))]
-    made.servers = [ModelServer(folder / f"server{n}", flags, wait_for=["us_bills"]) for n in names]
-    settings = {"US_BILLS_TRAFFIC_FILE": str(made.config.with_name("traffic.json"))}
+    made.servers = [ModelServer(folder / f"server{n}", flags, wait_for=models) for n in names]
     with ExitStack() as stack:
         for server in made.servers[:servers]:
             stack.enter_context(server)

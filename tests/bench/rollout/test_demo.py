@@ -20,6 +20,8 @@ def test_the_demo_shows_the_whole_way_of_a_version() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    assert "All is as it was before." in done.stdout.partition("publish half-copied")[2]
+    assert "next version: 2, in models/us_bills/2" in done.stdout
     answered = [line for line in done.stdout.splitlines() if line.startswith("# 50 people ask: ")]
     assert [line.partition(": ")[2] for line in answered] == [
         "45 by stable, version 1; 5 by canary, version 2",
