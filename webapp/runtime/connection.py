@@ -150,7 +150,7 @@ class Connection(TConn):  # type: ignore[misc]
         return 0
 
     def stop_sending(self) -> bool:
-        """Say that the reply was the last one; False where nobody is there to hear it."""
+        """Say that the reply was the last one; False where the client has gone."""
         with suppress(OSError):
             self.sock.shutdown(socket.SHUT_WR)
             return True
