@@ -12,7 +12,7 @@ TIERS = ("bench", "serving", "training", "webapp")
 # A room is a folder; what lies beside the rooms of a tier is named file by file, but for the
 # `GROUND` that every room of the tier may import. Each arrow leads from a room to a room or a file.
 GROUND = {
-    "serving.local": {"deadline", "errors", "metrics", "settings", "threads"},
+    "serving.local": {"deadline", "errors", "metrics", "ports", "settings", "threads"},
     "serving.rollout": {"errors"},
     "serving": {"concurrency", "files", "spans", "tracing", "traffic"},
     "training": {"recipe", "schedule"},
@@ -296,6 +296,12 @@ def test_the_ground_floor_imports_no_room() -> None:
 )
 def test_neither_front_end_nor_client_nor_rollouts_import_tensorflow(file: Path) -> None:
     assert not {name for name in imports_of(file) if name.split(".")[0] in {"tensorflow", "keras"}}
+
+
+def test_of_the_local_server_only_the_runtime_imports_tensorflow() -> None:
+    files = [file for file in files_of("serving") if file.parent.name != "runtime"]
+    for file in files:
+        assert not {name for name in imports_of(file) if name.split(".")[0] == "tensorflow"}, file
 
 
 def test_every_room_says_what_it_is_for() -> None:

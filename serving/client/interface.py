@@ -174,7 +174,7 @@ class Client(ABC):
             timeout: seconds for the whole call.
 
         Raises:
-            ServingError: one of its kinds; `NotServed` where nobody would answer.
+            ServingError: one of its kinds; `NotServed` where a prediction would find no version.
             ValueError: version and label were both given.
         """
 

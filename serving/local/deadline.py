@@ -46,7 +46,7 @@ class Deadline:
         return 0 if left is None else max(1, math.ceil(1000 * min(left, _MAX_SECONDS)))
 
     def require(self) -> None:
-        """Ends work that nobody waits for with `CANCELLED` or `DEADLINE_EXCEEDED`."""
+        """Ends work whose client waits no longer, with `CANCELLED` or `DEADLINE_EXCEEDED`."""
         if self.is_cancelled():
             raise StatusError(Code.CANCELLED, GONE)
         if time.monotonic() >= self.end:

@@ -1,4 +1,4 @@
-"""`python -m serving`: from flags to a running server, and back to silence."""
+"""`python -m serving`: from flags to a running server, until a signal stops it."""
 
 from __future__ import annotations
 
@@ -144,5 +144,5 @@ def _wait_for_signal() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     woken.recv(1)
-    # A second signal while the server stops has nobody to wake.
+    # A second signal while the server stops wakes nothing.
     signal.set_wakeup_fd(-1)

@@ -1,10 +1,12 @@
-"""Tells a busy port in one sentence, before the seconds that TensorFlow's import takes."""
+"""Listens on a port, and tells a busy one before the seconds that TensorFlow's import takes."""
 
 from __future__ import annotations
 
 import socket
 
 from serving.local.settings import FlagError, Settings
+
+_BACKLOG = 1024
 
 
 def require_free(settings: Settings) -> None:
@@ -23,10 +25,19 @@ def require_free(settings: Settings) -> None:
             _try(settings.host, port, purpose, flag)
 
 
-def _try(host: str, port: int, purpose: str, flag: str) -> None:
+def listen(host: str, port: int) -> socket.socket:
+    """Listens for TCP connections; raises `OSError` where the port is taken.
+
+    An IPv6 host takes IPv4 connections too, where the system can.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    both = family == socket.AF_INET6 and socket.has_dualstack_ipv6()
+    return socket.create_server((host, port), family=family, backlog=_BACKLOG, dualstack_ipv6=both)
+
+
+def _try(host: str, port: int, purpose: str, flag: str) -> None:
     try:
-        socket.create_server((host, port), family=family).close()
+        listen(host, port).close()
     except (OSError, OverflowError) as error:
         raise FlagError(
             f"Port {port} on {host} for {purpose} cannot be used ({error}): choose another with "

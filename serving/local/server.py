@@ -1,4 +1,4 @@
-"""Puts the parts together: versions, manager, data plane, and the two skins."""
+"""Puts the parts together: versions, manager, data plane, and the two protocols."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class ModelServer:
         self._manager = Manager(versions, self._read_config, load, settings, self._metrics)
         self._credentials = _credentials(settings.ssl_config_file)
         self._spans = _spans(settings.otlp)
-        self._skins: list[GrpcServer | RestServer] = []
+        self._listeners: list[GrpcServer | RestServer] = []
 
     def start(self) -> None:
         """Loads the models, then opens the ports.
@@ -74,15 +74,15 @@ class ModelServer:
         plane = DataPlane(self._manager.versions, self._metrics, self._limits)
         addresses = []
         if settings.port:
-            self._skins.append(self._grpc(plane))
+            self._listeners.append(self._grpc(plane))
             kind = "gRPC with TLS" if self._credentials else "gRPC"
             addresses.append(f"{kind} {settings.host}:{settings.port}")
         if settings.serves_rest:
             api = RestApi(plane, self._metrics, settings, self._metrics_path)
-            self._skins.append(RestServer(settings, api))
+            self._listeners.append(RestServer(settings, api))
             addresses.append(f"REST {settings.host}:{settings.rest_api_port}")
-        for skin in self._skins:
-            skin.start()
+        for listener in self._listeners:
+            listener.start()
         log.info("listening, %s", ", ".join(addresses))
 
     def stop(self) -> bool:
@@ -93,7 +93,7 @@ class ModelServer:
         """
         log.info("stopping")
         self._manager.stop()
-        stops = [threading.Thread(target=s.stop, args=(GRACE_SECONDS,)) for s in self._skins]
+        stops = [threading.Thread(target=s.stop, args=(GRACE_SECONDS,)) for s in self._listeners]
         for stop in stops:
             stop.start()
         for stop in stops:

@@ -160,7 +160,7 @@ class Connection(TConn):  # type: ignore[misc]
         return 0
 
     def stop_sending(self) -> bool:
-        """Say that the reply was the last one; False where nobody is there to hear it."""
+        """Say that the reply was the last one; False where the client has gone."""
         self._ended = True
         with suppress(OSError):
             self.sock.shutdown(socket.SHUT_WR)

@@ -1,4 +1,5 @@
 """gRPC as TensorFlow Serving speaks it: prediction, model and health service.
 
-A thin skin over `serving.local.inference.dataplane`; only `serving.local.server` imports it.
+Start with `server`, which listens; `admission` bounds what calls may hold, `answers` asks
+`serving.local.inference.dataplane` for them. Only `serving.local.server` imports this room.
 """

@@ -1,4 +1,4 @@
-"""The gRPC skin's answering half: requests to the data plane, what it says to replies."""
+"""Answers gRPC calls: requests to the data plane, what it says to replies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gRPC skin's listening half: which method is which answer, errors to codes, deadlines.
+"""Listens for gRPC calls: which method is which answer, errors to codes, deadlines.
 
 Handlers are registered under TensorFlow Serving's method names by hand, since our messages live in
 a proto package of our own. They are those of streams, which is the same on the wire and lets
@@ -92,7 +92,7 @@ class GrpcServer:
         self._health = HealthServicer(experimental_non_blocking=False)
         for service in HEALTH_SERVICES:
             self._health.set(service, HealthCheckResponse.SERVING)
-        # gRPC's own thread ends for good where it cannot start another one.
+        # gRPC's own thread ends, and nothing starts it again, where it cannot start another one.
         pool = StartedPool(settings.grpc_max_threads + MAX_WATCHERS + _REFUSERS, "gRPC")
         self._server = grpc.server(
             cast("futures.ThreadPoolExecutor", pool),
@@ -185,7 +185,7 @@ def _span(spans: Spans | None, method: str) -> Traced:
 def _watch(health: HealthServicer, calls: Admission) -> Handler:
     def behaviour(messages: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[Message]:
         with _codes(context), calls.request(HealthCheckRequest, messages, context) as request:
-            # The servicer keeps each name for good.
+            # The servicer forgets no name.
             if request.service not in HEALTH_SERVICES:
                 request.service = _UNKNOWN_SERVICE
             for state in health.Watch(request, context):

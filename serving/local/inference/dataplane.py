@@ -1,4 +1,4 @@
-"""What the server can do, free of any protocol; REST and gRPC are thin skins over it."""
+"""What the server can do, free of any protocol: `rest` and `grpc` only translate."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def require_fit(
 ) -> None:
     """Compares the dtype and shape of a tensor with its input's, and with the limits.
 
-    `INVALID_ARGUMENT` names the input, what was expected and what came.
+    `INVALID_ARGUMENT` names the input, what was expected and what was received.
     """
     wanted = _shape_of(info)
     if dtype != info.dtype:

@@ -1,7 +1,7 @@
 """Replays `assets.extra/tf_serving_warmup_requests` before a version serves.
 
 The file is a TFRecord of `PredictionLog`s; their calls are Predict, Classify, Regress or
-MultiInference. TensorFlow's record reader reads the file and checks it.
+MultiInference.
 """
 
 from __future__ import annotations
@@ -10,14 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from google.protobuf.message import DecodeError
-from tensorflow.python.framework import errors
-from tensorflow.python.lib.io._pywrap_record_io import RecordIterator
 
 from serving.local.errors import Code, StatusError, invalid_argument
 from serving.local.inference.classify_regress import infer, task_of, tasks_of
 from serving.local.inference.predict import predict
 from serving.local.inference.signature import DEFAULT_TENSOR_LIMITS, TensorLimits
 from serving.local.metrics import Metrics
+from serving.local.runtime.records import records
 from serving.local.runtime.saved_model import Servable
 from serving.wire import messages_pb2 as pb
 from serving.wire.methods import CLASSIFY_METHOD, DEFAULT_SIGNATURE, REGRESS_METHOD
@@ -71,13 +70,10 @@ def _replay(servable: Servable, entry: pb.PredictionLog, limits: TensorLimits) -
 
 
 def _entries(file: Path) -> Iterator[pb.PredictionLog]:
-    """What is recorded; a rest that is shorter than a record's header counts as nothing."""
     try:
-        for number, record in enumerate(RecordIterator(str(file), "")):
+        for number, record in enumerate(records(file)):
             if number >= MAX_RECORDS:
                 raise invalid_argument(f"More than {MAX_RECORDS} warmup records at {file}")
             yield pb.PredictionLog.FromString(record)
     except DecodeError as error:
         raise invalid_argument(f"Failed to parse warmup record {number} of {file}") from error
-    except errors.OpError as error:
-        raise StatusError(Code(error.error_code), f"{error.message}, reading {file}") from error

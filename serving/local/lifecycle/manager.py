@@ -17,7 +17,7 @@ from pathlib import Path
 
 from serving.local.deadline import NO_DEADLINE, Deadline
 from serving.local.errors import Code, StatusError
-from serving.local.lifecycle import arrivals
+from serving.local.lifecycle import availability
 from serving.local.lifecycle.model_config import ModelConfigs
 from serving.local.lifecycle.storage import fingerprint
 from serving.local.lifecycle.version_policy import (
@@ -81,7 +81,7 @@ class Manager:
         self._policy.resolve(models)
         self._thread.start()
         # Of the configuration as it is by then: one that takes all of these out brings others.
-        arrivals.wait(
+        availability.wait(
             self.versions, lambda: self._awaited(self._models), self._stopping, one_is_enough=True
         )
         missing = [name for name in self._models if not self.versions.serves(name)]
@@ -121,7 +121,7 @@ class Manager:
                 require_versions(model)
             self._apply(models)
             self._policy.resolve(new)
-        arrivals.wait(self.versions, lambda: self._awaited(new), self._stopping, deadline)
+        availability.wait(self.versions, lambda: self._awaited(new), self._stopping, deadline)
 
     def _awaited(self, names: Collection[str]) -> list[Set[Key]]:
         """What is wanted of models, unless another configuration has taken them out meanwhile."""

@@ -65,7 +65,7 @@ class VersionPolicy:
         if text and self._told.get(model.name) != text:
             log.warning("%s: %s", model.name, text)
         self._told[model.name] = text
-        self._versions.lacks(model.name, text)
+        self._versions.note_missing(model.name, text)
 
 
 def require_versions(model: ModelConfig) -> None:

@@ -1,6 +1,6 @@
-"""The state of every version that was ever seen, and who uses it right now.
+"""The state of every version that was ever seen, and how many requests use it right now.
 
-One lock guards all of it; nobody holds the lock while TensorFlow loads, runs or unloads.
+One lock guards all of it; no thread holds it while TensorFlow loads, runs or unloads.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Versions:
             of_model = ((k, v) for k, v in self._versions.items() if k.model == model)
             return any(v.serves for k, v in of_model if stable in (None, k.version))
 
-    def lacks(self, model: str, reason: str) -> None:
+    def note_missing(self, model: str, reason: str) -> None:
         """Notes why there is no version of a model; empty where there is one."""
         with self._changed:
             self._reasons[model] = reason
@@ -138,7 +138,7 @@ class Versions:
             return self._changed.wait_for(lambda: settled(self._versions), seconds)
 
     def give_up(self, unwanted: Callable[[Key], bool]) -> None:
-        """Ends versions that still wait for a load that nobody wants any more (case 616)."""
+        """Ends versions that still wait for a load and are not asked for any more (case 616)."""
         now = time.monotonic()
         with self._changed:
             waiting = [

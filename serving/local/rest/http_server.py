@@ -1,4 +1,4 @@
-"""HTTP/1.1 for the REST skin, by Tornado: one thread for all connections, a pool for the answers.
+"""HTTP/1.1 for the REST API, by Tornado: one thread for all connections, a pool for the answers.
 
 What is bounded, and by whom: a head by `MAX_HEAD_BYTES`, a body by its own limit and by the
 budget of all bodies (`request`), the wait for a head, for a body and for a client that reads its
@@ -11,12 +11,11 @@ import asyncio
 import logging
 import re
 import resource
-import socket
 import threading
 import time
 from concurrent.futures import Future
 from http.client import responses
-from typing import Any
+from typing import Any, cast
 
 from tornado import httputil
 from tornado.http1connection import HTTP1Connection
@@ -26,6 +25,7 @@ from tornado.iostream import IOStream
 from serving.concurrency import ByteBudget
 from serving.local.deadline import Deadline
 from serving.local.errors import Code
+from serving.local.ports import listen
 from serving.local.rest.request import Body, HttpError, Request
 from serving.local.rest.rest_api import Reply, RestApi, failure
 from serving.local.settings import Settings
@@ -34,13 +34,11 @@ from serving.local.threads import StartedPool
 MAX_HEAD_BYTES = 16 * 2**10
 _UNREAD_HEAD_BYTES = 4 * MAX_HEAD_BYTES
 """Beyond it, a connection is closed without a reply."""
-
 IDLE_SECONDS = 75.0
 """How long a connection may wait before a head, and how long the head may take."""
 BODY_SECONDS = 60.0
 REPLY_SECONDS = 60.0
 PAUSE_SECONDS = 0.1
-BACKLOG = 1024
 BUDGET_BODIES = 4
 """All bodies together, and what is read of a refused one, in bodies of the largest size."""
 QUICK_ANSWERS = 2
@@ -65,7 +63,8 @@ class RestServer:
         self.loop = asyncio.new_event_loop()
         self.stopping = False
         self.under_way: set[_Exchange] = set()
-        self._socket = _listen(settings.host, settings.rest_api_port)
+        self._socket = listen(settings.host, settings.rest_api_port)
+        self._socket.setblocking(False)
         self._http = _Connections(self)
         self._answers = StartedPool(settings.rest_api_num_threads, "REST")
         self._quick_answers = StartedPool(QUICK_ANSWERS, "REST quick")
@@ -121,8 +120,7 @@ class _Connections(HTTPServer):
     def start_request(
         self, server_conn: object, request_conn: httputil.HTTPConnection
     ) -> httputil.HTTPMessageDelegate:
-        assert isinstance(request_conn, HTTP1Connection)  # noqa: S101 - there is no other
-        return _Exchange(self._server, request_conn)
+        return _Exchange(self._server, cast("HTTP1Connection", request_conn))
 
     def handle_stream(self, stream: IOStream, address: Any) -> None:
         if self._open >= self._most:
@@ -242,7 +240,7 @@ class _Exchange(httputil.HTTPMessageDelegate):
         body = None if self._request.method == "HEAD" else reply.body
         self._written = self._connection.write_headers(line, headers, body)
         self._written.add_done_callback(lambda _: self._server.under_way.discard(self))
-        # A client that does not read would hold the reply for good.
+        # A client that does not read would hold the reply for ever.
         limit = self._server.loop.call_later(REPLY_SECONDS, self._connection.stream.close)
         self._written.add_done_callback(lambda _: limit.cancel())
 
@@ -255,21 +253,10 @@ class _Exchange(httputil.HTTPMessageDelegate):
 def _require_short_head(path: str, headers: httputil.HTTPHeaders) -> None:
     size = len(path) + sum(len(name) + len(value) + 4 for name, value in headers.get_all())
     if size > MAX_HEAD_BYTES:
-        text = f"Expected a request head of at most {MAX_HEAD_BYTES} bytes. Received: {size} bytes."
-        raise HttpError(431, text)
+        raise HttpError(431, f"Expected a request head of at most {MAX_HEAD_BYTES} bytes: {size}.")
 
 
 def _length(headers: httputil.HTTPHeaders) -> int:
     """The length that a head tells; Tornado refuses one that is no number."""
     text = headers.get("Content-Length", "")
     return int(text) if text.isdecimal() and len(text) < 20 else 0
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    both = family == socket.AF_INET6 and socket.has_dualstack_ipv6()
-    listening = socket.create_server(
-        (host, port), family=family, backlog=BACKLOG, dualstack_ipv6=both
-    )
-    listening.setblocking(False)
-    return listening

@@ -129,18 +129,11 @@ def string_bytes(item: str | dict[str, Any]) -> bytes:
     if not is_base64(item):
         raise ValueError('expected {"b64": "..."}')
     try:
-        return _unbase64(item["b64"])
-    except ValueError:
-        pass  # `base64` of the command line breaks lines.
-    try:
-        return _unbase64("".join(item["b64"].split()))
+        # `base64` of the command line breaks lines, and padding may be missing.
+        text = item["b64"].encode("ascii").translate(None, b" \t\r\n")
+        return b64decode(text + b"=" * (-len(text) % 4), validate=True)
     except ValueError as error:
         raise ValueError(f"Unable to base64 decode: {error}") from None
-
-
-def _unbase64(text: str) -> bytes:
-    """Reads the standard alphabet; padding may be missing."""
-    return b64decode(text + "=" * (-len(text) % 4), validate=True)
 
 
 def is_base64(value: Any) -> bool:

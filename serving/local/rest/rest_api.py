@@ -1,4 +1,4 @@
-"""The REST skin: paths and bodies to the data plane, answers and errors to JSON.
+"""The REST API: paths and bodies to the data plane, answers and errors to JSON.
 
 Paths match as a whole, query included and percent signs as sent; the fixed parts in any case, the
 verb as written (recorded cases 231 to 264). Only then a model's name and a label are decoded.

@@ -15,7 +15,7 @@ from serving.wire.tensors import Array
 
 
 @dataclasses.dataclass
-class Task:
+class BatchTask:
     """One request in a batch.
 
     Attributes:
@@ -56,7 +56,7 @@ class Task:
         return True
 
 
-def join(batch: Sequence[Task], extra: int, *, pad: bool) -> dict[str, Array]:
+def join(batch: Sequence[BatchTask], extra: int, *, pad: bool) -> dict[str, Array]:
     """Puts the rows of all tasks after each other.
 
     Args:
@@ -96,7 +96,7 @@ def _padded(array: Array, shape: tuple[int, ...]) -> Array:
     return wide
 
 
-def split(batch: Sequence[Task], outputs: Sequence[Array], count: int) -> None:
+def split(batch: Sequence[BatchTask], outputs: Sequence[Array], count: int) -> None:
     """Answers each task with its rows; raises `StatusError` where an output lacks some."""
     for output in outputs:
         if np.shape(output)[:1] != (count,):

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from serving.local.deadline import NO_DEADLINE, Deadline
 from serving.local.errors import Code, StatusError, invalid_argument
 from serving.local.metrics import Metrics
-from serving.local.runtime.batches import Task, join, split
+from serving.local.runtime.batches import BatchTask, join, split
 from serving.local.runtime.batching_options import BatchingOptions
 from serving.local.runtime.saved_model import Servable
 from serving.wire import messages_pb2 as pb
@@ -44,7 +44,7 @@ class BatchedServable:
         self, feeds: Mapping[str, Array], fetches: Sequence[str], deadline: Deadline = NO_DEADLINE
     ) -> list[Array]:
         """Runs the graph as part of a batch; see `SavedModel.run`."""
-        task = Task(feeds, deadline)
+        task = BatchTask(feeds, deadline)
         signature = (*sorted(feeds), "->", *fetches)
         with self._work:
             queue = self._queues.setdefault(signature, _Queue(fetches, self._options))
@@ -74,7 +74,7 @@ class BatchedServable:
                 for task in waiting:
                     task.fail(error)
 
-    def _next(self) -> tuple[_Queue, list[Task]] | None:
+    def _next(self) -> tuple[_Queue, list[BatchTask]] | None:
         """Waits for a batch that is due."""
         with self._work:
             while not self._closed:
@@ -86,7 +86,7 @@ class BatchedServable:
                 self._work.wait(earliest - now)
         return None
 
-    def _run(self, fetches: Sequence[str], batch: Sequence[Task]) -> None:
+    def _run(self, fetches: Sequence[str], batch: Sequence[BatchTask]) -> None:
         size = sum(task.rows for task in batch)
         padded = self._options.padded(size)
         feeds = join(batch, padded - size, pad=self._options.pad_variable_length_inputs)
@@ -97,7 +97,7 @@ class BatchedServable:
         split(batch, outputs, padded)
 
 
-class _Queue(deque[list[Task]]):
+class _Queue(deque[list[BatchTask]]):
     """Batches of one signature, oldest first; requests join the last."""
 
     def __init__(self, fetches: Sequence[str], options: BatchingOptions) -> None:
@@ -105,7 +105,7 @@ class _Queue(deque[list[Task]]):
         self.fetches = fetches
         self._options = options
 
-    def add(self, task: Task) -> None:
+    def add(self, task: BatchTask) -> None:
         limit, most = self._options.max_batch_size, self._options.max_enqueued_batches
         if task.rows > limit:
             text = f"Task size {task.rows} is larger than maximum input batch size {limit}"
@@ -126,5 +126,5 @@ class _Queue(deque[list[Task]]):
         return oldest[0].since + self._options.batch_timeout_micros / 1e6
 
 
-def _size(batch: Sequence[Task]) -> int:
+def _size(batch: Sequence[BatchTask]) -> int:
     return sum(task.rows for task in batch)

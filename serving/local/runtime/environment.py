@@ -1,4 +1,4 @@
-"""What TensorFlow is told before it starts, and keeping its C++ chatter off a user's terminal."""
+"""What TensorFlow is told before it starts, and how its C++ messages stay off a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Memory that an allocator keeps for itself unless it is told to let go."""
+"""Hands freed memory back to the system, which an allocator does not do by itself."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def share_arenas() -> None:
 
 
 def return_freed() -> None:
-    """Hands back to the system what nobody uses.
+    """Hands all memory that is free back to the system.
 
     A version's file and the largest batch of its warm-up leave some 300 MB behind.
     """

@@ -106,7 +106,7 @@ def _config(parallelism: Parallelism, bfloat16: bool) -> config_pb2.ConfigProto:
         intra_op_parallelism_threads=parallelism.intra_op,
         inter_op_parallelism_threads=parallelism.inter_op,
     )
-    # Else it keeps a copy of each signature's graph, weights and all, for who asks to see it.
+    # Else it keeps a copy of each signature's graph, weights and all, in case it is asked for.
     config.experimental.disable_output_partition_graphs = True
     if bfloat16:
         # As TensorFlow Serving does it. Without oneDNN (TF_ENABLE_ONEDNN_OPTS=0) nothing changes.

@@ -15,7 +15,7 @@ from google.protobuf import text_format
 from serving.local.deadline import NO_DEADLINE, Deadline
 from serving.local.errors import Code, StatusError
 from serving.local.metrics import Metrics
-from serving.local.runtime.batches import Task, join
+from serving.local.runtime.batches import BatchTask, join
 from serving.local.runtime.batching import BatchedServable
 from serving.local.runtime.batching_options import BatchingOptions
 from serving.local.runtime.saved_model import SavedModel
@@ -156,6 +156,6 @@ def test_fields_that_change_no_answer_are_taken() -> None:
 @pytest.mark.parametrize("last", [[4.0, 5.0], []])
 def test_a_batch_is_filled_up_by_the_last_row_giver(last: list[float]) -> None:
     arrays = [np.array(values, np.float32) for values in ([1.0, 2.0], last)]
-    tasks = [Task({"x": array}) for array in arrays]
+    tasks = [BatchTask({"x": array}) for array in arrays]
     row = last[0] if last else 1.0
     assert join(tasks, 2, pad=False)["x"].tolist() == [1.0, 2.0, *last, row, row]

@@ -1,7 +1,7 @@
 """Waits until the models of a configuration serve, and says which do not.
 
-At the start one model is enough: what keeps another from loading keeps nobody from this one. The
-original opens no port then.
+At the start one model is enough: a client of this one need not wait for what keeps another from
+loading. The original opens no port then.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def wait(
 
 
 def _settled(known: Mapping[Key, Version], keys: Set[Key]) -> bool:
-    """Whether nothing more will come soon: all were tried, or the newest has failed for good."""
+    """Whether nothing more will come soon: all were tried, or the newest has failed finally."""
     return bool(_given_up(known, keys)) or (_tried(known, keys) and _serves(known, keys))
 
 
