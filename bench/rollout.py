@@ -18,7 +18,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,8 +76,8 @@ class Stage:
         """The `models.config` of this stage."""
         return self.folder / "config" / "models.config"
 
-    def rollout(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Runs `python -m serving rollout` as a person would."""
+    def rollout(self, *arguments: str, capture: bool = True) -> subprocess.CompletedProcess[str]:
+        """Runs `python -m serving rollout` as a person would, and keeps or shows what it says."""
         where = [
             f"--config={self.config}",
             f"--models-root={self.folder / 'models'}",
@@ -88,7 +88,7 @@ class Stage:
         return subprocess.run(  # noqa: S603
             [sys.executable, "-m", "serving", "rollout", *where, *arguments],
             cwd=ROOT,
-            capture_output=True,
+            capture_output=capture,
             text=True,
             check=False,
         )
@@ -108,6 +108,7 @@ def stage(
     *,
     servers: int = 1,
     front_ends: int = 1,
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[Stage]:
     """Starts both tiers with one version.
 
@@ -117,6 +118,7 @@ def stage(
         stable: version 1.
         servers: how many model servers; beside several there is one more, which is started later.
         front_ends: how many front ends.
+        settings: further settings of theirs, by the whole names of the variables.
     """
     shutil.copytree(stable, folder / "models/us_bills/1")
     if candidate is None:
@@ -128,7 +130,8 @@ def stage(
     flags = [*FLAGS, f"--model_config_file={made.config}", f"--models_root={folder / 'models'}"]
     names = [str(number) for number in range(servers + (servers > 1))]
     made.servers = [ModelServer(folder / f"server{n}", flags, wait_for=["us_bills"]) for n in names]
-    settings = {"US_BILLS_TRAFFIC_FILE": str(made.config.with_name("traffic.json"))}
+    traffic = str(made.config.with_name("traffic.json"))
+    settings = {"US_BILLS_TRAFFIC_FILE": traffic, **(settings or {})}
     with ExitStack() as stack:
         for server in made.servers[:servers]:
             stack.enter_context(server)
