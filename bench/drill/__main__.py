@@ -68,7 +68,12 @@ def _parser() -> argparse.ArgumentParser:
         help="share of old pictures that may be answered no longer (default: %(default)s)",
     )
     add("--teach", default="", metavar="FLAGS", help="further flags of `training teach`")
-    add("--watch", default="--every 2", metavar="FLAGS", help="further flags of `rollout watch`")
+    add(
+        "--watch",
+        default="--every 2 --seconds 1200",
+        metavar="FLAGS",
+        help="further flags of `rollout watch`",
+    )
     return parser
 
 

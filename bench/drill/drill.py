@@ -175,12 +175,12 @@ def _learn(site: Stage, plan: Plan, clock: Clock, feedback: Path) -> None:
 
 def _send_back(site: Stage, pictures: Pictures) -> dict[str, str]:
     """Returns what each photo shows that was sent back, by its id; one is no bill of the design."""
-    url, label = site.webapp.url, pictures.taught[0].label
-    shown = {
-        people.send_back(url, picture, picture.label): picture.label for picture in pictures.taught
-    }
-    stray = pictures.old[-1]
-    return shown | {people.send_back(url, stray, label): stray.label}
+    url, new = site.webapp.url, {picture.label for picture in pictures.taught}
+    stray = next((each for each in reversed(pictures.old) if each.label not in new), None)
+    if stray is None:
+        raise Failed("expected old pictures of another class than those of the new design.")
+    sent = [*((each, each.label) for each in pictures.taught), (stray, pictures.taught[0].label)]
+    return {people.send_back(url, picture, said): picture.label for picture, said in sent}
 
 
 def _roll_out(site: Stage, plan: Plan, clock: Clock, load: Load) -> None:

@@ -6,10 +6,10 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import requests
 
@@ -19,7 +19,7 @@ from tests.support.servers import ROOT
 from webapp.feedback.store import UNLISTED
 
 _HTML = {"Accept": "text/html"}
-_SECONDS = 60
+_SECONDS, _SECONDS_TO_END = 60, 15
 
 
 class Reply(NamedTuple):
@@ -75,7 +75,7 @@ def _feedback_form(page: requests.Response) -> Form:
     raise LookupError(f"{page.url} has no form to send a photo back with.")
 
 
-def review(folder: Path, shown: Mapping[str, str], accepted: Sequence[str]) -> tuple[int, int]:
+def review(folder: Path, shown: Mapping[str, str], accepted: Collection[str]) -> tuple[int, int]:
     """Looks at all that came back, on the page of `python -m training review`.
 
     Args:
@@ -110,13 +110,15 @@ def _review_page(folder: Path) -> Iterator[str]:
                 raise LookupError("`training review` did not say where its page is.")
             yield found[1]
             process.send_signal(signal.SIGINT)
-            process.wait(_SECONDS)
+            # Python loses the signal where it comes within a finalizer.
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_SECONDS_TO_END)
         finally:
             process.kill()
 
 
-def _post(url: str, **given: object) -> requests.Response:
-    reply = _session().post(url, timeout=_SECONDS, **given)  # type: ignore[arg-type]
+def _post(url: str, **given: Any) -> requests.Response:
+    reply = _session().post(url, timeout=_SECONDS, **given)
     reply.raise_for_status()
     return reply
 

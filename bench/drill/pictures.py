@@ -24,8 +24,8 @@ DRAWN_CLASS = "10"
 """The class that the drawn design belongs to."""
 TAUGHT, ASKED = 20, 20
 """Drawn pictures of the new design: sent back, and asked about only."""
-TRIED, THINGS = 60, 20
-"""Old pictures that are drawn: bills of each value, and things that are no money."""
+TRIED, THINGS = 20, 20
+"""Old pictures that are drawn: bills of each value on the page, and things that are no money."""
 ASKED_SHARE = 0.4
 """Of photos that are given, the share that is asked about only."""
 
@@ -62,8 +62,7 @@ class Pictures:
 def drawn(seed: int = 0) -> Pictures:
     """Draws a new ten, bills as the page's samples are drawn, and things that are no money.
 
-    The drawn bills are many, since the shipped versions know few drawings; the drill counts those
-    that are answered rightly before.
+    No version was shown drawn bills, so only those count that are answered rightly before.
     """
     rng = np.random.default_rng(seed)
     notes = [_snapshot(new_ten(rng, front=n % 3 < 2), rng) for n in range(TAUGHT + ASKED)]
@@ -111,13 +110,10 @@ def _picture(photo: Photo, classes: set[str]) -> Picture:
 
 
 def _drawn_bills() -> Iterator[Picture]:
-    for word, value in drawings.VALUES.items():
-        for seed in range(TRIED):
-            yield Picture(str(value), specimen.encode(drawings.draw(word, seed), "JPEG"))
-    for word, seed in drawings.SAMPLES.items():
-        yield Picture(
-            str(drawings.VALUES[word]), specimen.encode(drawings.draw(word, seed), "JPEG")
-        )
+    for word, shipped in drawings.SAMPLES.items():
+        for seed in (shipped, *range(TRIED)):
+            drawing = specimen.encode(drawings.draw(word, seed), "JPEG")
+            yield Picture(str(drawings.VALUES[word]), drawing)
 
 
 def _drawn_things() -> Iterator[Picture]:

@@ -40,6 +40,7 @@ def folder(tiny_backbone: None, tmp_path_factory: pytest.TempPathFactory) -> Pat
     folder = tmp_path_factory.mktemp("drill")
     for label in ("5", "20", "Other"):
         save(folder / "known", label, label, range(10))
+    for label in ("5", "20"):
         save(folder / "old", label, label, range(20, 26))
     save(folder / "new", "20", "new", range(20))
     photos, run = str(folder / "known"), ["--run", str(folder / "run")]
