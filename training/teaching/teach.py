@@ -48,6 +48,7 @@ def teach(
     command: str,
     lost_at_most: float,
     class_names: dict[str, Any] | None = None,
+    steps: int = STEPS,
 ) -> tuple[Path, list[Change]]:
     """Makes the next version of one and of new photos.
 
@@ -58,6 +59,7 @@ def teach(
         command: What was typed, for the model card.
         lost_at_most: The share of right answers that a class may lose, from 0 to 1.
         class_names: What classes are worth and how they are said, for the model card.
+        steps: Batches to learn from.
 
     Returns:
         The folder of the next version, and what changed.
@@ -81,7 +83,7 @@ def teach(
     new, new_judges = _views(after, learnt, VIEWS, seed), _views(after, judges, JUDGED_VIEWS, seed)
     told = Before(before, card["classes"], card["temperature"])
     say("stage 2 of 3: the layers behind the middle learn")
-    learn(after, Lessons(told, new, kept, classes, STEPS, seed), "teaching", RATE)
+    learn(after, Lessons(told, new, kept, classes, steps, seed), "teaching", RATE)
     say("stage 3 of 3: calibration, comparison with the version before, export")
     both = _both(_examples(kept, kept.held_out), new_judges)
     logits = after.logits(both.activations)

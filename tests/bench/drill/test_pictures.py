@@ -25,7 +25,7 @@ def test_photos_that_are_given_are_divided_into_those_to_teach_and_those_to_ask(
     tmp_path: Path,
 ) -> None:
     save_bills(tmp_path, "10", *(f"a-{n}.jpg" for n in range(10)))
-    pictures = of_folders(tmp_path, None, None, ["5", "Other"])
+    pictures = of_folders(tmp_path, None, tmp_path, ["5", "Other"])
     assert (len(pictures.taught), len(pictures.asked)) == (6, 4)
     assert not {p.data for p in pictures.taught} & {p.data for p in pictures.asked}
 
