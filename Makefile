@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 # No search for a GPU where none is used; `make train` takes what there is.
-run test bench rollout-demo: export CUDA_VISIBLE_DEVICES ?= -1
+run test bench rollout-demo drill: export CUDA_VISIBLE_DEVICES ?= -1
 
 # What `make train` learns from and where the new version goes; FOLDERS, FIT and EXPORT are flags of
 # `python -m training`: how to read the sub-folders, the recipe, the calibration.
@@ -15,15 +15,17 @@ MODELS ?= models/us_bills
 FOLDERS ?=
 FIT ?=
 EXPORT ?=
-# What `make teach` teaches, and flags of `python -m training teach`.
+# What `make teach` and `make drill` teach, and flags of `python -m training teach`.
 MODEL ?= models/us_bills/1
 TEACH ?=
+# Flags of `python -m bench.drill`.
+DRILL ?=
 # The gRPC address of a TensorFlow Serving to measure, and flags of `python -m bench`.
 TARGET ?=
 BENCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint docs train teach photos bench rollout-demo lock protos sbom release-check
+.PHONY: help run test lint docs train teach photos bench rollout-demo drill lock protos sbom release-check
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1 \t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -57,6 +59,9 @@ bench: $(VENV)/.bench  ## measure all side by side, write docs/performance.md (T
 
 rollout-demo: $(VENV)/.run  ## try, promote, take back and retire a version, on copies
 	@$(BIN)/python -m bench.rollout.demo
+
+drill: $(VENV)/.run $(VENV)/.training  ## from a bill that nobody knows (PHOTOS=folder, or drawn) to a version that does, on copies
+	@$(BIN)/python -m bench.drill --model "$(MODEL)" $(if $(PHOTOS),--photos "$(PHOTOS)") $(DRILL)
 
 lock: $(VENV)/.dev  ## renew requirements/*.txt from pyproject.toml
 	@.ci/lock $(BIN)/uv

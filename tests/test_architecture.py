@@ -162,6 +162,14 @@ ARROWS = {
         "training.data",
         "webapp.imaging",
     },
+    "bench.drill": {
+        "bench.rollout",
+        "training.__main__",
+        "training.augmentation",
+        "training.data",
+        "training.evaluation",
+        "webapp.feedback",
+    },
     "bench.load": {"serving.wire"},
     "bench.report": {"bench.load"},
     "bench.contenders": {

@@ -121,12 +121,18 @@ def convert(given: argparse.Namespace) -> None:
 def teach(given: argparse.Namespace) -> None:
     """Makes a version of another and new photos, and prints what changed."""
     from training.teaching import changes
-    from training.teaching.teach import teach
+    from training.teaching.teach import STEPS, teach
 
     photos = scan(given)
     _say_what_is_left_out(given)
     version, found = teach(
-        photos, given.model, given.models, typed(), given.lost_at_most, _names(given)
+        photos,
+        given.model,
+        given.models,
+        typed(),
+        given.lost_at_most,
+        _names(given),
+        given.steps or STEPS,
     )
     print(
         f"{changes.table(found)}\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,8 +56,8 @@ class Stage:
         """The `models.config` of this stage."""
         return self.folder / "config" / "models.config"
 
-    def rollout(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Runs `python -m serving rollout` as a person would."""
+    def rollout(self, *arguments: str, capture: bool = True) -> subprocess.CompletedProcess[str]:
+        """Runs `python -m serving rollout` as a person would, and keeps or shows what it says."""
         where = [
             f"--config={self.config}",
             f"--models-root={self.folder / 'models'}",
@@ -68,7 +68,7 @@ class Stage:
         return subprocess.run(  # noqa: S603
             [sys.executable, "-m", "serving", "rollout", *where, *arguments],
             cwd=ROOT,
-            capture_output=True,
+            capture_output=capture,
             text=True,
             check=False,
         )
@@ -89,6 +89,7 @@ def stage(
     counter: Path | None = None,
     servers: int = 1,
     front_ends: int = 1,
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[Stage]:
     """Starts both tiers with one version.
 
@@ -99,6 +100,7 @@ def stage(
         counter: version 1 of the counter; without it no bills are counted.
         servers: how many model servers; beside several there is one more, which is started later.
         front_ends: how many front ends.
+        settings: further settings of theirs, by the whole names of the variables.
     """
     shutil.copytree(stable, folder / "models/us_bills/1")
     if candidate is None:
@@ -107,7 +109,8 @@ def stage(
     made = Stage(folder, candidate)
     made.config.parent.mkdir()
     shutil.copy(ROOT / "serving/config/models.config", made.config)
-    settings = {"US_BILLS_TRAFFIC_FILE": str(made.config.with_name("traffic.json"))}
+    traffic = str(made.config.with_name("traffic.json"))
+    settings = {"US_BILLS_TRAFFIC_FILE": traffic, **(settings or {})}
     models = ["us_bills"]
     if counter is not None:
         models.append("us_bills_count")

@@ -18,7 +18,7 @@ FOLDER = ROOT / "webapp" / "static" / "samples"
 SAMPLES = {"five": 398, "fifty": 151}
 SIZE = (360, 270)
 
-_VALUES = {"one": 1, "five": 5, "ten": 10, "twenty": 20, "fifty": 50, "hundred": 100}
+VALUES = {"one": 1, "five": 5, "ten": 10, "twenty": 20, "fifty": 50, "hundred": 100}
 _INK = (40, 44, 46)
 _GREEN = (58, 104, 78)
 _RED = (176, 40, 40)
@@ -121,7 +121,7 @@ def _seal(pen: ImageDraw.ImageDraw, at: tuple[int, int], colour: Colour, word: s
 
 
 def _words(pen: ImageDraw.ImageDraw, word: str, middle: int) -> None:
-    number = str(_VALUES[word])
+    number = str(VALUES[word])
     for x, y, size, anchor in (
         (62, 58, 110, "lt"),
         (1138, 58, 120, "rt"),

@@ -140,7 +140,7 @@ def markdown(card: dict[str, Any]) -> str:
         _judged_by(card),
         table({says: measured[name] for name, says in MEASURES.items()}, "measure"),
         f"Expected calibration error {measured['expected_calibration_error']:.3f}. An answer counts"
-        f" as sure from a probability of {card['threshold']:.2f}.",
+        f" as sure from a probability of {card['threshold']:.2f}{_stricter(card)}.",
         _bound(card, measured),
     ]
     if below := card.get("second_look_below"):
@@ -156,6 +156,12 @@ def markdown(card: dict[str, Any]) -> str:
         ]
     parts.append(_sources(card["data"], card["classes"]))
     return "\n\n".join(parts)
+
+
+def _stricter(card: dict[str, Any]) -> str:
+    """Returns which classes need more than that, after a version was taught."""
+    needs = card.get("stricter", {}).items()
+    return "".join(f", `{name}` from {least:.3f}" for name, least in needs)
 
 
 def _data(card: dict[str, Any]) -> str:

@@ -30,16 +30,23 @@ class Calibration(NamedTuple):
         threshold: A picture is accepted where its highest probability is at least this.
         second_look_below: A picture is looked at twice where its highest probability is below
             this at the first look; 0: none is.
+        stricter: Classes that need more than `threshold` to be accepted, each with what it needs.
     """
 
     temperature: float
     threshold: float
     second_look_below: float = 0.0
+    stricter: dict[str, float] = {}  # noqa: RUF012  # Of a tuple: nobody changes it.
 
     @classmethod
     def of(cls, card: dict[str, Any]) -> "Calibration":
-        """Returns the one that a model card tells of."""
-        return cls(*(card[name] for name in cls._fields))
+        """Returns the one that a model card tells of; older cards name no stricter classes."""
+        named = {name: card[name] for name in cls._fields if name != "stricter"}
+        return cls(**named, stricter=card.get("stricter", {}))
+
+    def thresholds(self, classes: list[str]) -> NDArray[np.float32]:
+        """Returns the least probability at which each class is accepted, float32 [C]."""
+        return np.array([self.stricter.get(name, self.threshold) for name in classes], np.float32)
 
 
 class Selection(NamedTuple):

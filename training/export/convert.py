@@ -78,7 +78,7 @@ def convert(version: Path, to: str, file: Path, *, second_look: bool = True) -> 
     calibration = Calibration.of(card)
     if not second_look:
         calibration = calibration._replace(second_look_below=0.0)
-    graph = answering(parts.of_version(version, card).whole, calibration)
+    graph = answering(parts.of_version(version, card).whole, card["classes"], calibration)
     about = _about(version, card, calibration)
     file.parent.mkdir(parents=True, exist_ok=True)
     if to == "onnx":
@@ -90,9 +90,10 @@ def convert(version: Path, to: str, file: Path, *, second_look: bool = True) -> 
     return about
 
 
-def answering(network: keras.Model, calibration: Calibration) -> Graph:
+def answering(network: keras.Model, classes: list[str], calibration: Calibration) -> Graph:
     """Returns a network that gives logits as one that gives calibrated answers."""
-    temperature, threshold, below = calibration
+    temperature, below = calibration.temperature, calibration.second_look_below
+    thresholds = tf.constant(calibration.thresholds(classes))
 
     def logits(image: tf.Tensor) -> tf.Tensor:
         return network(image, training=False)
@@ -100,7 +101,8 @@ def answering(network: keras.Model, calibration: Calibration) -> Graph:
     def answer(image: tf.Tensor) -> Outputs:
         looks = after_two_looks(logits, image, temperature, below) if below else logits(image)
         probabilities = tf.nn.softmax(looks / temperature)
-        accepted = tf.reduce_max(probabilities, axis=1) >= threshold
+        needed = tf.gather(thresholds, tf.argmax(probabilities, axis=1))
+        accepted = tf.reduce_max(probabilities, axis=1) >= needed
         return {"probabilities": probabilities, "accepted": accepted}
 
     return Graph(answer)

@@ -81,6 +81,7 @@ class Answer:
         self._class_weights = tf.constant(class_weights)
         self._classes = tf.constant(classes)
         self._calibration = calibration
+        self._thresholds = tf.constant(calibration.thresholds(classes))
 
     def serving_default(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         """Answers uint8 [N,224,224,3] RGB."""
@@ -111,9 +112,10 @@ class Answer:
         return self._features_and_logits(image)[1]
 
     def _reconsidered(self, image: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-        temperature, _, below = self._calibration
+        below = self._calibration.second_look_below
         if not below:
             return logits
+        temperature = self._calibration.temperature
         return after_second_look(self._logits, image, logits, temperature, below)
 
     def _ranked(self, logits: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -122,5 +124,5 @@ class Answer:
         return {
             "classes": tf.gather(self._classes, order),
             "probabilities": ranked,
-            "accepted": ranked[:, 0] >= self._calibration.threshold,
+            "accepted": ranked[:, 0] >= tf.gather(self._thresholds, order[:, 0]),
         }

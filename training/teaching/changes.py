@@ -45,8 +45,9 @@ class Change(NamedTuple):
 def judged(logits: NDArray[np.floating], classes: list[str], calibration: Calibration) -> Judged:
     """Returns the answers that float32 [N,C] logits stand for, at the first look."""
     probabilities = softmax(logits / calibration.temperature)
-    said = np.array(classes)[probabilities.argmax(1)]
-    return Judged(said, probabilities.max(1) >= calibration.threshold)
+    said = probabilities.argmax(1)
+    sure = probabilities.max(1) >= calibration.thresholds(classes)[said]
+    return Judged(np.array(classes)[said], sure)
 
 
 def changes(

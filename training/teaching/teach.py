@@ -19,14 +19,15 @@ from training.data.dataset import Photo
 from training.data.split import fingerprint, split
 from training.evaluation import model_card
 from training.evaluation.measures import Answers, measures
-from training.export.calibration import Calibration, Selection, best_temperature, select, softmax
+from training.export.calibration import Calibration, softmax
 from training.export.signatures import write_saved_model
 from training.export.version import WARM_UP, draft_beside, publish
 from training.progress import say
 from training.rehearsal import parts, rehearsal
 from training.rehearsal.parts import Floats, Parts
 from training.rehearsal.rehearsal import Rehearsal
-from training.teaching.changes import NEW, Change, changes, facts, judged, require_kept
+from training.teaching import trust
+from training.teaching.changes import NEW, Change, Judged, changes, facts, judged, require_kept
 from training.teaching.lessons import Before, Examples, Lessons, learn
 
 VIEWS = 2_000
@@ -38,7 +39,6 @@ NEW_KEPT = 160
 LEAST_PHOTOS = 5
 STEPS = 400
 RATE = 5e-4
-RISK = 0.01
 
 
 def teach(
@@ -48,6 +48,7 @@ def teach(
     command: str,
     lost_at_most: float,
     class_names: dict[str, Any] | None = None,
+    steps: int = STEPS,
 ) -> tuple[Path, list[Change]]:
     """Makes the next version of one and of new photos.
 
@@ -58,6 +59,7 @@ def teach(
         command: What was typed, for the model card.
         lost_at_most: The share of right answers that a class may lose, from 0 to 1.
         class_names: What classes are worth and how they are said, for the model card.
+        steps: Batches to learn from.
 
     Returns:
         The folder of the next version, and what changed.
@@ -81,22 +83,26 @@ def teach(
     new, new_judges = _views(after, learnt, VIEWS, seed), _views(after, judges, JUDGED_VIEWS, seed)
     told = Before(before, card["classes"], card["temperature"])
     say("stage 2 of 3: the layers behind the middle learn")
-    learn(after, Lessons(told, new, kept, classes, STEPS, seed), "teaching", RATE)
+    learn(after, Lessons(told, new, kept, classes, steps, seed), "teaching", RATE)
     say("stage 3 of 3: calibration, comparison with the version before, export")
     both = _both(_examples(kept, kept.held_out), new_judges)
     logits = after.logits(both.activations)
-    calibration, selection = _calibrated(logits, both.labels, classes, card)
+    old = Calibration.of(card)
+    said_before = judged(before.logits(both.activations), card["classes"], old)
+    # What it is to learn was not known, so nothing that was said to it is an example.
+    is_old = np.arange(len(both.labels)) < kept.held_out.sum()
+    example = Judged(said_before.said, said_before.sure & is_old)
+    calibration = trust.calibrated(logits, both.labels, example, classes, old)
     names = np.concatenate([kept.labels[kept.held_out], [f"{NEW}, {n}" for n in new_judges.labels]])
     known = both.labels != rehearsal.NO_CLASS
-    earlier = judged(before.logits(both.activations[known]), card["classes"], Calibration.of(card))
+    earlier = Judged(said_before.said[known], said_before.sure[known])
     now = judged(logits[known], classes, calibration)
     found = changes(names[known], both.labels[known], earlier, now)
     require_kept(found, lost_at_most)
     taught = {
         **named,
         **calibration._asdict(),
-        "risk": RISK,
-        "selection": selection._asdict(),
+        "selection": trust.counted(logits, both.labels, classes, calibration)._asdict(),
         "measures": {
             "held_out": _measured(logits[known], both.labels[known], classes, calibration)
         },
@@ -142,28 +148,6 @@ def _both(old: Examples, new: Examples) -> Examples:
     )
 
 
-def _calibrated(
-    logits: Floats, names: NDArray[np.str_], classes: list[str], card: dict[str, Any]
-) -> tuple[Calibration, Selection]:
-    """Returns temperature and threshold by pictures that were not learnt from.
-
-    The threshold is never below that of the version before: what is judged by here are fewer
-    pictures. Pictures of no one class, labelled `rehearsal.NO_CLASS`, count as wrong.
-    """
-    labels = _numbers(names, classes)
-    temperature = best_temperature(logits[labels >= 0], labels[labels >= 0])
-    probabilities = softmax(logits / temperature)
-    selection = select(probabilities.max(1), probabilities.argmax(1) == labels, RISK)
-    threshold = max(selection.threshold, card["threshold"])
-    return Calibration(temperature, threshold, card["second_look_below"]), selection
-
-
-def _numbers(labels: NDArray[np.str_], classes: list[str]) -> NDArray[np.int64]:
-    """Returns the places of labels among the classes, -1 for those of no class."""
-    places = {name: place for place, name in enumerate(classes)}
-    return np.array([places.get(label, -1) for label in labels.tolist()])
-
-
 def _measured(
     logits: Floats, labels: NDArray[np.str_], classes: list[str], calibration: Calibration
 ) -> dict[str, Any]:
@@ -174,7 +158,7 @@ def _measured(
         photos=[Photo(Path(), label, "") for label in labels.tolist()],
         said=[classes[place] for place in probabilities.argmax(1)],
         confidence=probabilities.max(1).astype(np.float32),
-        accepted=probabilities.max(1) >= calibration.threshold,
+        accepted=judged(logits, classes, calibration).sure,
         probabilities=probabilities[:, by_name].astype(np.float32),
     )
     figures = measures(answers)

@@ -45,6 +45,12 @@ def test_the_card_tells_of_the_second_look_where_there_is_one(small_version: Pat
     assert "less sure than 0.9," in model_card.markdown({**facts, "second_look_below": 0.9})
 
 
+def test_the_card_names_the_classes_that_need_more_to_be_sure(small_version: Path) -> None:
+    facts = model_card.read(small_version)
+    stricter = {**facts, "threshold": 0.9, "stricter": {"20": 0.967}}
+    assert "as sure from a probability of 0.90, `20` from 0.967." in model_card.markdown(stricter)
+
+
 def test_the_card_replaces_the_one_in_a_document_and_nothing_else(
     small_version: Path, tmp_path: Path
 ) -> None:

@@ -47,3 +47,12 @@ def test_the_bound_holds_on_new_pictures_as_often_as_it_says() -> None:
         # Answers of a confidence c are right with the probability c.
         broken += (1 - found.threshold) / 2 > found.at_most
     assert broken <= 3
+
+
+def test_a_class_may_need_more_than_the_threshold() -> None:
+    card = {"temperature": 1.0, "threshold": 0.9, "second_look_below": 0.5}
+    plain, stricter = (
+        calibration.Calibration.of(each) for each in (card, card | {"stricter": {"10": 0.97}})
+    )
+    assert plain.thresholds(["5", "10"]).tolist() == pytest.approx([0.9, 0.9])
+    assert stricter.thresholds(["5", "10"]).tolist() == pytest.approx([0.9, 0.97])

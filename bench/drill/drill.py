@@ -1,0 +1,242 @@
+"""The stages of a drill, in their order."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from bench.drill import people
+from bench.drill.answers import RIGHT, Asked, lost, newly_wrong, table, verdict
+from bench.drill.pictures import Picture, Pictures
+from bench.rollout.clients import Load
+from bench.rollout.stage import Stage, stage
+from training import __main__ as training
+from training.data.dataset import OTHER
+from webapp.feedback.store import ACCEPTED
+
+STABLE, TAUGHT = 1, 2
+"""The shipped version's number on the stage, and that of the one that is taught."""
+STAGES = 9
+SENT_BACK, OTHER_PHOTOS = "new design, sent back", "new design, others"
+OLD_BILLS, THINGS = "old bills", "other things"
+
+
+class Failed(Exception):
+    """A stage that did not reach what it is for."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a drill is done.
+
+    Attributes:
+        model: the version to start with, e.g. `models/us_bills/1`.
+        pictures: what is asked and taught.
+        clients: how many ask without a pause from the canary on.
+        percent: the canary's share.
+        lost_at_most: the share of the old pictures that may be answered no longer, 0 to 1.
+        teach: further flags of `python -m training teach`.
+        watch: further flags of `python -m serving rollout watch`.
+    """
+
+    model: Path
+    pictures: Pictures
+    clients: int = 2
+    percent: float = 50.0
+    lost_at_most: float = 0.05
+    teach: Sequence[str] = ()
+    watch: Sequence[str] = ()
+
+
+class Before(NamedTuple):
+    """A picture with the row of the table that it belongs to, and what its answer was worth."""
+
+    group: str
+    picture: Picture
+    verdict: str
+
+
+@dataclass
+class Clock:
+    """Says which stage begins, and what each took.
+
+    Attributes:
+        took: seconds by stage.
+    """
+
+    took: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Times a stage.
+
+        Raises:
+            Failed: says which stage it was that failed.
+        """
+        say(f"stage {len(self.took) + 1} of {STAGES}: {name}")
+        started = time.monotonic()
+        try:
+            yield
+        except (Failed, LookupError, ValueError, OSError) as error:
+            raise Failed(f"The stage `{name}` failed: {error}") from error
+        self.took[name] = time.monotonic() - started
+        say(f"  {self.took[name]:.0f} s")
+
+
+def run(plan: Plan) -> list[Asked]:
+    """Does the whole drill on copies, in a folder that is removed again.
+
+    Returns:
+        What was asked about, with the answers before and after.
+
+    Raises:
+        Failed: a stage failed, the new design is not known, old pictures were lost, or a request
+            failed.
+    """
+    clock, started = Clock(), time.monotonic()
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        feedback = Path(folder) / "feedback"
+        with clock.stage("start both tiers with the version of today"):
+            site = stack.enter_context(_site(Path(folder) / "site", plan.model, feedback))
+        before = _ask_before(site, plan, clock)
+        _learn(site, plan, clock, feedback)
+        load = Load([site.webapp.url], plan.clients)
+        with _running(load):
+            _roll_out(site, plan, clock, load)
+            with clock.stage("ask about the same pictures again"):
+                asked = [_again(site, *each) for each in before]
+    _report(asked, load, time.monotonic() - started)
+    require_reached(plan, asked, load)
+    return asked
+
+
+def _site(folder: Path, model: Path, feedback: Path) -> AbstractContextManager[Stage]:
+    """Both tiers, with a folder of feedback that takes more than people may send in an hour."""
+    settings = {
+        "US_BILLS_FEEDBACK": str(feedback),
+        "US_BILLS_FEEDBACK_RATE": "1000",
+        "US_BILLS_MODELS": str(folder / "models" / "us_bills"),
+    }
+    return stage(folder, folder / "taught" / "1", model, settings=settings)
+
+
+@contextmanager
+def _running(load: Load) -> Iterator[None]:
+    load.start()
+    try:
+        yield
+    finally:
+        load.stop()
+
+
+def _ask_before(site: Stage, plan: Plan, clock: Clock) -> list[Before]:
+    """Asks about all pictures once, and tells how many of the new design are not known."""
+    pictures, url = plan.pictures, site.webapp.url
+    with clock.stage("ask about the new design, and about what is known"):
+        new = [
+            *_verdicts(url, SENT_BACK, pictures.taught),
+            *_verdicts(url, OTHER_PHOTOS, pictures.asked),
+        ]
+        unknown = sum(each.verdict != RIGHT for each in new)
+        say(f"  {unknown} of {len(new)} pictures of the new design are not answered rightly")
+        if new[0].verdict == RIGHT:
+            raise Failed("the version of today knows the first picture of the new design already.")
+        old = [*_verdicts(url, OLD_BILLS, pictures.old)]
+        return new + [each for each in old if each.verdict == RIGHT or not pictures.known_only]
+
+
+def _verdicts(url: str, group: str, pictures: Iterable[Picture]) -> Iterator[Before]:
+    for picture in pictures:
+        row = THINGS if picture.label == OTHER else group
+        yield Before(row, picture, verdict(picture.label, people.ask(url, picture).told))
+
+
+def _learn(site: Stage, plan: Plan, clock: Clock, feedback: Path) -> None:
+    """From people who send photos back to a taught version, which nobody has loaded."""
+    with clock.stage("send photos back by the page's form, with consent"):
+        shown = _send_back(site, plan.pictures)
+        say(f"  {len(shown)} photos, one of them of something else")
+    with clock.stage("review them on the page of `training review`"):
+        labels = {picture.label for picture in plan.pictures.taught}
+        accepted, thrown_away = people.review(feedback, shown, labels)
+        say(f"  {accepted} accepted, {thrown_away} thrown away")
+    with clock.stage("teach"):
+        models = str(site.candidate.parent)
+        arguments = ["teach", str(feedback / ACCEPTED), "--model", str(plan.model)]
+        if training.main([*arguments, "--models", models, *plan.teach]) != 0:
+            raise Failed("`training teach` made no version.")
+
+
+def _send_back(site: Stage, pictures: Pictures) -> dict[str, str]:
+    """Returns what each photo shows that was sent back, by its id; one is no bill of the design."""
+    url, new = site.webapp.url, {picture.label for picture in pictures.taught}
+    stray = next((each for each in reversed(pictures.old) if each.label not in new), None)
+    if stray is None:
+        raise Failed("expected old pictures of another class than those of the new design.")
+    sent = [*((each, each.label) for each in pictures.taught), (stray, pictures.taught[0].label)]
+    return {people.send_back(url, picture, said): picture.label for picture, said in sent}
+
+
+def _roll_out(site: Stage, plan: Plan, clock: Clock, load: Load) -> None:
+    with clock.stage("publish"):
+        _rollout(site, "publish", str(site.candidate))
+    with clock.stage(f"canary, {plan.percent:g} % of {plan.clients} clients that ask all the time"):
+        load.expect(STABLE, canary=TAUGHT, percent=plan.percent)
+        _rollout(site, "canary", str(TAUGHT), "--percent", f"{plan.percent:g}")
+    with clock.stage("watch until the test promotes it"):
+        load.expect(STABLE, TAUGHT, canary=TAUGHT, percent=plan.percent)
+        _rollout(site, "watch", "--auto-promote", *plan.watch)
+        load.expect(TAUGHT)
+
+
+def _rollout(site: Stage, *arguments: str) -> None:
+    say(f"  $ python -m serving rollout {shlex.join(arguments)}".replace(f"{site.folder}/", ""))
+    done = site.rollout(*arguments, capture=False)
+    if done.returncode != 0:
+        raise Failed(f"`rollout {arguments[0]}` ended with status {done.returncode}.")
+
+
+def _again(site: Stage, group: str, picture: Picture, before: str) -> Asked:
+    reply = people.ask(site.webapp.url, picture)
+    if reply.version != TAUGHT:
+        raise Failed(f"version {reply.version} answers: the taught one was not promoted.")
+    return Asked(group, picture, before, verdict(picture.label, reply.told))
+
+
+def _report(asked: Sequence[Asked], load: Load, seconds: float) -> None:
+    answers = sum(load.answers.values())
+    say(f"\n{table(asked)}\n")
+    say(f"answers to the clients since the canary: {answers}, failed: {len(load.failures)}")
+    say(f"wall time: {seconds // 60:.0f} min {seconds % 60:.0f} s")
+
+
+def require_reached(plan: Plan, asked: Sequence[Asked], load: Load) -> None:
+    """Refuses a drill that did not reach what it is for.
+
+    Raises:
+        Failed: all reasons.
+    """
+    old = [each for each in asked if each.group in (OLD_BILLS, THINGS)]
+    gone, allowed = len(lost(old)), int(plan.lost_at_most * len(old))
+    faults = {
+        f"{len(load.failures)} requests failed: {load.failures[:3]}": load.failures,
+        f"{len(load.wrong)} were answered by a wrong version: {load.wrong[:3]}": load.wrong,
+        "the picture that began it is still not answered rightly": asked[0].after != RIGHT,
+        f"{len(newly_wrong(old))} old pictures are answered wrongly now": newly_wrong(old),
+        f"{gone} old pictures are not answered rightly any more, {allowed} may": gone > allowed,
+    }
+    if found := [sentence for sentence, is_so in faults.items() if is_so]:
+        raise Failed(f"The drill failed: {'; '.join(found)}.")
+
+
+def say(text: str) -> None:
+    """Prints at once, also into a pipe."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
