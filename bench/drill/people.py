@@ -16,7 +16,7 @@ import requests
 from bench.drill.forms import Form, forms_of
 from bench.drill.pictures import Picture
 from tests.support.servers import ROOT
-from webapp.feedback.store import UNLISTED
+from webapp.feedback.record import UNLISTED
 
 _HTML = {"Accept": "text/html"}
 _SECONDS, _SECONDS_TO_END = 60, 15

@@ -81,7 +81,8 @@ class Answer:
         self._class_weights = tf.constant(class_weights)
         self._classes = tf.constant(classes)
         self._calibration = calibration
-        self._thresholds = tf.constant(calibration.thresholds(classes))
+        # An array, so that it becomes a part of each function: `reexport` looks for one constant.
+        self._thresholds = calibration.thresholds(classes)
 
     def serving_default(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         """Answers uint8 [N,224,224,3] RGB."""
