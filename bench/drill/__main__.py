@@ -39,10 +39,15 @@ def _plan(given: argparse.Namespace) -> drill.Plan:
         _pictures(given),
         given.clients,
         given.percent,
-        given.lost_at_most,
+        _lost_at_most(given),
         _teach(given),
         shlex.split(given.watch),
     )
+
+
+def _lost_at_most(given: argparse.Namespace) -> float:
+    usual = 0.05 if given.old else 1.0
+    return usual if given.lost_at_most is None else float(given.lost_at_most)
 
 
 def _teach(given: argparse.Namespace) -> list[str]:
@@ -73,8 +78,8 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--lost-at-most",
         type=float,
-        default=0.05,
-        help="share of old pictures that may be answered no longer (default: %(default)s)",
+        help="share of old pictures that may be answered no longer (default: 0.05 with --old; of"
+        " drawn ones, which no version has learnt, any)",
     )
     add(
         "--teach",

@@ -1,6 +1,6 @@
 """Draws a note that no version has seen: a new ten, with another layout and other colours.
 
-It imitates no real note and is marked SPECIMEN. Equal states of chance give equal drawings.
+It imitates no real note and is marked DRILL. Equal states of chance give equal drawings.
 """
 
 from __future__ import annotations
@@ -77,4 +77,4 @@ def _words(pen: ImageDraw.ImageDraw, front: bool) -> None:
     title = "TEN DOLLARS" if front else "THE NEW TEN"
     at = (0.14 * WIDTH if front else 0.66 * WIDTH, 0.92 * HEIGHT)
     pen.text(at, title, _INK, ImageFont.load_default(34), anchor="mm")
-    pen.text((0.5 * WIDTH, 0.5 * HEIGHT), "SPECIMEN", _RED, ImageFont.load_default(64), anchor="mm")
+    pen.text((0.5 * WIDTH, 0.5 * HEIGHT), "DRILL", _RED, ImageFont.load_default(64), anchor="mm")

@@ -122,8 +122,8 @@ def _drawn_things() -> Iterator[Picture]:
 
 
 def _snapshot(note: Image.Image, rng: Generator) -> bytes:
-    """Returns a JPEG of a note as a phone sees it, on a table."""
-    table = np.asarray(specimen.other(seed=int(rng.integers(1_000))))
+    """Returns a JPEG of a note as a phone sees it, on a table that shows nothing else."""
+    table = np.asarray(rng.normal(rng.uniform(30, 220, 3), 6, (300, 300, 3)).clip(0, 255), np.uint8)
     seen = augment.view(np.asarray(note), table, rng, augment.without("unstretch"), whole=True)
     file = io.BytesIO()
     Image.fromarray(seen).save(file, "JPEG", quality=90)
