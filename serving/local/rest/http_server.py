@@ -2,19 +2,18 @@
 
 What is bounded, and by whom: a head by `MAX_HEAD_BYTES`, a body by its own limit and by the
 budget of all bodies (`request`), the wait for a head, for a body and for a client that reads its
-reply by time, connections by the files that this process may open, answers at once by the pool.
+reply by time (`exchange`), connections by the files that this process may open, answers at once by
+the pool.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import resource
 import threading
 import time
 from concurrent.futures import Future
-from http.client import responses
 from typing import Any, cast
 
 from tornado import httputil
@@ -23,29 +22,20 @@ from tornado.httpserver import HTTPServer
 from tornado.iostream import IOStream
 
 from serving.concurrency import ByteBudget
-from serving.local.deadline import Deadline
-from serving.local.errors import Code
 from serving.local.ports import listen
-from serving.local.rest.request import Body, HttpError, Request
-from serving.local.rest.rest_api import Reply, RestApi, failure
+from serving.local.rest.exchange import BODY_SECONDS, BUDGET_BODIES, MAX_HEAD_BYTES, Exchange
+from serving.local.rest.request import Request
+from serving.local.rest.rest_api import Reply, RestApi
 from serving.local.settings import Settings
 from serving.local.threads import StartedPool
 
-MAX_HEAD_BYTES = 16 * 2**10
 _UNREAD_HEAD_BYTES = 4 * MAX_HEAD_BYTES
 """Beyond it, a connection is closed without a reply."""
 IDLE_SECONDS = 75.0
 """How long a connection may wait before a head, and how long the head may take."""
-BODY_SECONDS = 60.0
-REPLY_SECONDS = 60.0
 PAUSE_SECONDS = 0.1
-BUDGET_BODIES = 4
-"""All bodies together, and what is read of a refused one, in bodies of the largest size."""
 QUICK_ANSWERS = 2
 """Threads for states, metadata and metrics, which do not wait behind predictions."""
-
-_AUTHORITY = re.compile(r"\Ahttps?://[^/?#]*", re.IGNORECASE)
-"""At the beginning of a path, as a proxy is asked."""
 
 # Tornado tells of every connection that a client breaks off.
 logging.getLogger("tornado.general").setLevel(logging.ERROR)
@@ -62,7 +52,7 @@ class RestServer:
         self.budget = ByteBudget(BUDGET_BODIES * self.body_bytes)
         self.loop = asyncio.new_event_loop()
         self.stopping = False
-        self.under_way: set[_Exchange] = set()
+        self.under_way: set[Exchange] = set()
         self._socket = listen(settings.host, settings.rest_api_port)
         self._socket.setblocking(False)
         self._http = _Connections(self)
@@ -120,7 +110,7 @@ class _Connections(HTTPServer):
     def start_request(
         self, server_conn: object, request_conn: httputil.HTTPConnection
     ) -> httputil.HTTPMessageDelegate:
-        return _Exchange(self._server, cast("HTTP1Connection", request_conn))
+        return Exchange(self._server, cast("HTTP1Connection", request_conn))
 
     def handle_stream(self, stream: IOStream, address: Any) -> None:
         if self._open >= self._most:
@@ -132,131 +122,3 @@ class _Connections(HTTPServer):
     def on_close(self, server_conn: object) -> None:
         self._open -= 1
         super().on_close(server_conn)
-
-
-class _Exchange(httputil.HTTPMessageDelegate):
-    """One request and its reply; all methods run in the loop's thread."""
-
-    _request: Request
-
-    def __init__(self, server: RestServer, connection: HTTP1Connection) -> None:
-        self._server = server
-        self._connection = connection
-        self._gone = threading.Event()
-        self._job: Future[Reply] | None = None
-        self._refused = False
-        self._discarded = 0
-        self._began = time.monotonic()
-
-    def headers_received(
-        self,
-        start_line: httputil.RequestStartLine | httputil.ResponseStartLine,
-        headers: httputil.HTTPHeaders,
-    ) -> None:
-        """Refuses a request at once where its head suffices."""
-        method, path, _ = map(str, start_line)
-        gzip = "gzip" in headers.get("Content-Encoding", "")
-        body = Body(self._server.budget, self._server.body_bytes, gzip=gzip)
-        deadline = Deadline.after(self._server.timeout_ms, self._gone.is_set)
-        self._request = Request(method, _AUTHORITY.sub("", path), headers, body, deadline)
-        self._server.under_way.add(self)
-        self._connection.set_close_callback(self.on_connection_close)
-        try:
-            _require_short_head(path, headers)
-            if self._server.stopping:
-                raise HttpError(503, "The server is stopping.")
-            body.expect(_length(headers))
-            self._server.api.check_head(self._request)
-        except HttpError as error:
-            self._refuse(error)
-
-    def data_received(self, chunk: bytes) -> None:
-        """Keeps a piece of the body, or passes over it."""
-        if self._refused:
-            self._discarded += len(chunk)
-            if self._discarded > BUDGET_BODIES * self._server.body_bytes:
-                self._connection.finish()
-            return
-        try:
-            self._request.body.add(chunk)
-        except HttpError as error:
-            self._request.body.release()
-            self._refuse(error)
-
-    def finish(self) -> None:
-        """Has the request answered, now that its body is complete."""
-        if self._refused:
-            self._complete(close=True)
-            return
-        self._job = self._server.submit(self._request)
-        self._job.add_done_callback(
-            lambda job: self._server.loop.call_soon_threadsafe(self._answer, job)
-        )
-
-    def on_connection_close(self) -> None:
-        """Notes that the client is gone; a request that still waits does not begin."""
-        if self._gone.is_set():
-            return
-        self._gone.set()
-        if self._job is not None:
-            self._job.cancel()
-        else:
-            self._request.body.release()
-            self._count_unless_refused()
-        self._server.under_way.discard(self)
-
-    def _count_unless_refused(self) -> None:
-        if not self._refused:
-            late = time.monotonic() - self._began >= BODY_SECONDS
-            code = Code.DEADLINE_EXCEEDED if late else Code.CANCELLED
-            self._server.api.count_early_end(self._request, code)
-
-    def _answer(self, job: Future[Reply]) -> None:
-        self._request.body.release()
-        if not self._gone.is_set():
-            close = self._server.stopping
-            self._write(job.result(), close=close)
-            self._complete(close=close)
-
-    def _refuse(self, error: HttpError) -> None:
-        """Replies at once, and closes the connection after what is still on its way.
-
-        Closing before it would take the reply back from the client (RFC 9112, 9.6).
-        """
-        self._refused = True
-        self._server.api.count_early_end(self._request, error.code)
-        self._write(failure(error), close=True)
-        if "Expect" in self._request.headers:
-            self._connection.finish()
-
-    def _write(self, reply: Reply, *, close: bool) -> None:
-        headers = httputil.HTTPHeaders(dict(reply.headers))
-        headers["Content-Type"] = reply.content_type
-        headers["Date"] = httputil.format_timestamp(time.time())
-        headers["Content-Length"] = str(len(reply.body))
-        if close:
-            headers["Connection"] = "close"
-        line = httputil.ResponseStartLine("HTTP/1.1", reply.status, responses.get(reply.status, ""))
-        body = None if self._request.method == "HEAD" else reply.body
-        self._written = self._connection.write_headers(line, headers, body)
-        self._written.add_done_callback(lambda _: self._server.under_way.discard(self))
-        # A client that does not read would hold the reply for ever.
-        limit = self._server.loop.call_later(REPLY_SECONDS, self._connection.stream.close)
-        self._written.add_done_callback(lambda _: limit.cancel())
-
-    def _complete(self, *, close: bool) -> None:
-        self._connection.finish()
-        if close:
-            self._written.add_done_callback(lambda _: self._connection.close())
-
-
-def _require_short_head(path: str, headers: httputil.HTTPHeaders) -> None:
-    size = len(path) + sum(len(name) + len(value) + 4 for name, value in headers.get_all())
-    if size > MAX_HEAD_BYTES:
-        raise HttpError(431, f"Expected a request head of at most {MAX_HEAD_BYTES} bytes: {size}.")
-
-
-def _length(headers: httputil.HTTPHeaders) -> int:
-    """The length that a head tells; Tornado refuses one that is no number."""
-    text = headers.get("Content-Length", "")
-    return int(text) if text.isdecimal() and len(text) < 20 else 0
