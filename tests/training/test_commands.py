@@ -80,7 +80,7 @@ def test_make_hides_the_gpu_from_what_does_not_use_it_and_not_from_the_training(
     # The names and values of all variables, those of a target after its name.
     lines = make("--print-data-base", "--dry-run", "train", "PHOTOS=x").stdout.splitlines()
     hiding = {line for line in lines if line.endswith("CUDA_VISIBLE_DEVICES = -1")}
-    targets = ("run", "test", "bench", "rollout-demo")
+    targets = ("run", "test", "bench", "rollout-demo", "drill")
     assert hiding == {f"{target}: CUDA_VISIBLE_DEVICES = -1" for target in targets}
 
 

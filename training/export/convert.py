@@ -93,7 +93,7 @@ def convert(version: Path, to: str, file: Path, *, second_look: bool = True) -> 
 def answering(network: keras.Model, classes: list[str], calibration: Calibration) -> Graph:
     """Returns a network that gives logits as one that gives calibrated answers."""
     temperature, below = calibration.temperature, calibration.second_look_below
-    thresholds = tf.constant(calibration.thresholds(classes))
+    thresholds = calibration.thresholds(classes)  # an array becomes a part of the graph
 
     def logits(image: tf.Tensor) -> tf.Tensor:
         return network(image, training=False)

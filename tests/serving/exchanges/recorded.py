@@ -101,7 +101,9 @@ class Stage:
         ports = {"8500": str(made.grpc_port), "8501": str(made.rest_port)}
         flags = [f for f in self._setup["flags"][2:] if not f.endswith("/models.config")]
         flags = [re.sub("850[01]$", lambda match: ports[match[0]], flag) for flag in flags]
-        made.flags = [*map(self.own_paths, flags), f"--models_root={self.models}"]
+        # The recorded requests have `Host: x`, which the original does not look at.
+        own = [f"--models_root={self.models}", "--allowed_hosts=x"]
+        made.flags = [*map(self.own_paths, flags), *own]
         if self._setup["model_config"] is not None:
             made.config = self.own_config(self._setup["model_config"])
         return made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -215,8 +216,15 @@ def test_a_rollback_tells_a_late_server_once_the_others_are_back(
 def test_a_server_that_started_with_an_older_file_is_brought_along(site: Site) -> None:
     late = site.servers[2]
     late.kill()
-    late.load_seconds = lambda: 1.0
+    reading = threading.Event()
+
+    def slow() -> float:
+        reading.set()
+        return 1.0
+
+    late.load_seconds = slow
     starting = late.start()
+    assert reading.wait(10)  # The older file is what it loads.
     deployment = site.deployment
     deployment.write(deployment.layout().with_version(2).with_labels(stable=2))
     deployment.write(deployment.layout().without_version(1))

@@ -119,7 +119,8 @@ def test_a_rollback_comes_between_two_looks(site: Site) -> None:
         kwargs={"every": 0.2, "seconds": 60},
     )
     waiting.start()
-    do(both, commands.rollback(both, "rollback"))
+    with both.exclusive("rollback"):
+        do(both, commands.rollback(both, "rollback"))
     site.renew()
     waiting.join(60)
     assert not waiting.is_alive()

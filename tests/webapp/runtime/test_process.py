@@ -175,7 +175,7 @@ def test_several_workers_count_together_also_those_that_are_gone(model_server: M
         'us_bills_requests_total{endpoint="api.predict",method="POST",status="200"} 12.0',
         'us_bills_rejections_total{reason="NotAnImage"} 12.0',
         'us_bills_stage_seconds_count{stage="model"} 12.0',
-        "us_bills_stable_version 1.0",
+        'us_bills_stable_version{model="us_bills"} 1.0',
     ):
         assert all(count in text for text in told), count
 
