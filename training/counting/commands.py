@@ -43,9 +43,8 @@ def evaluate_count(given: argparse.Namespace) -> None:
     from training.counting.scenes.stock import stock_of
 
     photos = scan(given)
-    if given.corners:
-        corners.require_known(photos, given.corners)
-    stock = stock_of(photos, given.corners, alone=bool(given.corners))
+    marked = corners.checked(given.corners, photos)
+    stock = stock_of(photos, marked, alone=bool(marked))
     scenes = evaluate.of_scenes(given.model, stock, given.scenes)
     print(report.lines(scenes))
     real = evaluate.of_photos(given.model, photos)

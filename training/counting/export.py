@@ -14,6 +14,7 @@ from training.counting.evaluation.evaluate import names_of, of_scenes
 from training.counting.graph.counter import Counter, frozen, write_saved_model
 from training.counting.graph.trust import Reading, Trust, fitted, probability, signs
 from training.counting.recipe import CountRecipe
+from training.counting.scenes import corners
 from training.counting.scenes.compose import Scene
 from training.counting.scenes.mixture import random_scene
 from training.counting.scenes.stock import Stock, stock_of
@@ -79,8 +80,7 @@ def _unseen(facts: dict[str, Any], photos: list[Photo]) -> Stock:
             "These are not the photos that the run was trained on, so it is unknown which of them"
             f" it has not seen. It was trained by: {facts['command']}"
         )
-    recipe = CountRecipe(**facts["recipe"])
-    return stock_of(held_out, fit.marked_by(recipe, photos))
+    return stock_of(held_out, corners.checked(CountRecipe(**facts["recipe"]).corners, photos))
 
 
 def _temperature(parts: Parts, judges: Stock, classes: list[str], seed: int, number: int) -> float:

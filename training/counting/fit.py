@@ -59,15 +59,16 @@ def fit(
     """
     keras.utils.set_random_seed(recipe.seed)
     cv2.setNumThreads(1)
-    detector = _detector(recipe)
-    marked = marked_by(recipe, photos)
+    detector_from = _history_of(recipe.start)
+    detector = _trained(Path(recipe.start)) if recipe.start else network.build(recipe.weights)
+    marked = corners.checked(recipe.corners, photos)
     say(f"reading {len(photos):,} photos: near-duplicates, what is held out, flat bills")
     training, held_out = split(photos, recipe.seed)
     stock, judges = (stock_of(part, marked) for part in (training, held_out))
     if resume:
         _require_same(run, recipe, photos)
     else:
-        facts = _facts(command, recipe, photos, held_out)
+        facts = _facts(command, recipe, photos, held_out) | {"detector_from": detector_from}
         run_folder.begin(run, facts)
         run_folder.begin(run / DETECTOR, facts)
         contact_sheet(stock, recipe.seed).save(run / SCENES)
@@ -85,32 +86,16 @@ def load(run: Path) -> tuple[keras.Model, Parts, dict[str, Any]]:
     weights = facts["recipe"]["weights"]
     facts["weights_sha256"] = run_folder.weights_digest(run / DETECTOR)
     facts["reader_sha256"] = run_folder.weights_digest(run / READER)
-    detector = network.build("none")
-    detector.load_weights(run / DETECTOR / WEIGHTS)
+    detector = _trained(run)
     found = parts.of_version(Path(weights), model_card.read(Path(weights)))
     found.whole.load_weights(run / READER / WEIGHTS)
     return detector, found, facts
 
 
-def marked_by(recipe: CountRecipe, photos: list[Photo]) -> Path | None:
-    """Returns the file of corners that a recipe names.
-
-    Raises:
-        ValueError: It marks a photo that is not among `photos`; or see `corners.read`.
-    """
-    if not recipe.corners:
-        return None
-    corners.require_known(photos, Path(recipe.corners))
-    return Path(recipe.corners)
-
-
-def _detector(recipe: CountRecipe) -> keras.Model:
-    """Returns the network as the run begins with it."""
-    if not recipe.start:
-        return network.build(recipe.weights)
-    run_folder.weights_digest(Path(recipe.start) / DETECTOR)
+def _trained(run: Path) -> keras.Model:
+    """Returns the detector of a run that has finished an epoch."""
     detector = network.build("none")
-    detector.load_weights(Path(recipe.start) / DETECTOR / WEIGHTS)
+    detector.load_weights(run / DETECTOR / WEIGHTS)
     return detector
 
 
@@ -193,7 +178,6 @@ def _facts(
         "data_fingerprint": fingerprint(photos),
         "held_out_fingerprint": fingerprint(held_out),
         "weights_from": run_folder.history_of(recipe.weights),
-        "detector_from": _history_of(recipe.start),
     }
 
 

@@ -69,16 +69,19 @@ def read(file: Path) -> list[Marked]:
         return [Marked(row["file"], row.get("side", ""), _corners(row)) for row in rows]
 
 
-def require_known(photos: list[Photo], file: Path) -> None:
-    """Refuses a file that marks bills in photos that are not there.
+def checked(file: str | Path | None, photos: list[Photo]) -> Path | None:
+    """Returns the file, if one is named, having made sure that it marks no photo that is not there.
 
     Raises:
         ValueError: Names the photo; or see `read`.
     """
+    if not file:
+        return None
     known = {_name(photo) for photo in photos}
-    for marked in read(file):
+    for marked in read(Path(file)):
         if marked.name not in known:
             raise ValueError(f"{file} marks {marked.name}, which is not among the photos.")
+    return Path(file)
 
 
 def flat_bills(photos: list[Photo], file: Path) -> list[Flat]:

@@ -66,7 +66,7 @@ def test_of_some_photos_only_their_bills_are_taken(photos: list[Photo], tmp_path
 def test_a_mark_in_a_photo_that_is_not_there_is_named(photos: list[Photo], tmp_path: Path) -> None:
     file = written(tmp_path, f"{HEADER}20/b-1.png,back,{MARKED}")
     with pytest.raises(ValueError, match=r"marks 20/b-1\.png, which is not among the photos"):
-        corners.require_known(photos, file)
+        corners.checked(file, photos)
 
 
 def test_missing_columns_are_named(tmp_path: Path) -> None:
