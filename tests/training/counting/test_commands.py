@@ -79,6 +79,24 @@ def test_a_run_is_not_continued_with_another_recipe(
     assert "another recipe" in capsys.readouterr().err
 
 
+def test_a_run_that_goes_on_from_another_one_names_it(
+    photos: Path, run: Path, tmp_path: Path
+) -> None:
+    command = ["fit-count", str(photos), "--run", str(tmp_path / "next"), *FIT]
+    assert main([*command, "--start", str(run)]) == 0
+    before = json.loads((tmp_path / "next" / "run.json").read_text())["detector_from"]
+    assert before["recipe"]["scenes"] == 16
+    assert before["weights_sha256"]
+
+
+def test_a_run_without_a_finished_epoch_is_nothing_to_start_from(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["fit-count", str(photos), "--run", str(tmp_path / "next"), *FIT]
+    assert main([*command, "--start", str(tmp_path)]) == 2
+    assert "has no finished epoch" in capsys.readouterr().err
+
+
 def test_photos_without_whole_bills_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
