@@ -171,6 +171,12 @@ def parser() -> argparse.ArgumentParser:
         help="also ask about the bills turned, halved, dark, blurred, far away and compressed",
     )
     evaluate.add_argument(
+        "--corners",
+        type=Path,
+        metavar="FILE",
+        help="also ask about halves of the notes whose corners are marked in this CSV file",
+    )
+    evaluate.add_argument(
         "--edges",
         action="store_true",
         help="also ask about pictures made of these photos: several bills, made-up values and"

@@ -157,12 +157,24 @@ def rehearse(given: argparse.Namespace) -> None:
 
 def evaluate(given: argparse.Namespace) -> None:
     """Prints the figures of a version, and writes its answers and a report where told to."""
-    from training.evaluation import answers_file, edges, evaluate, precision, report, tables
+    from training.evaluation import (
+        answers_file,
+        edges,
+        evaluate,
+        note_halves,
+        precision,
+        report,
+        tables,
+    )
 
     photos = scan(given)
     _say_what_is_left_out(given)
     figures, answers = evaluate.evaluate(given.model, photos, slices=given.slices)
     print(tables.lines(figures))
+    if given.corners:
+        halves = note_halves.evaluate_halves(given.model, photos, given.corners)
+        figures["note_halves"] = halves
+        print(f"\n{tables.listed(halves, 'right denomination first, half of the note covered')}")
     if given.edges:
         figures["edges"] = edges.evaluate_edges(given.model, photos)
         print(f"\n{tables.listed(figures['edges'], 'sure answers to pictures of no one bill')}")

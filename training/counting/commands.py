@@ -39,8 +39,8 @@ def export_count(given: argparse.Namespace) -> None:
 def evaluate_count(given: argparse.Namespace) -> None:
     """Prints the figures of a version of the counter, and writes a report where told to."""
     from training.counting.evaluation import evaluate, report
-    from training.counting.scenes import corners
     from training.counting.scenes.stock import stock_of
+    from training.data import corners
 
     photos = scan(given)
     marked = corners.checked(given.corners, photos)

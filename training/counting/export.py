@@ -14,10 +14,10 @@ from training.counting.evaluation.evaluate import names_of, of_scenes
 from training.counting.graph.counter import Counter, frozen, write_saved_model
 from training.counting.graph.trust import Reading, Trust, fitted, probability, signs
 from training.counting.recipe import CountRecipe
-from training.counting.scenes import corners
 from training.counting.scenes.compose import Scene
 from training.counting.scenes.mixture import random_scene
 from training.counting.scenes.stock import Stock, stock_of
+from training.data import corners
 from training.data.dataset import Photo
 from training.data.split import fingerprint, split
 from training.evaluation import model_card

@@ -18,10 +18,9 @@ from training.counting import reader
 from training.counting.detector import network
 from training.counting.detector.batches import HeldOutScenes, Scenes
 from training.counting.recipe import CountRecipe
-from training.counting.scenes import corners
 from training.counting.scenes.mixture import contact_sheet
 from training.counting.scenes.stock import Stock, stock_of
-from training.data import dataset
+from training.data import corners, dataset
 from training.data.dataset import Photo
 from training.data.split import fingerprint, split
 from training.evaluation import model_card

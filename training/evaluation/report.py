@@ -93,6 +93,8 @@ def _markdown(
     ]
     if "slices" in figures:
         parts += ["## The same bills under worse conditions", table(figures["slices"], "condition")]
+    if "note_halves" in figures:
+        parts += ["## The same notes, one half covered", table(figures["note_halves"], "half")]
     if "edges" in figures:
         parts += ["## Sure answers to pictures of no one bill", table(figures["edges"], "picture")]
     if "bfloat16" in figures:

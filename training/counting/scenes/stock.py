@@ -5,8 +5,7 @@ from typing import NamedTuple
 
 from training.augmentation.camera import Pixels
 from training.augmentation.made_up import is_flat
-from training.counting.scenes import corners
-from training.counting.scenes.corners import Flat
+from training.counting.scenes.flat import Flat, flat_bills
 from training.data import dataset
 from training.data.dataset import OTHER, Photo
 
@@ -41,7 +40,7 @@ def stock_of(photos: list[Photo], marked: Path | None = None, *, alone: bool = F
         ValueError: There are flat photos of fewer than two classes of bills; or see `corners.read`.
     """
     readable, pictures = dataset.load(photos)
-    bills = corners.flat_bills(photos, marked) if marked else []
+    bills = flat_bills(photos, marked) if marked else []
     notes: list[Pixels] = []
     things: list[Pixels] = []
     for photo, picture in zip(readable, pictures, strict=True):

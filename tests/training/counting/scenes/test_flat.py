@@ -8,7 +8,7 @@ from PIL import Image
 
 from tests.training.counting.conftest import flat
 from training.augmentation.camera import Pixels
-from training.counting.scenes import corners
+from training.counting.scenes.flat import flat_bills
 from training.counting.scenes.stock import stock_of
 from training.data import dataset
 from training.data.dataset import Photo
@@ -41,7 +41,7 @@ def difference(one: Pixels, other: Pixels) -> float:
 
 def test_a_marked_bill_is_cut_out_and_straightened(photos: list[Photo], tmp_path: Path) -> None:
     file = written(tmp_path, f"{HEADER}20/a-1.png,back,{MARKED}")
-    (found,) = corners.flat_bills(photos, file)
+    (found,) = flat_bills(photos, file)
     assert (found.label, found.side, found.pixels.shape) == ("20", "back", (170, 400, 3))
     assert difference(found.pixels, flat("20")) < 10
 
@@ -60,15 +60,4 @@ def test_scenes_have_the_marked_bills_by_class_and_side(
 def test_of_some_photos_only_their_bills_are_taken(photos: list[Photo], tmp_path: Path) -> None:
     file = written(tmp_path, f"{HEADER}20/a-1.png,back,{MARKED}5/a-1.png,back,{MARKED}")
     some = [photo for photo in photos if photo.label == "5"]
-    assert [bill.label for bill in corners.flat_bills(some, file)] == ["5"]
-
-
-def test_a_mark_in_a_photo_that_is_not_there_is_named(photos: list[Photo], tmp_path: Path) -> None:
-    file = written(tmp_path, f"{HEADER}20/b-1.png,back,{MARKED}")
-    with pytest.raises(ValueError, match=r"marks 20/b-1\.png, which is not among the photos"):
-        corners.checked(file, photos)
-
-
-def test_missing_columns_are_named(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"no columns x4, y4\. Expected file"):
-        corners.read(written(tmp_path, "file,x1,y1,x2,y2,x3,y3\n"))
+    assert [bill.label for bill in flat_bills(some, file)] == ["5"]
