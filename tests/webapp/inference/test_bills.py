@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from serving.client import BadReply
-from webapp.inference.bills import Bill, Contradiction, CountedPhoto, contradiction, read_counts
+from webapp.inference.bills import (
+    Bill,
+    Contradiction,
+    CountedPhoto,
+    confirms,
+    contradiction,
+    read_counts,
+)
 
 PLACES = 16
 # Half as wide and half as high as the square, in its middle.
@@ -149,3 +156,44 @@ def test_an_accepted_list_of_another_value_forbids_the_answer(seen: tuple[str, .
 )
 def test_anything_else_leaves_the_answer_as_it_is(sure_of: str | None, seen: CountedPhoto) -> None:
     assert contradiction(sure_of, seen) is None
+
+
+def of_size(name: str, side: float, score: float) -> Bill:
+    """A square bill, `side` of the photo's width."""
+    far = 0.1 + side
+    return Bill(name, [[0.1, 0.1], [far, 0.1], [far, far], [0.1, far]], score)
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        (of_size("1", 0.3, 0.3), None),
+        (of_size("1", 0.3, 0.6), Contradiction.TWO_VALUES),
+        (of_size("1", 0.4, 0.3), Contradiction.TWO_VALUES),
+    ],
+    ids=["small and in doubt", "small and likely", "in doubt, and as large"],
+)
+def test_a_small_bill_in_doubt_is_part_of_the_one_that_was_answered(
+    other: Bill, expected: Contradiction | None
+) -> None:
+    seen = CountedPhoto([of_size("20", 0.5, 0.8), other], accepted=False)
+    assert contradiction("20", seen) is expected
+    assert contradiction("50", seen) is Contradiction.TWO_VALUES
+    assert contradiction("20", seen._replace(accepted=True)) is Contradiction.TWO_VALUES
+
+
+def test_one_bill_that_is_surely_seen_confirms_what_is_likeliest() -> None:
+    assert confirms("20", counted("20"))
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [counted("50"), counted("20", "20"), counted("20", "1"), counted("20", accepted=False)],
+    ids=["another value", "two bills", "two values", "in doubt"],
+)
+def test_anything_else_confirms_nothing(seen: CountedPhoto) -> None:
+    assert not confirms("20", seen)
+
+
+def test_an_empty_list_confirms_no_money() -> None:
+    assert not confirms("Other", counted())

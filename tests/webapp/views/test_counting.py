@@ -118,6 +118,36 @@ def test_one_bill_in_doubt_leaves_the_answer_as_it_is(counting: App) -> None:
     assert only(ask(counting(), photo))["denomination"] == "5"
 
 
+def doubtful(client: FlaskClient, on: Image.Image) -> Image.Image:
+    """The picture so pale that the classifier finds its value likeliest, but is not sure."""
+    for pale in range(10, 100, 2):
+        photo = Image.blend(on, Image.new("RGB", on.size, "grey"), pale / 100)
+        prediction = only(ask(client, photo, "?count=0"))
+        likeliest = next(iter(prediction["probabilities"]))
+        if not prediction["accepted"] and likeliest == "5":
+            return photo
+    raise AssertionError("at each shade it is sure, or finds another value likeliest")
+
+
+def test_one_accepted_bill_of_the_likeliest_value_makes_it_the_answer(counting: App) -> None:
+    client = counting()
+    photo = doubtful(client, picture([("5", SMALL[0])], on=FIVE))
+    assert only(ask(client, photo, "?count=0"))["denomination"] is None
+    prediction = only(ask(client, picture([("5", SMALL[0])], on=photo)))
+    assert (prediction["denomination"], prediction["value"]) == ("5", 5)
+    assert prediction["accepted"]
+
+
+@pytest.mark.parametrize(("value", "unsure"), [("20", False), ("5", True)])
+def test_a_bill_of_another_value_or_in_doubt_makes_no_answer(
+    counting: App, value: str, unsure: bool
+) -> None:
+    client = counting()
+    photo = doubtful(client, picture([(value, SMALL[0])], on=FIVE, unsure=unsure))
+    shown = picture([(value, SMALL[0])], on=photo, unsure=unsure)
+    assert only(ask(client, shown))["denomination"] is None
+
+
 def test_counting_can_be_left_out(counting: App) -> None:
     answer = ask(counting(), FIVE, "?count=0")
     assert answer["count"] == {"available": False, "reason": "not_asked"}
