@@ -138,6 +138,7 @@ ARROWS = {
         "training.counting.detector",
         "training.augmentation",
         "training.data",
+        "training.evaluation",
         "training.export",
         "webapp.imaging",
     },

@@ -234,6 +234,9 @@ def _add_counter(commands: Any) -> None:
     evaluate.add_argument(
         "--corners", type=Path, help="a CSV file that marks whole bills in the photos"
     )
+    evaluate.add_argument(
+        "--single", type=Path, help="a CSV file with the bill in photos that show only that one"
+    )
     evaluate.add_argument("--report", type=Path, help="a folder for report.md and a picture")
     evaluate.set_defaults(**module)
 

@@ -8,7 +8,7 @@ from tests import specimen
 from tests.end_to_end.conftest import Stack
 from tests.photos import BILLS, real_photos
 from tests.support.servers import ROOT
-from training.counting.scenes.flat import flat_bills
+from training.counting.scenes.stock import flat_bills
 from training.data.dataset import Photo
 
 CORNERS = ROOT / "docs" / "model" / "counter" / "corners.csv"

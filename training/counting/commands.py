@@ -43,8 +43,8 @@ def evaluate_count(given: argparse.Namespace) -> None:
     from training.data import corners
 
     photos = scan(given)
-    marked = corners.checked(given.corners, photos)
-    stock = stock_of(photos, marked, alone=bool(marked))
+    marked, single = (corners.checked(file, photos) for file in (given.corners, given.single))
+    stock = stock_of(photos, marked, single, alone=bool(marked))
     scenes = evaluate.of_scenes(given.model, stock, given.scenes)
     print(report.lines(scenes))
     real = evaluate.of_photos(given.model, photos)

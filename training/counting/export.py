@@ -7,27 +7,32 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from training.counting import fit, reader
+from training.counting import finding, fit, reader
 from training.counting.detector.boxes import Boxes
 from training.counting.evaluation import judging
 from training.counting.evaluation.evaluate import names_of, of_scenes
+from training.counting.graph import thresholds
 from training.counting.graph.counter import Counter, frozen, write_saved_model
 from training.counting.graph.trust import Reading, Trust, fitted, probability, signs
 from training.counting.recipe import CountRecipe
-from training.counting.scenes.compose import Scene
 from training.counting.scenes.mixture import random_scene
+from training.counting.scenes.scene import Scene
 from training.counting.scenes.stock import Stock, stock_of
 from training.data import corners
 from training.data.dataset import Photo
 from training.data.split import fingerprint, split
 from training.evaluation import model_card
-from training.export.calibration import Selection, best_temperature, select
+from training.export.calibration import Selection, best_temperature
 from training.export.version import draft_beside, publish, write_warm_up
 from training.progress import say
 from training.rehearsal.parts import Parts
+from training.teaching.lessons import Examples
 
 RISK = 0.01
 """Share of wrong lists tolerated among accepted ones."""
+HARDEST_RISK = 0.01
+"""Share of fans in hard light for which a wrong list is accepted: few of their lists are, so that
+among all accepted ones they would hardly count."""
 _BELIEVED = (0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5)
 """The least probabilities of a bill to choose from."""
 SCENES = 2_400
@@ -53,18 +58,22 @@ def export(run: Path, photos: list[Photo], models: Path, number: int = SCENES) -
     detector, parts, facts = fit.load(run)
     seed, classes = facts["recipe"]["seed"], facts["classes"]
     judges = _unseen(facts, photos)
-    temperature = _temperature(parts, judges, classes, seed, number)
+    cut = reader.examples(
+        judges, parts, finding.finder(detector), number, np.random.default_rng((seed, 3))
+    )
+    temperature = _temperature(parts, cut, classes)
     say(f"temperature of the reader: {temperature:.2f}")
     untrusted = Trust(temperature, 0.0, [], 0.0)
     counter = Counter(frozen(detector), frozen(parts.whole), classes, untrusted)
-    scenes = _scenes(judges, seed, number)
-    trust, selection = _trusted(counter, scenes, untrusted)
+    scenes, hardest = _scenes(judges, seed, number)
+    trust, selection = _trusted(counter, scenes, hardest, untrusted)
     with draft_beside(models) as draft:
         write_saved_model(draft, detector, parts.whole, classes, trust)
         warm_up = [("serving_default", "image", scenes[0].pixels[None])]
         write_warm_up(draft, models.name, warm_up, batches=(1,))
         chosen = {
             "risk": RISK,
+            "risk_of_hardest": HARDEST_RISK,
             "selection": selection._asdict(),
             "measures": _measured(draft, judges, number // 12),
         }
@@ -80,27 +89,38 @@ def _unseen(facts: dict[str, Any], photos: list[Photo]) -> Stock:
             "These are not the photos that the run was trained on, so it is unknown which of them"
             f" it has not seen. It was trained by: {facts['command']}"
         )
-    return stock_of(held_out, corners.checked(CountRecipe(**facts["recipe"]).corners, photos))
+    recipe = CountRecipe(**facts["recipe"])
+    files = [corners.checked(file, photos) for file in (recipe.corners, recipe.single)]
+    return stock_of(held_out, *files)
 
 
-def _temperature(parts: Parts, judges: Stock, classes: list[str], seed: int, number: int) -> float:
-    cut = reader.examples(judges, parts, number, np.random.default_rng((seed, 3)))
+def _temperature(parts: Parts, cut: Examples, classes: list[str]) -> float:
     labels = np.array([classes.index(name) for name in cut.labels.tolist()])
     return best_temperature(parts.logits(cut.activations), labels)
 
 
-def _scenes(judges: Stock, seed: int, number: int) -> list[Scene]:
-    """Returns scenes as those it learnt from, and as many of each kind it is judged by."""
+def _scenes(judges: Stock, seed: int, number: int) -> tuple[list[Scene], NDArray[np.bool_]]:
+    """Returns scenes, and which of them are the hardest: fans in hard light, a quarter of all.
+
+    A half is of the kinds that it is judged by, plain and hard, the rest as those it learnt from.
+    """
     rng = np.random.default_rng((seed, 4))
-    each = number // (2 * len(judging.KINDS))
-    plain = (
-        judging.scenes(kind, judges, seed, each, hard=False) for kind in judging.KINDS.values()
-    )
-    scenes = [made for some in plain for made in some]
-    return scenes + [random_scene(judges, rng) for _ in range(number - len(scenes))]
+    fans = list(judging.scenes(judging.KINDS[judging.FANS], judges, seed, number // 4, hard=True))
+    kinds = judging.kinds_of(judges).values()
+    each = number // (4 * len(kinds))
+    scenes = fans + [
+        made
+        for kind in kinds
+        for hard in (False, True)
+        for made in judging.scenes(kind, judges, seed, each, hard=hard)
+    ]
+    scenes += [random_scene(judges, rng) for _ in range(number - len(scenes))]
+    return scenes, np.arange(number) < len(fans)
 
 
-def _trusted(counter: Counter, scenes: list[Scene], untrusted: Trust) -> tuple[Trust, Selection]:
+def _trusted(
+    counter: Counter, scenes: list[Scene], hardest: NDArray[np.bool_], untrusted: Trust
+) -> tuple[Trust, Selection]:
     """Returns what lists are worth: every other scene decides all but the threshold, the rest that.
 
     A list counts as right where its bills are exactly those that are there.
@@ -117,7 +137,7 @@ def _trusted(counter: Counter, scenes: list[Scene], untrusted: Trust) -> tuple[T
     told, exact = signs(reading, believed), right(believed)
     weights = fitted(told.numpy()[::2].astype(np.float64), exact[::2])
     sure = probability(told[1::2], weights).numpy()
-    selection = select(sure, exact[1::2], RISK)
+    selection = thresholds.strictest(sure, exact[1::2], hardest[1::2], RISK, HARDEST_RISK)
     trust = untrusted._replace(believed=believed, weights=weights, threshold=selection.threshold)
     return trust, selection
 

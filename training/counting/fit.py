@@ -14,7 +14,7 @@ import numpy as np
 
 from training import run_folder
 from training.checkpoint import Checkpoint, finished
-from training.counting import reader
+from training.counting import finding, reader
 from training.counting.detector import network
 from training.counting.detector.batches import HeldOutScenes, Scenes
 from training.counting.recipe import CountRecipe
@@ -60,10 +60,10 @@ def fit(
     cv2.setNumThreads(1)
     detector_from = _history_of(recipe.start)
     detector = _trained(Path(recipe.start)) if recipe.start else network.build(recipe.weights)
-    marked = corners.checked(recipe.corners, photos)
+    files = [corners.checked(file, photos) for file in (recipe.corners, recipe.single)]
     say(f"reading {len(photos):,} photos: near-duplicates, what is held out, flat bills")
     training, held_out = split(photos, recipe.seed)
-    stock, judges = (stock_of(part, marked) for part in (training, held_out))
+    stock, judges = (stock_of(part, *files) for part in (training, held_out))
     if resume:
         _require_same(run, recipe, photos)
     else:
@@ -72,7 +72,7 @@ def fit(
         run_folder.begin(run / DETECTOR, facts)
         contact_sheet(stock, recipe.seed).save(run / SCENES)
     _fit_detector(detector, stock, judges, recipe, run / DETECTOR)
-    _fit_reader(stock, recipe, run / READER)
+    _fit_reader(stock, recipe, finding.finder(_trained(run)), run / READER)
 
 
 def load(run: Path) -> tuple[keras.Model, Parts, dict[str, Any]]:
@@ -138,15 +138,17 @@ def _compile(detector: keras.Model, recipe: CountRecipe, steps: int) -> None:
     )
 
 
-def _fit_reader(stock: Stock, recipe: CountRecipe, run: Path) -> None:
+def _fit_reader(stock: Stock, recipe: CountRecipe, find: finding.Finder, run: Path) -> None:
     if (run / WEIGHTS).is_file():
         return
     version = Path(recipe.weights)
     card, kept = model_card.read(version), rehearsal.read(version)
     before, after = (parts.of_version(version, card) for _ in range(2))
+    if recipe.start:
+        after.whole.load_weights(Path(recipe.start) / READER / WEIGHTS)
     say("stage 2 of 2: reading what is cut out")
     rng = np.random.default_rng((recipe.seed, 2))
-    new = reader.examples(stock, after, recipe.cuttings, rng)
+    new = reader.examples(stock, after, find, recipe.cuttings, rng)
     steps = max(1, round(_PASSES * len(new.labels) / (BATCH * _NEW_SHARE)))
     told = Before(before, card["classes"], card["temperature"])
     lessons = Lessons(told, new, kept, card["classes"], steps, recipe.seed, _NEW_SHARE)
@@ -181,11 +183,12 @@ def _facts(
 
 
 def _history_of(start: str) -> dict[str, Any] | None:
-    """Returns how the detector that a run goes on from was made."""
+    """Returns how the detector and the reader that a run goes on from were made."""
     if not start:
         return None
-    digest = run_folder.weights_digest(Path(start) / DETECTOR)
-    begun = run_folder.read(Path(start))
-    return {name: begun.get(name) for name in ("command", "recipe", "detector_from")} | {
-        "weights_sha256": digest
+    digests = {
+        "weights_sha256": run_folder.weights_digest(Path(start) / DETECTOR),
+        "reader_sha256": run_folder.weights_digest(Path(start) / READER),
     }
+    begun = run_folder.read(Path(start))
+    return {name: begun.get(name) for name in ("command", "recipe", "detector_from")} | digests

@@ -10,43 +10,62 @@ import numpy as np
 import tensorflow as tf
 from numpy.random import Generator
 
-from training.augmentation.camera import Pixels
+from training.augmentation.camera import Pixels, Strength
 from training.counting.detector.targets import Turned, turned
+from training.counting.finding import Finder
 from training.counting.graph.crops import cut_out
-from training.counting.scenes.compose import Scene
 from training.counting.scenes.mixture import random_scene
+from training.counting.scenes.scene import Scene, bare, taken
 from training.counting.scenes.stock import Stock
 from training.data.dataset import OTHER
 from training.progress import say
 from training.rehearsal.parts import Floats, Parts
 from training.teaching.lessons import Examples
+from webapp.imaging.preprocessing import COUNT_SIZE
 
 _OTHER_PLACES = 3
 """Places of no bill that are cut out of a scene without bills."""
+_BARE = 0.2
+"""Scenes that are a picture of something else, beside those of the mixture."""
 _TOGETHER = 512
 """Cut-outs kept as pixels at a time."""
 
 
-def examples(stock: Stock, parts: Parts, number: int, rng: Generator) -> Examples:
-    """Returns at least `number` cut-outs, as activations of the layer behind which is taught."""
+def examples(stock: Stock, parts: Parts, find: Finder, number: int, rng: Generator) -> Examples:
+    """Returns at least `number` cut-outs, as activations of the layer behind which is taught.
+
+    Args:
+        stock: What scenes are made of.
+        parts: The classifier that is taught.
+        find: What is no bill is cut out where this one is deceived: those are the places that the
+            reader will be asked about.
+        number: How many cut-outs.
+        rng: The only source of chance.
+    """
     activations: list[Floats] = []
     labels: list[str] = []
     while len(labels) < number:
-        pixels, names = _cut_outs(stock, min(number, _TOGETHER), rng)
+        pixels, names = cut_outs(stock, find, min(number, _TOGETHER), rng)
         activations.append(parts.activations(pixels))
         labels += names
         say(f"cut-outs to read: {len(labels):,} of {number:,}")
     return Examples(np.concatenate(activations), np.array(labels))
 
 
-def _cut_outs(stock: Stock, number: int, rng: Generator) -> tuple[Pixels, list[str]]:
+def cut_outs(stock: Stock, find: Finder, number: int, rng: Generator) -> tuple[Pixels, list[str]]:
+    """Returns at least `number` cut-outs, uint8 [M,224,224,3], and the class of each."""
+    others = stock.things + stock.notes
     pixels: list[Pixels] = []
     names: list[str] = []
     while len(names) < number:
-        made = random_scene(stock, rng)
+        if others and rng.random() < _BARE:
+            made = taken(bare(others, rng), rng, Strength(), COUNT_SIZE)
+        else:
+            made = random_scene(stock, rng)
         places = [(bill.label, turned(bill.box)) for bill in made.bills]
-        if not made.bills and not made.unclear.any():
-            places = [(OTHER, _anywhere(rng)) for _ in range(_OTHER_PLACES)]
+        if made.empty:
+            deceived = find(made.pixels)[:_OTHER_PLACES] or [_anywhere(rng)]
+            places = [(OTHER, place) for place in deceived]
         if places:
             pixels.append(_cut(made, [_moved(place, rng) for _, place in places]))
             names += [name for name, _ in places]

@@ -19,7 +19,10 @@ class CountRecipe:
     corners: str = setting(
         "", "a CSV file with the corners of whole bills in photos that they do not fill"
     )
-    start: str = setting("", "a finished run whose detector this one goes on from")
+    single: str = setting(
+        "", "a CSV file with the corners of the bill in photos that show only that one"
+    )
+    start: str = setting("", "a finished run whose detector and reader this one goes on from")
     scenes: int = setting(24_000, "scenes shown to the detector", least=1)
     cuttings: int = setting(12_000, "cut-out bills shown to the reader", least=1)
     rate: float = setting(2e-3, "highest learning rate of the detector", least=1e-9)

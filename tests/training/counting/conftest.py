@@ -5,6 +5,7 @@ import pytest
 
 from tests import specimen
 from training.augmentation.camera import Pixels
+from training.counting.scenes.photos import Known
 from training.counting.scenes.stock import Stock
 
 VALUES = ("1", "5", "20")
@@ -17,7 +18,9 @@ def flat(value: str) -> Pixels:
 
 @pytest.fixture(scope="session")
 def stock() -> Stock:
-    """Three drawn bills, another note, and two plain backgrounds."""
+    """Three drawn bills, a photo of each, another note, and two plain backgrounds."""
     note = np.asarray(specimen.other(width=400).resize((400, 170)).convert("RGB"))
     plain = [np.full((60, 80, 3), grey, np.uint8) for grey in (60, 200)]
-    return Stock({value: [[flat(value)]] for value in VALUES}, [note], plain, plain)
+    whole = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
+    known = [Known(value, whole, flat(value)) for value in VALUES]
+    return Stock({value: [[flat(value)]] for value in VALUES}, [note], plain, plain, known)

@@ -87,6 +87,7 @@ def test_a_run_that_goes_on_from_another_one_names_it(
     before = json.loads((tmp_path / "next" / "run.json").read_text())["detector_from"]
     assert before["recipe"]["scenes"] == 16
     assert before["weights_sha256"]
+    assert before["reader_sha256"]
 
 
 def test_a_run_without_a_finished_epoch_is_nothing_to_start_from(
@@ -129,6 +130,7 @@ def test_the_card_tells_the_recipe_and_how_sure_lists_are(version: Path) -> None
     assert card["kind"] == "counter"
     assert 0 <= card["threshold"] <= 1
     assert card["selection"]["of"] == 10
+    assert card["risk_of_hardest"] == 0.01
     assert "no bill, hard" in card["measures"]["held_out_scenes"]
 
 

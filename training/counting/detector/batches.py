@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from training.augmentation.camera import Pixels
 from training.counting.detector import network
 from training.counting.detector.targets import DETECTOR_SIZE, target
-from training.counting.scenes.compose import Scene
 from training.counting.scenes.mixture import random_scene
+from training.counting.scenes.scene import Scene
 from training.counting.scenes.stock import Stock
 
 _Floats = NDArray[np.float32]

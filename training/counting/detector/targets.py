@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from training.counting.scenes.compose import Scene
 from training.counting.scenes.places import Quad
+from training.counting.scenes.scene import Scene
 from training.counting.scenes.visible import Bill
 
 STRIDE = 8

@@ -49,7 +49,7 @@ def read(answer: dict[str, tf.Tensor]) -> list[tuple[list[str], bool]]:
 def of_scenes(version: Path, stock: Stock, number: int = SCENES) -> dict[str, Any]:
     """Returns the figures of each kind of scene, as the photos are and in hard light."""
     count, found = counting(version), {}
-    for name, kind in judging.KINDS.items():
+    for name, kind in judging.kinds_of(stock).items():
         for hard in (False, True):
             made = judging.scenes(kind, stock, SEED, number, hard=hard)
             title = f"{name}, hard" if hard else name

@@ -9,10 +9,13 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from training.augmentation.camera import Pixels, Strength
-from training.counting.scenes import places
-from training.counting.scenes.compose import Scene, compose
+from training.counting.scenes import photos, places
+from training.counting.scenes.compose import LAID_FLAT, Handling, compose
+from training.counting.scenes.joined import joined
 from training.counting.scenes.places import Placer
+from training.counting.scenes.scene import Scene, taken
 from training.counting.scenes.stock import Stock
+from webapp.imaging.preprocessing import COUNT_SIZE
 
 _NO_EFFECTS = Strength(shadow=0, glare=0, colour=0, blur=0, noise=0, jpeg=0)
 BATCH = 8
@@ -25,20 +28,35 @@ class Kind(NamedTuple):
         numbers: The least and the largest number of bills.
         arrangements: How they may lie, see `places`.
         differ: Whether no two bills are of one class.
+        handling: What hands do to them.
+        photos: Whether each bill is a photo of its own, beside the others.
     """
 
     numbers: tuple[int, int]
     arrangements: tuple[Placer, ...]
     differ: bool = False
+    handling: Handling = LAID_FLAT
+    photos: bool = False
 
 
+FANS = "fans and stacks of 2 to 5, 40 to 60 % covered"
 KINDS = {
     "two different bills side by side": Kind((2, 2), (places.rows,), differ=True),
     "2 to 5 bills, up to 30 % covered": Kind((2, 5), (places.apart, places.up_to_30)),
-    "fans and stacks of 2 to 5, 40 to 60 % covered": Kind((2, 5), (places.half_covered,)),
+    FANS: Kind((2, 5), (places.half_covered,)),
+    "1 to 4 bills, bent and held by a hand": Kind(
+        (1, 4), (places.apart, places.up_to_30, places.fanned), handling=Handling(bent=0.7, held=1)
+    ),
+    "photos of one bill": Kind((1, 1), (), photos=True),
+    "photos of two different bills, joined": Kind((2, 2), (), differ=True, photos=True),
     "one bill": Kind((1, 1), (places.apart,)),
     "no bill": Kind((0, 0), (places.apart,)),
 }
+
+
+def kinds_of(stock: Stock) -> dict[str, Kind]:
+    """Returns the kinds that there is something to make of."""
+    return {name: kind for name, kind in KINDS.items() if stock.known or not kind.photos}
 
 
 class Answer(NamedTuple):
@@ -81,8 +99,12 @@ def scenes(kind: Kind, stock: Stock, seed: int, number: int, *, hard: bool) -> I
 def _composed(kind: Kind, stock: Stock, rng: Generator, odds: Strength) -> Scene | None:
     """Returns a scene, or None where not all bills found a place or one is hardly seen."""
     wanted = int(rng.integers(kind.numbers[0], kind.numbers[1] + 1))
-    place = kind.arrangements[rng.integers(len(kind.arrangements))]
-    made = compose(stock, wanted, place, rng, odds)
+    if kind.photos:
+        frames = [photos.framed(stock.known, rng) for _ in range(wanted)]
+        made = taken(joined(frames, rng) if wanted > 1 else frames[0], rng, odds, COUNT_SIZE)
+    else:
+        place = kind.arrangements[rng.integers(len(kind.arrangements))]
+        made = compose(stock, wanted, place, rng, odds, handling=kind.handling)
     labels = [bill.label for bill in made.bills]
     alike = kind.differ and len(set(labels)) < len(labels)
     return None if len(labels) != wanted or alike else made

@@ -36,6 +36,11 @@ def write_saved_model(
     tf.saved_model.save(tf.Module(), str(folder), {"serving_default": answer})
 
 
+def halved(image: tf.Tensor) -> tf.Tensor:
+    """Returns uint8 [N,448,448,3] as the detector takes it, float32 [N,224,224,3]."""
+    return tf.nn.avg_pool2d(tf.cast(image, tf.float32), 2, 2, "VALID")
+
+
 def frozen(model: keras.Model) -> Network:
     """Returns a model with its weights as constants, which servers compute once when they load."""
     folded = with_folded_batch_norm(model)
@@ -73,8 +78,7 @@ class Counter:
 
     def look(self, image: tf.Tensor) -> Reading:
         """Finds candidates in uint8 [N,448,448,3] and reads the hottest."""
-        half = tf.nn.avg_pool2d(tf.cast(image, tf.float32), 2, 2, "VALID")
-        found = boxes(self._detector(half))
+        found = boxes(self._detector(halved(image)))
         places = _hottest(found.heat)
         money = tf.cond(
             tf.shape(places)[0] > 0,

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from training.augmentation import camera, layout
 from training.augmentation.camera import Pixels
-from training.counting.scenes import places
+from training.counting.scenes import hands, paper, places
 from training.counting.scenes.places import Placer, Quad
+from training.counting.scenes.scene import Frame, Scene, taken
 from training.counting.scenes.stock import Stock
-from training.counting.scenes.visible import Bill, visible
+from training.counting.scenes.visible import visible
 from webapp.imaging.preprocessing import COUNT_SIZE
 
 _PLAIN = 0.25
@@ -24,19 +25,19 @@ _COVERED = 0.25
 _THINGS = 0.5
 
 
-class Scene(NamedTuple):
-    """A composed picture.
+class Handling(NamedTuple):
+    """The probability of what hands do to bills.
 
     Attributes:
-        pixels: uint8 [S,S,3] RGB, letterboxed as the front end does it.
-        bills: Those of which at least `SEEN` lies open.
-        unclear: Where something lies that is neither a bill to count nor surely none, bool
-            [S,S].
+        bent: That a bill is curled or folded.
+        held: That a hand holds one of them.
     """
 
-    pixels: Pixels
-    bills: list[Bill]
-    unclear: NDArray[np.bool_]
+    bent: float = 0.0
+    held: float = 0.0
+
+
+LAID_FLAT = Handling()
 
 
 def compose(
@@ -46,6 +47,7 @@ def compose(
     rng: Generator,
     odds: camera.Strength,
     side: int = COUNT_SIZE,
+    handling: Handling = LAID_FLAT,
 ) -> Scene:
     """Returns a scene of at most `number` bills (fewer where they find no place).
 
@@ -56,21 +58,35 @@ def compose(
         rng: The only source of chance.
         odds: The probability of each effect of light and lens.
         side: Of the scene, in pixels: the usual one or half of it.
+        handling: What hands do to the bills. Chance for it comes from streams of its own, so that
+            scenes of bills that lie flat are the same ones whether or not it exists.
     """
+    return taken(framed(stock, number, place, rng, odds, handling), rng, odds, side)
+
+
+def framed(
+    stock: Stock,
+    number: int,
+    place: Placer,
+    rng: Generator,
+    odds: camera.Strength,
+    handling: Handling = LAID_FLAT,
+) -> Frame:
+    """Returns what `compose` has the camera see."""
     frame = _frame(rng)
     canvas = _table(stock if number else _without_bills(stock), frame, rng)
     owner = np.zeros(canvas.shape[:2], np.int16)
     if rng.random() < _THINGS:
         _scatter(stock, canvas, owner, rng)
     quads = place(number, frame, rng) if number else []
-    laid = _lay(stock, canvas, owner, quads, rng, shadows=rng.spawn(1)[0].random() < odds.shadow)
+    shadows = rng.spawn(1)[0].random() < odds.shadow
+    hand = _hand(quads, canvas, rng, handling.held)
+    laid = _lay(stock, canvas, owner, quads, rng, shadows=shadows, bent=handling.bent)
+    if hand:
+        hands.draw_before(hand, canvas, owner, rng.spawn(1)[0])
     if rng.random() < _COVERED:
         _cover(canvas, owner, rng)
-    bills, unclear = visible(laid, owner)
-    small = (frame[0] * side // COUNT_SIZE, frame[1] * side // COUNT_SIZE)
-    canvas = np.asarray(cv2.resize(canvas, small, interpolation=cv2.INTER_AREA), np.uint8)
-    mask = cv2.resize(unclear.astype(np.uint8), small, interpolation=cv2.INTER_NEAREST)
-    return _letterboxed(_shot(canvas, rng, odds), bills, np.asarray(mask, bool), side)
+    return Frame(canvas, *visible(laid, owner), empty=not laid)
 
 
 def _frame(rng: Generator) -> tuple[int, int]:
@@ -118,6 +134,7 @@ def _lay(
     rng: Generator,
     *,
     shadows: bool,
+    bent: float,
 ) -> list[tuple[str, Quad]]:
     laid = []
     (chance,) = rng.spawn(1)
@@ -126,10 +143,26 @@ def _lay(
         bill = _any_of(stock.bills[label], rng)
         if shadows:
             _cast_shadow(canvas, place, chance)
-        layout.paste(_worn(bill, rng), place, canvas)
-        cv2.fillConvexPoly(owner, place.astype(np.int32), number)
+        bill = _worn(bill, rng)
+        if bent and chance.random() < bent:
+            owner[paper.lay_bent(bill, place, canvas, chance)] = number
+        else:
+            layout.paste(bill, place, canvas)
+            cv2.fillConvexPoly(owner, place.astype(np.int32), number)
         laid.append((label, place))
     return laid
+
+
+def _hand(quads: list[Quad], canvas: Pixels, rng: Generator, held: float) -> hands.Hand | None:
+    """Returns the hand that will hold bills, if one does, having drawn what is behind them."""
+    if not (held and quads):
+        return None
+    (chance,) = rng.spawn(1)
+    if chance.random() >= held:
+        return None
+    hand = hands.hand_at(quads, chance)
+    hands.draw_behind(hand, canvas, chance)
+    return hand
 
 
 def _any_of(sides: list[list[Pixels]], rng: Generator) -> Pixels:
@@ -168,33 +201,3 @@ def _cover(canvas: Pixels, owner: NDArray[np.int16], rng: Generator) -> None:
         turn = float(rng.uniform(0, 180))
         cv2.ellipse(canvas, centre, axes, turn, 0, 360, [int(c) for c in skin], -1)
         cv2.ellipse(owner, centre, axes, turn, 0, 360, 0, -1)
-
-
-def _shot(canvas: Pixels, rng: Generator, odds: camera.Strength) -> Pixels:
-    """Returns the frame as a camera sees it; the effects are those of a square."""
-    height, width = canvas.shape[:2]
-    side = max(height, width)
-    square = np.zeros((side, side, 3), np.uint8)
-    square[:height, :width] = canvas
-    return camera.shoot(square, rng, odds)[:height, :width]
-
-
-def _letterboxed(canvas: Pixels, bills: list[Bill], unclear: NDArray[np.bool_], side: int) -> Scene:
-    height, width = canvas.shape[:2]
-    left, top = (side - width) // 2, (side - height) // 2
-    within = np.s_[top : top + height, left : left + width]
-    pixels = np.zeros((side, side, 3), np.uint8)
-    pixels[within] = canvas
-    mask = np.zeros((side, side), bool)
-    mask[within] = unclear
-    # The scene's longer side is the frame's, so that its pixels shrink by one factor both ways.
-    start = np.array([left, top], np.float32) / side
-    moved = [
-        bill._replace(
-            box=np.asarray(bill.box / COUNT_SIZE + start, np.float32),
-            spot=np.asarray(bill.spot / COUNT_SIZE + start, np.float32),
-            radius=bill.radius / COUNT_SIZE,
-        )
-        for bill in bills
-    ]
-    return Scene(pixels, moved, mask)

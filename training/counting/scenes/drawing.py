@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from training.augmentation.camera import Pixels
-from training.counting.scenes.compose import Scene
+from training.counting.scenes.scene import Scene
 
 
 def drawn(scene: Scene) -> Pixels:

@@ -110,9 +110,36 @@ def stacked(number: int, frame: tuple[int, int], rng: Generator) -> list[Quad]:
     return found
 
 
+def close_up(_number: int, frame: tuple[int, int], rng: Generator) -> list[Quad]:
+    """Returns the place of one bill that is larger than the frame, and so seen in part."""
+    width = frame[0] * rng.uniform(0.9, 2.2)
+    turn = rng.normal(0, 0.2) if rng.random() < 0.7 else rng.uniform(0, 2 * math.pi)
+    height = width / BILL_ASPECT
+    away = rng.uniform(-0.5, 0.5, 2) * [max(width - frame[0], 0), max(height - frame[1], 0)]
+    return [quad((frame[0] / 2 + away[0], frame[1] / 2 + away[1]), width, turn, rng)]
+
+
 Placer = Callable[[int, tuple[int, int], Generator], list[Quad]]
 PLACERS: tuple[Placer, ...] = (apart, rows, overlapping, fanned, stacked)
 """What scenes to learn from are arranged by."""
+
+
+def oblique(place: Placer) -> Placer:
+    """Returns places as a camera sees them from aside: narrower one way, far ends smaller."""
+
+    def placed(number: int, frame: tuple[int, int], rng: Generator) -> list[Quad]:
+        turn, narrow = rng.uniform(0, math.pi), rng.uniform(0.4, 0.85)
+        keystone = rng.uniform(-0.35, 0.35) / max(frame)
+        c, s = math.cos(turn), math.sin(turn)
+        axes, middle = np.array([[c, -s], [s, c]]), np.array(frame) / 2
+        found = []
+        for corners in place(number, frame, rng):
+            along = (corners - middle) @ axes * [1, narrow]
+            along /= np.maximum(0.4, 1 + keystone * along[:, 1:])
+            found.append(np.asarray(along @ axes.T + middle, np.float32))
+        return found
+
+    return placed
 
 
 def _shift(rng: Generator) -> NDArray[np.float64]:

@@ -1,13 +1,36 @@
 """What scenes are made of: flat bills by class, other notes, other things, backgrounds."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from training.augmentation.augment import BILL_ASPECT
 from training.augmentation.camera import Pixels
 from training.augmentation.made_up import is_flat
-from training.counting.scenes.flat import Flat, flat_bills
-from training.data import dataset
-from training.data.dataset import OTHER, Photo
+from training.counting.scenes.photos import Known, known
+from training.data import corners, dataset
+from training.data.dataset import CACHED_SIDE, OTHER, Photo
+
+_HEIGHT = round(CACHED_SIDE / BILL_ASPECT)
+_FLAT = np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) * [CACHED_SIDE, _HEIGHT]
+
+
+class Flat(NamedTuple):
+    """A bill that fills a picture.
+
+    Attributes:
+        label: Its class.
+        side: The side that is seen, or empty.
+        pixels: uint8 [H,W,3].
+    """
+
+    label: str
+    side: str
+    pixels: Pixels
 
 
 class Stock(NamedTuple):
@@ -19,21 +42,31 @@ class Stock(NamedTuple):
         notes: Flat photos of notes that are no US bills of the classes.
         things: Pictures of anything else, laid beside and over bills.
         backgrounds: What bills are laid on.
+        known: Photos that show one bill and no other.
     """
 
     bills: dict[str, list[list[Pixels]]]
     notes: list[Pixels]
     things: list[Pixels]
     backgrounds: list[Pixels]
+    known: Sequence[Known] = ()
 
 
-def stock_of(photos: list[Photo], marked: Path | None = None, *, alone: bool = False) -> Stock:
+def stock_of(
+    photos: list[Photo],
+    marked: Path | None = None,
+    single: Path | None = None,
+    *,
+    alone: bool = False,
+) -> Stock:
     """Reads photos and sorts them.
 
     Args:
         photos: All of them.
         marked: A file with the corners of bills in them, see `corners`.
-        alone: Whether those bills are the only ones, and not also each photo that a bill fills.
+        single: A file with the corners of the bill in photos that show only that one.
+        alone: Whether the bills of `marked` are the only ones, and not also each photo that a
+            bill fills.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -48,7 +81,8 @@ def stock_of(photos: list[Photo], marked: Path | None = None, *, alone: bool = F
             bills.append(Flat(photo.label, photo.side, picture))
         elif photo.label == OTHER:
             (notes if is_flat(picture) else things).append(picture)
-    return Stock(_sorted(bills), notes, things, dataset.backgrounds(readable, pictures))
+    found = known(readable, pictures, single) if single else []
+    return Stock(_sorted(bills), notes, things, dataset.backgrounds(readable, pictures), found)
 
 
 def _sorted(bills: list[Flat]) -> dict[str, list[list[Pixels]]]:
@@ -61,3 +95,24 @@ def _sorted(bills: list[Flat]) -> dict[str, list[list[Pixels]]]:
             " least two classes, about 2.35 times as wide as high."
         )
     return {label: list(sides.values()) for label, sides in found.items()}
+
+
+def flat_bills(photos: list[Photo], file: Path) -> list[Flat]:
+    """Returns the marked bills of some photos, uint8 [170,400,3] each.
+
+    Raises:
+        ValueError: See `corners.read`.
+    """
+    known = {corners.name_of(photo): photo for photo in photos}
+    return [
+        Flat(photo.label, marked.side, _flat(np.asarray(photo.read()), marked.corners))
+        for marked in corners.read(file)
+        if (photo := known.get(marked.name))
+    ]
+
+
+def _flat(picture: Pixels, there: NDArray[np.float32]) -> Pixels:
+    place = (there * picture.shape[1::-1]).astype(np.float32)
+    matrix = cv2.getPerspectiveTransform(place, _FLAT.astype(np.float32))
+    flat = cv2.warpPerspective(picture, matrix, (CACHED_SIDE, _HEIGHT), flags=cv2.INTER_AREA)
+    return np.asarray(flat, np.uint8)

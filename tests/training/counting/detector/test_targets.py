@@ -9,8 +9,8 @@ import tensorflow as tf
 from training.counting.detector import network
 from training.counting.detector.boxes import PLACES, Boxes, boxes
 from training.counting.detector.targets import CELLS, target, turned
-from training.counting.scenes.compose import Scene
 from training.counting.scenes.places import Quad, quad
+from training.counting.scenes.scene import Scene
 from training.counting.scenes.visible import Bill
 
 

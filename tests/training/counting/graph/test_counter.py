@@ -13,8 +13,8 @@ from training.counting.graph.counter import MOST_READ, Counter
 from training.counting.graph.crops import cut_out
 from training.counting.graph.trust import Trust
 from training.counting.reader import vectors
-from training.counting.scenes.compose import Scene
 from training.counting.scenes.places import Quad
+from training.counting.scenes.scene import Scene
 
 CLASSES = ["1", "20", "Other"]
 # As sure as its least sure class, and less so the likelier a bill was missed.

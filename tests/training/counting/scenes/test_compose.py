@@ -6,8 +6,9 @@ from numpy.random import Generator
 
 from training.augmentation.camera import Strength
 from training.counting.scenes import places
-from training.counting.scenes.compose import Scene, compose
+from training.counting.scenes.compose import Handling, compose
 from training.counting.scenes.places import Quad
+from training.counting.scenes.scene import Scene, bare, taken
 from training.counting.scenes.stock import Stock
 from training.counting.scenes.visible import SEEN
 
@@ -119,3 +120,47 @@ def test_a_scene_of_half_the_size_shows_the_same(stock: Stock) -> None:
     assert half.pixels == pytest.approx(mean, abs=2)
     for one, other in zip(whole.bills, half.bills, strict=True):
         assert one.box == pytest.approx(other.box, abs=1e-6)
+
+
+def handled(stock: Stock, seed: int, handling: Handling) -> Scene:
+    rng = np.random.default_rng(seed)
+    return compose(stock, 1, at(level(160, 120)), rng, NO_EFFECTS, handling=handling)
+
+
+def test_hands_take_chance_from_streams_of_their_own(stock: Stock) -> None:
+    for seed in range(5):
+        flat = handled(stock, seed, Handling())
+        hardly = handled(stock, seed, Handling(bent=1e-12, held=1e-12))
+        assert np.array_equal(flat.pixels, hardly.pixels)
+
+
+def test_a_hand_hides_part_of_a_bill_and_a_bent_bill_has_a_higher_box(stock: Stock) -> None:
+    seeds = range(12)
+    flat, held, bent = (
+        [handled(stock, seed, handling) for seed in seeds]
+        for handling in (Handling(), Handling(held=1), Handling(bent=1))
+    )
+
+    def seen(scenes: list[Scene]) -> float:
+        return sum(bill.seen for made in scenes for bill in made.bills)
+
+    def height(scenes: list[Scene]) -> float:
+        sides = [bill.box[3] - bill.box[0] for made in scenes for bill in made.bills]
+        return float(np.median(np.linalg.norm(sides, axis=1)))
+
+    assert seen(held) < 0.99 * seen(flat)
+    assert height(bent) > 1.05 * height(flat)
+
+
+def test_a_picture_of_something_else_is_shown_as_a_whole(stock: Stock) -> None:
+    picture = np.full((60, 80, 3), 200, np.uint8)
+    picture[:, :40] = 50
+    rng = np.random.default_rng(0)
+    made = taken(bare([picture], rng), rng, NO_EFFECTS, 448)
+    assert made.pixels.shape == (448, 448, 3)
+    assert not made.pixels[:56].any()
+    assert (made.pixels[60:380, :210] == 50).all()
+    assert (made.pixels[60:380, 240:] == 200).all()
+    assert made.empty
+    assert not made.bills
+    assert not made.unclear.any()

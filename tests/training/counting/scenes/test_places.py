@@ -50,3 +50,20 @@ def test_half_covered_bills_each_cover_about_half_of_the_next() -> None:
 def test_the_same_seed_gives_the_same_places() -> None:
     one, two = (places.fanned(3, FRAME, np.random.default_rng(4)) for _ in range(2))
     assert np.array_equal(one, two)
+
+
+def test_a_close_up_shows_a_part_of_one_bill() -> None:
+    frame = np.array([[0, 0], [FRAME[0], 0], FRAME, [0, FRAME[1]]], np.float32)
+    found = drawn(places.close_up, 1)
+    open_shares = [shared(frame, place) for (place,) in found]
+    widths = [np.linalg.norm(place[1] - place[0]) for (place,) in found]
+    assert min(open_shares) > 0.3
+    assert np.mean(np.array(widths) > FRAME[0]) > 0.7
+
+
+def test_from_aside_bills_look_narrower_one_way() -> None:
+    whole = [cv2.contourArea(place) for found in drawn(places.rows, 3) for place in found]
+    aside = [
+        cv2.contourArea(place) for found in drawn(places.oblique(places.rows), 3) for place in found
+    ]
+    assert 0.3 < np.mean(aside) / np.mean(whole) < 0.9

@@ -8,8 +8,7 @@ from PIL import Image
 
 from tests.training.counting.conftest import flat
 from training.augmentation.camera import Pixels
-from training.counting.scenes.flat import flat_bills
-from training.counting.scenes.stock import stock_of
+from training.counting.scenes.stock import flat_bills, stock_of
 from training.data import dataset
 from training.data.dataset import Photo
 
