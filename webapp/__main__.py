@@ -47,11 +47,19 @@ def _check_address(settings: Settings) -> None:
     try:
         with socket.create_server((host, port), family=family):
             return
-    except OSError as error:
+    except (OSError, TypeError) as error:
         raise BadSetting(
-            f"Cannot listen on {join(host, port)} ({os.strerror(error.errno or 0)}). "
+            f"Cannot listen on {join(host, port)} ({_reason(error)}). "
             f"Set {variable('web_port')} to a free port, or {variable('host')} to another address."
         ) from error
+
+
+def _reason(error: OSError | TypeError) -> str:
+    if isinstance(error, TypeError):
+        return str(error)
+    # A name that cannot be looked up has a number of its own kind, and the address behind it.
+    number = error.errno or 0
+    return os.strerror(number) if number >= 0 else str(error.strerror).partition(" (while")[0]
 
 
 if __name__ == "__main__":

@@ -11,6 +11,11 @@ from urllib.parse import urlsplit
 PREFIX = "US_BILLS_"
 # gRPC takes several servers by number only; by name one name stands for all of them.
 _SEVERAL_SERVERS = re.compile(r"grpcs?://\d+(\.\d+){3}:\d+(,\d+(\.\d+){3}:\d+)+")
+# gRPC has no usual port. A name has labels of at most 63 letters each (RFC 1035).
+_HOST = r"(\[[\w:.%]+\]|[\w-]{1,63}(\.[\w-]{1,63})*\.?)"
+_ONE_SERVER = re.compile(
+    rf"(grpcs?://{_HOST}:\d{{1,5}}|https?://{_HOST}(:\d{{1,5}})?)/?", re.ASCII | re.IGNORECASE
+)
 # Prometheus's own variable, set by the server for its processes and read as its library is
 # imported: the folder where they share their counts. Named here, where nothing imports that.
 COUNTS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -59,16 +64,12 @@ def _origins(value: str) -> str:
 
 
 def _server_url(value: str) -> str:
-    if _SEVERAL_SERVERS.fullmatch(value):
-        return value
     try:
-        url = urlsplit(value)
-        # gRPC has no usual port. `port` reads the number only now, and raises where it is none.
-        ports = url.port is not None or not url.scheme.startswith("grpc")
-        complete = bool(url.hostname and ports) and url.path in ("", "/")
+        # `urlsplit` raises where the port is none, or the address in brackets.
+        one = _ONE_SERVER.fullmatch(value) and urlsplit(value).port != 0
     except ValueError:
-        complete = False
-    if not complete or url.scheme not in ("grpc", "grpcs", "http", "https"):
+        one = False
+    if not (one or _SEVERAL_SERVERS.fullmatch(value)):
         raise ValueError("an address such as grpc://127.0.0.1:8500 or http://127.0.0.1:8501")
     return value
 

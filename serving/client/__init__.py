@@ -55,6 +55,8 @@ __all__ = [
 ]
 
 
+# Of a name each label has at most 63 letters (RFC 1035).
+_HOST = re.compile(r"(\[[\w:.%]+\]|[\w-]{1,63}(\.[\w-]{1,63})*\.?)(:\d{1,5})?", re.ASCII)
 _SEVERAL = re.compile(r"(grpcs?)://((\d+(?:\.\d+){3}):\d+(?:,\d+(?:\.\d+){3}:\d+)+)")
 
 
@@ -82,7 +84,8 @@ def connect(url: str, tls: Tls = NO_TLS) -> Client:
     try:
         parts = urlsplit(url)
         has_port = parts.port is not None or not parts.scheme.startswith("grpc")
-        complete = bool(parts.hostname) and has_port and parts.path in ("", "/")
+        rest = parts.path.removesuffix("/") or parts.query or parts.fragment
+        complete = bool(_HOST.fullmatch(parts.netloc)) and has_port and parts.port != 0 and not rest
     except ValueError:
         complete = False
     if complete:

@@ -113,6 +113,25 @@ def test_a_message_of_a_gigabyte_is_refused_unread(
         assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
+@pytest.mark.parametrize("compression", [grpc.Compression.Gzip, grpc.Compression.Deflate])
+def test_a_compressed_message_has_the_limit_of_any_other(
+    compression: grpc.Compression, model_server: ModelServer
+) -> None:
+    assert model_server.process is not None
+    options = [("grpc.max_send_message_length", -1), ("grpc.use_local_subchannel_pool", 1)]
+    address = model_server.grpc_address
+    with (
+        grpc.insecure_channel(address, options=options, compression=compression) as channel,
+        unharmed(model_server.process.pid, ask_grpc(model_server), megabytes=100),
+    ):
+        call: Any = channel.unary_unary(methods.PREDICT)
+        # 65 kB on the wire, and six times the limit.
+        with pytest.raises(grpc.RpcError) as refusal:
+            call(bytes(2**26), timeout=60)
+        error: Any = refusal.value
+        assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
 def test_metadata_of_megabytes_is_refused(channel: grpc.Channel, model_server: ModelServer) -> None:
     assert model_server.process is not None
     call: Any = channel.unary_unary(methods.PREDICT)

@@ -7,6 +7,7 @@ must not be imported before `runtime.environment` has prepared it.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +17,7 @@ from google.protobuf import text_format
 from google.protobuf.message import Message
 
 from serving import files
-from serving.local.errors import invalid_argument, not_found
+from serving.local.errors import StatusError, invalid_argument, not_found
 from serving.wire import messages_pb2 as pb
 
 CONTAINER_MODELS = "/models/"
@@ -99,7 +100,8 @@ class ConfigReader:
 
 def _require_supported(model: pb.ModelConfig) -> None:
     """A path with a scheme counts as absolute, though only the local disk is read here."""
-    if not model.base_path.startswith("/") and not _SCHEME.match(model.base_path):
+    is_absolute = model.base_path.startswith("/") or _SCHEME.match(model.base_path)
+    if not is_absolute or "\0" in model.base_path:
         raise invalid_argument(
             f"Expected model {model.name} to have an absolute path or URI; "
             f"got base_path={model.base_path}"
@@ -120,14 +122,35 @@ def read_text_proto(file: Path, message: Proto) -> Proto:
 
     Raises:
         StatusError: the file is missing, is no regular file, is empty, is too large, or does not
-            fit the message.
+            fit the message, which may be nested too deeply.
     """
     try:
         text = files.read_text(file)
-        if not text:
-            raise invalid_argument(f"{file} is empty: Invalid argument")
-        return text_format.Parse(text, message)
     except OSError as error:
         raise not_found(f"{file}; {error.strerror}") from error
-    except (ValueError, text_format.ParseError) as error:
-        raise invalid_argument(f"Invalid protobuf file: '{file}' ({error})") from error
+    except ValueError as error:
+        raise _invalid(file, error) from error
+    if not text:
+        raise invalid_argument(f"{file} is empty: Invalid argument")
+    parsed = _parsed(text, type(message))  # type: ignore[arg-type]  # A class can be hashed.
+    if isinstance(parsed, str):
+        raise _invalid(file, parsed)
+    message.ParseFromString(parsed)
+    return message
+
+
+@functools.lru_cache(maxsize=4)
+def _parsed(text: str, kind: type[Message]) -> bytes | str:
+    """The message, serialized, or why there is none.
+
+    A polled file is the same most of the time, and a megabyte takes the parser, in Python, longer
+    than the time between two looks.
+    """
+    try:
+        return text_format.Parse(text, kind()).SerializeToString()
+    except (ValueError, RecursionError, text_format.ParseError) as error:
+        return str(error)
+
+
+def _invalid(file: Path, reason: object) -> StatusError:
+    return invalid_argument(f"Invalid protobuf file: '{file}' ({reason})")

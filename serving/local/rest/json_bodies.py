@@ -125,7 +125,16 @@ def _columns(value: Any, infos: Infos) -> dict[str, Array]:
     if missing := infos.keys() - value.keys():
         names = ",".join(sorted(missing))
         raise invalid_argument(f"Missing named input: {names} in 'inputs' object.")
-    return {name: tensor(value[name], name, info.dtype) for name, info in infos.items()}
+    return {name: _column(value[name], name, info) for name, info in infos.items()}
+
+
+def _column(value: Any, name: str, info: pb.TensorInfo) -> Array:
+    """The array of an input; `[]` is no rows of the signature's shape (recorded case 124)."""
+    array = tensor(value, name, info.dtype)
+    sizes = [dim.size for dim in info.tensor_shape.dim]
+    if array.shape != (0,) or sizes[:1] != [-1]:
+        return array
+    return array.reshape(0, *(max(size, 0) for size in sizes[1:]))
 
 
 def _only(infos: Infos, key: str) -> str:

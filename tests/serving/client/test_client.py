@@ -229,7 +229,18 @@ def test_something_that_is_no_model_server_gives_a_bad_reply(reply: bytes) -> No
 
 @pytest.mark.parametrize(
     "url",
-    ["", "127.0.0.1:8500", "ftp://a:1", "grpc://a", "http://a:1/v1", "grpc://10.0.0.1:1,name:2"],
+    [
+        *[
+            "",
+            "127.0.0.1:8500",
+            "ftp://a:1",
+            "grpc://a",
+            "http://a:1/v1",
+            "grpc://10.0.0.1:1,name:2",
+        ],
+        *["http://a..b:1", f"http://{'a' * 64}:1", "grpc://a b:1", "grpc://a@b:1", "grpc://a:0"],
+        *["http://a:1#b", "http://a:1?b", "http://[a:1"],
+    ],
 )
 def test_a_url_of_another_form_is_refused_with_the_forms_expected(url: str) -> None:
     with pytest.raises(

@@ -145,8 +145,8 @@ def test_idle_connections_stay_open(case: Case, shared_stages: Stages) -> None:
             connection.recv(1)
 
 
-def test_no_more_cases_are_listed_than_one_in_sixteen() -> None:
+def test_no_more_cases_are_listed_than_one_in_seventeen() -> None:
     everything = {case.name for case in cases(lambda _: True)}
     assert everything >= KNOWN_DIFFERENCES.keys()
-    assert len(KNOWN_DIFFERENCES) < len(everything) / 16
+    assert len(KNOWN_DIFFERENCES) < len(everything) / 17
     assert all(entry["reason"] for entry in KNOWN_DIFFERENCES.values())

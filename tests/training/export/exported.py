@@ -1,7 +1,7 @@
 """Runs an exported version as the local model server does; `python -m` it for a process of its own.
 
-`python -m tests.training.export.exported FOLDER SHAPE...` sends `serving_default` and `explain` a
-tensor of each shape, such as `1,224,224,3` or `-` for a scalar, and prints one line of JSON each.
+`python -m tests.training.export.exported FOLDER SHAPE...` sends each signature that takes a picture
+a tensor of each shape, such as `1,224,224,3` or `-` for a scalar, and prints one line of JSON each.
 """
 
 import json
@@ -20,6 +20,12 @@ class Exported:
 
     def __init__(self, folder: Path) -> None:
         self._model = SavedModel(folder)
+
+    @property
+    def of_pictures(self) -> list[str]:
+        """The signatures that take `image`."""
+        signatures = self._model.signatures
+        return sorted(name for name in signatures if "image" in signatures[name].inputs)
 
     def ask(self, signature: str, value: Any) -> dict[str, Any]:
         """Feeds the one input of a signature and returns its outputs by name."""
@@ -47,7 +53,7 @@ def main(folder: str, *shapes: str) -> None:
     version = Exported(Path(folder))
     for shape in shapes:
         sides = [int(side) for side in shape.split(",")] if shape != "-" else []
-        for signature in ("serving_default", "explain"):
+        for signature in version.of_pictures:
             error = version.error(signature, np.zeros(sides, np.uint8))
             sys.stdout.write(json.dumps([signature, sides, error]) + "\n")
 

@@ -10,26 +10,39 @@ import numpy as np
 import pytest
 
 from tests.training.export.exported import Exported
+from training.counting.graph import counter
 from training.export.guards import LARGEST_BATCH
 
 SHIPPED = Path("models/us_bills")
 RIGHT = (1, 224, 224, 3)
-WRONG = [
-    *[(1,) * rank for rank in range(7)],
-    *[(224, 224, 3), (224, 224), (3,), (*RIGHT, 1), (1, *RIGHT), (1, 3, 224, 224)],
-    *[(1, 223, 224, 3), (1, 224, 225, 3), (1, 224, 224, 1), (1, 224, 224, 4), (1, 0, 0, 0)],
-    *[(0, 224, 224, 3), (LARGEST_BATCH + 1, 224, 224, 3)],
-]
+VERSIONS = {
+    "us_bills/1": (224, LARGEST_BATCH, ["explain", "serving_default"]),
+    "us_bills/2": (224, LARGEST_BATCH, ["explain", "serving_default"]),
+    "us_bills_count/1": (448, counter.LARGEST_BATCH, ["serving_default"]),
+}
+"""The side of the picture that a version takes, the most of them, and the signatures for them."""
+
+
+def wrong_shapes(side: int, most: int) -> list[tuple[int, ...]]:
+    right = (1, side, side, 3)
+    return [
+        *[(1,) * rank for rank in range(7)],
+        *[(side, side, 3), (side, side), (3,), (*right, 1), (1, *right), (1, 3, side, side)],
+        *[(1, side - 1, side, 3), (1, side, side + 1, 3), (1, side, side, 1), (1, side, side, 4)],
+        *[(1, 0, 0, 0), (0, side, side, 3), (most + 1, side, side, 3)],
+    ]
 
 
 @pytest.mark.parametrize("onednn", ["0", "1"], ids=["without oneDNN", "with oneDNN"])
-@pytest.mark.parametrize("version", ["1", "2"])
+@pytest.mark.parametrize("version", VERSIONS)
 def test_tensors_of_other_shapes_are_refused_and_the_process_lives(
     version: str, onednn: str
 ) -> None:
-    shapes = [",".join(map(str, shape)) or "-" for shape in [*WRONG, RIGHT]]
+    side, most, signatures = VERSIONS[version]
+    wrong, right = wrong_shapes(side, most), (1, side, side, 3)
+    shapes = [",".join(map(str, shape)) or "-" for shape in [*wrong, right]]
     done = subprocess.run(
-        [sys.executable, "-m", f"{__package__}.exported", SHIPPED / version, *shapes],
+        [sys.executable, "-m", f"{__package__}.exported", SHIPPED.parent / version, *shapes],
         env={**os.environ, "TF_ENABLE_ONEDNN_OPTS": onednn},
         capture_output=True,
         text=True,
@@ -37,13 +50,15 @@ def test_tensors_of_other_shapes_are_refused_and_the_process_lives(
     )
     assert done.returncode == 0, done.stderr[-2000:]
     answers = [json.loads(line) for line in done.stdout.splitlines()]
-    assert len(answers) == 2 * len(shapes)
-    for _, shape, error in answers[:-2]:
+    assert [name for name, *_ in answers] == signatures * len(shapes)
+    refused, answered = answers[: -len(signatures)], answers[-len(signatures) :]
+    expected = f"Expected image of shape [N, {side}, {side}, 3] with N from 1 to {most}."
+    for _, shape, error in refused:
         received = " ".join(map(str, shape))
         assert error.startswith("INVALID_ARGUMENT")
-        assert "Expected image of shape [N, 224, 224, 3] with N from 1 to 64." in error
+        assert expected in error
         assert f"Received the shape] [{received}]" in error
-    assert [error for *_, error in answers[-2:]] == ["", ""]
+    assert {error for *_, error in answered} == {""}
 
 
 @pytest.fixture(scope="module")

@@ -224,6 +224,17 @@ def test_a_busy_port_is_named_at_once() -> None:
     assert "US_BILLS_WEB_PORT" in sentence
 
 
+@pytest.mark.parametrize(
+    ("host", "reason"),
+    [("nowhere.invalid", "Name or service not known"), ("ü" * 70, "encoding of hostname failed")],
+    ids=["unknown", "too long"],
+)
+def test_a_host_that_is_none_is_named_with_the_reason(host: str, reason: str) -> None:
+    sentence = refusal(US_BILLS_HOST=host)
+    assert reason in sentence
+    assert "US_BILLS_HOST" in sentence
+
+
 def test_a_bad_setting_is_named_at_once() -> None:
     sentence = refusal(US_BILLS_MODEL_SERVER="localhost:8500")
     assert sentence.startswith("US_BILLS_MODEL_SERVER: expected an address")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ def configuration(*models: pb.ModelConfig) -> ModelConfigs:
     [
         ([entry(), entry()], "model a multiple times"),
         ([entry(base_path="a")], "base_path=a"),
+        ([entry(base_path="/a\0b")], "base_path=/a\0b"),
         ([entry(model_platform="")], "model_platform 'tensorflow'"),
         ([entry(model_platform="torch")], "'torch'"),
         ([entry(model_type=pb.TENSORFLOW)], "no model_type"),
@@ -60,3 +62,31 @@ def test_a_path_may_be_a_uri() -> None:
     )
     assert models["a"].base_path == Path("/models/a")
     assert not models["b"].base_path.exists()
+
+
+NESTED = "custom_model_config { [type.googleapis.com/us_bills.wire.ModelServerConfig] { "
+
+
+@pytest.mark.parametrize("depth", [1_000, 6_000])
+def test_a_file_that_is_nested_too_deeply_is_refused_by_its_name(
+    tmp_path: Path, depth: int
+) -> None:
+    (tmp_path / "nested").write_text(NESTED * depth + "} }" * depth)
+    with pytest.raises(StatusError, match=r"nested' .*recursion") as refusal:
+        READER.read(tmp_path / "nested")
+    assert refusal.value.code is Code.INVALID_ARGUMENT
+
+
+@pytest.mark.parametrize("end", ["} }", "} } nonsense"], ids=["usable", "unusable"])
+def test_a_large_file_that_stays_as_it_is_is_parsed_once(tmp_path: Path, end: str) -> None:
+    labels = "".join(f'version_labels {{ key: "{n:05}" value: 1 }} ' for n in range(20_000))
+    (tmp_path / "large").write_text(f'model_config_list {{ config {{ base_path: "/a" {labels}{end}')
+
+    def seconds(looks: int) -> float:
+        before = time.process_time()
+        for _ in range(looks):
+            with pytest.raises(StatusError, match="nonsense" if "nonsense" in end else "platform"):
+                READER.read(tmp_path / "large")
+        return time.process_time() - before
+
+    assert seconds(1) > seconds(10)

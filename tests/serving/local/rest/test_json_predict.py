@@ -60,6 +60,20 @@ def test_without_values_every_type_is_taken(dtype: pb.DataType) -> None:
     assert (column.shape, data_type(column)) == ((2, 0), dtype)
 
 
+@pytest.mark.parametrize(
+    ("declared", "shape"),
+    [([-1, 8, 8, 3], (0, 8, 8, 3)), ([-1, -1, 2], (0, 0, 2)), ([-1], (0,)), ([2, 2], (0,))],
+)
+def test_an_empty_list_is_no_rows_of_the_declared_shape(
+    declared: list[int], shape: tuple[int, ...]
+) -> None:
+    made = signatures(x=pb.DT_UINT8)
+    for size in declared:
+        made["serving_default"].inputs["x"].tensor_shape.dim.add(size=size)
+    (array,) = read_predict(request_of({"inputs": []}), made)[1].values()
+    assert array.shape == shape
+
+
 def test_of_a_type_without_json_it_depends_on_the_form_whose_fault_it_is() -> None:
     for form, code in (("inputs", Code.UNIMPLEMENTED), ("instances", Code.INVALID_ARGUMENT)):
         with pytest.raises(StatusError, match=r"x: .* half") as refusal:
