@@ -138,7 +138,6 @@ ARROWS = {
         "training.counting.detector",
         "training.augmentation",
         "training.data",
-        "training.evaluation",
         "training.export",
         "webapp.imaging",
     },

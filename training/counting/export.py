@@ -7,11 +7,10 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from training.counting import finding, fit, reader
+from training.counting import finding, fit, reader, thresholds
 from training.counting.detector.boxes import Boxes
 from training.counting.evaluation import judging
 from training.counting.evaluation.evaluate import names_of, of_scenes
-from training.counting.graph import thresholds
 from training.counting.graph.counter import Counter, frozen, write_saved_model
 from training.counting.graph.trust import Reading, Trust, fitted, probability, signs
 from training.counting.recipe import CountRecipe

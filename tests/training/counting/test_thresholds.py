@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from training.counting.graph.thresholds import strictest
+from training.counting.thresholds import strictest
 from training.export.calibration import select
 
 SURE = np.linspace(1, 0, 400)
