@@ -56,6 +56,7 @@ def give() -> ResponseReturnValue:
     store = _store()
     settings: Settings = current_app.extensions["settings"]
     budget: MemoryBudget = current_app.extensions["budget"]
+    _require_own_page(settings)
     asked = read_query(request.args.to_dict(), settings)
     query = replace(asked, small=PICTURE_SIZE, explain=False, count=False)
     _count()
@@ -105,6 +106,16 @@ def _count() -> None:
     if seconds := limit.take(network(request.remote_addr)):
         sentence = "You have sent as many photos back as one may within an hour."
         raise TooManyRequests(sentence, retry_after=math.ceil(seconds))
+
+
+def _require_own_page(settings: Settings) -> None:
+    """Refuse what the page of another site sends: its form may agree without asking the person.
+
+    Browsers say so (Fetch Metadata, 2.4); what is no browser says nothing, and is let in.
+    """
+    allowed = {"*", request.headers.get("Origin")} & set(settings.cors_origins.split())
+    if request.headers.get("Sec-Fetch-Site") == "cross-site" and not allowed:
+        abort(403, "Nothing was kept: this was sent by a page of another site.")
 
 
 def _require_consent(texts: dict[str, str]) -> None:
