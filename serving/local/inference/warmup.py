@@ -16,8 +16,7 @@ from serving.local.inference.classify_regress import infer, task_of, tasks_of
 from serving.local.inference.predict import predict
 from serving.local.inference.signature import DEFAULT_TENSOR_LIMITS, TensorLimits
 from serving.local.metrics import Metrics
-from serving.local.runtime.records import records
-from serving.local.runtime.saved_model import Servable
+from serving.local.runtime.saved_model import Servable, records
 from serving.wire import messages_pb2 as pb
 from serving.wire.methods import CLASSIFY_METHOD, DEFAULT_SIGNATURE, REGRESS_METHOD
 

@@ -27,7 +27,7 @@ from serving.local.lifecycle.version_policy import (
 )
 from serving.local.lifecycle.versions import Key, Status, Version, Versions
 from serving.local.metrics import Metrics
-from serving.local.runtime import memory
+from serving.local.runtime import allocator
 from serving.local.runtime.saved_model import Servable
 from serving.local.settings import Settings
 
@@ -180,7 +180,7 @@ class Manager:
             self.versions.publish(key, servable, self._stopping)
             return
         # Not sooner: an error's traceback holds what was read.
-        memory.return_freed()
+        allocator.return_freed()
 
     def _is_due(self, version: Version) -> bool:
         if version.tried is None:
