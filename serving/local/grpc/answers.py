@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 from google.protobuf.message import Message
 
 from serving.local.deadline import Deadline
 from serving.local.errors import invalid_argument
-from serving.local.inference.classify_regress import task_of, tasks_of
 from serving.local.inference.dataplane import DataPlane, Served
 from serving.local.lifecycle.manager import Manager
 from serving.local.lifecycle.reloads import ReloadRules
@@ -48,10 +48,12 @@ class Services:
 
     def answers(self) -> dict[str, Answer]:
         """By method name."""
+        classify = partial(self._infer, methods.CLASSIFY_METHOD, pb.ClassificationResponse)
+        regress = partial(self._infer, methods.REGRESS_METHOD, pb.RegressionResponse)
         return {
             methods.PREDICT: self._counted("Predict", pb.PredictRequest, self._predict),
-            methods.CLASSIFY: self._counted("Classify", pb.ClassificationRequest, self._classify),
-            methods.REGRESS: self._counted("Regress", pb.RegressionRequest, self._regress),
+            methods.CLASSIFY: self._counted("Classify", pb.ClassificationRequest, classify),
+            methods.REGRESS: self._counted("Regress", pb.RegressionRequest, regress),
             methods.MULTI_INFERENCE: Answer(pb.MultiInferenceRequest, self._multi_inference),
             methods.GET_MODEL_METADATA: Answer(pb.GetModelMetadataRequest, self._metadata),
             methods.GET_MODEL_STATUS: Answer(pb.GetModelStatusRequest, self._status),
@@ -77,25 +79,20 @@ class Services:
             reply.outputs[output].CopyFrom(to_proto(array, as_values=True))
         return reply
 
-    def _classify(self, request: pb.ClassificationRequest, caller: Caller) -> Message:
-        return pb.ClassificationResponse(**self._one(methods.CLASSIFY_METHOD, request, caller))
-
-    def _regress(self, request: pb.RegressionRequest, caller: Caller) -> Message:
-        return pb.RegressionResponse(**self._one(methods.REGRESS_METHOD, request, caller))
-
-    def _one(self, method: str, request: Any, caller: Caller) -> dict[str, Any]:
-        """The fields of the reply to a request of one task."""
-        spec = request.model_spec
+    def _infer(
+        self, method: str, response: Callable[..., Message], request: Any, caller: Caller
+    ) -> Message:
+        task = pb.InferenceTask(method_name=method, model_spec=request.model_spec)
         with self._plane.lease(_choice(request)) as served:
-            (result,) = served.infer([task_of(method, spec)], request.input, caller.deadline)
-        return {"result": result, "model_spec": _spec(served, spec.signature_name)}
+            (result,) = served.infer([task], request.input, caller.deadline)
+        return response(result=result, model_spec=_spec(served, request.model_spec.signature_name))
 
     def _multi_inference(self, request: pb.MultiInferenceRequest, caller: Caller) -> Message:
         choice = _choice_of(request.tasks[0].model_spec if request.tasks else pb.ModelSpec())
         with self._plane.lease(choice) as served:
             if {task.model_spec.name for task in request.tasks} != {choice.model}:
                 raise invalid_argument("All tasks of a MultiInferenceRequest must name one model.")
-            results = served.infer(tasks_of(request), request.input, caller.deadline)
+            results = served.infer(request.tasks, request.input, caller.deadline)
         reply = pb.MultiInferenceResponse()
         for task, result in zip(request.tasks, results, strict=True):
             spec = _spec(served, task.model_spec.signature_name)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from serving.local.deadline import NO_DEADLINE, Deadline
 from serving.local.errors import invalid_argument
-from serving.local.inference.classify_regress import Result, Task, infer, listed
+from serving.local.inference.classify_regress import Result, infer, listed
 from serving.local.inference.predict import Tensors, predict
 from serving.local.inference.signature import DEFAULT_TENSOR_LIMITS, TensorLimits
 from serving.local.lifecycle.versions import Choice, Versions
@@ -51,10 +51,13 @@ class Served(NamedTuple):
             )
 
     def infer(
-        self, tasks: Sequence[Task], examples: pb.Input, deadline: Deadline = NO_DEADLINE
+        self,
+        tasks: Sequence[pb.InferenceTask],
+        examples: pb.Input,
+        deadline: Deadline = NO_DEADLINE,
     ) -> list[Result]:
         """Classifies or regresses examples; see `classify_regress.infer`."""
-        api = _API.get(tasks[0].method, "") if len(tasks) == 1 else "MultiInference"
+        api = _API.get(tasks[0].method_name, "") if len(tasks) == 1 else "MultiInference"
         with self.metrics.runtime(self.model, api):
             results = infer(self.servable, tasks, examples, deadline, limits=self.limits)
         self.metrics.examples(self.model, len(listed(examples)))

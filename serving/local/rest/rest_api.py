@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from urllib.parse import unquote
 
 from serving.local.errors import Code, StatusError, invalid_argument
-from serving.local.inference.classify_regress import Task
 from serving.local.inference.dataplane import DataPlane, Served
 from serving.local.lifecycle.storage import INT64
 from serving.local.lifecycle.versions import Choice
@@ -24,6 +23,7 @@ from serving.local.rest.hosts import AllowedHosts, is_foreign
 from serving.local.rest.json_bodies import read_examples, read_predict
 from serving.local.rest.request import HttpError, Request
 from serving.local.settings import Settings
+from serving.wire import messages_pb2 as pb
 
 log = logging.getLogger(__name__)
 
@@ -142,7 +142,9 @@ def _answer(served: Served, verb: str, request: Request) -> bytes:
         outputs = served.predict(name, inputs, deadline=request.deadline)
         return json_replies.predictions(outputs, row_form=row_form)
     name, examples = read_examples(request)
-    (result,) = served.infer([Task(f"tensorflow/serving/{verb}", name)], examples, request.deadline)
+    task = pb.InferenceTask(method_name=f"tensorflow/serving/{verb}")
+    task.model_spec.signature_name = name
+    (result,) = served.infer([task], examples, request.deadline)
     return json_replies.results(result)
 
 
