@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from serving.local.threads import usable_cores
+from serving.local.threads import Parallelism, usable_cores
 
 ALTS = "use_alts_credentials"
 """A flag of TensorFlow Serving that is not passed over: a user relies on what is not there."""
@@ -127,6 +127,15 @@ class Settings:
         """Whether there is a REST port; one that equals the gRPC port is left out (case 825)."""
         return self.rest_api_port not in (0, self.port)
 
+    @property
+    def parallelism(self) -> Parallelism:
+        """TensorFlow's threads, by each kind's own flag or the one for both."""
+        both = self.tensorflow_session_parallelism
+        return Parallelism(
+            self.tensorflow_intra_op_parallelism or both,
+            self.tensorflow_inter_op_parallelism or both,
+        )
+
 
 class FlagError(ValueError):
     """A flag that is known has no or no usable value."""
@@ -135,18 +144,14 @@ class FlagError(ValueError):
 def parse(
     arguments: Sequence[str], environment: Mapping[str, str] = os.environ
 ) -> tuple[Settings, list[str]]:
-    """Reads the command line.
-
-    Args:
-        arguments: in the forms `--flag=value`, `--flag value` and, for a yes-or-no flag, `--flag`.
-        environment: gives the defaults of the two ports.
+    """Reads the command line; what is in the environment are defaults.
 
     Returns:
         The settings, and the arguments that are no flags of this server.
 
     Raises:
         FlagError: a value is missing, not of the flag's type, too small or unknown, or encryption
-            is asked for.
+            by ALTS is asked for.
     """
     try:
         found, unknown = _parser(environment).parse_known_args(arguments)

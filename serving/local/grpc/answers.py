@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 from google.protobuf.message import Message
 
 from serving.local.deadline import Deadline
-from serving.local.errors import invalid_argument
+from serving.local.errors import Code, StatusError, invalid_argument
 from serving.local.inference.dataplane import DataPlane, Served
 from serving.local.lifecycle.manager import Manager
-from serving.local.lifecycle.reloads import ReloadRules
+from serving.local.lifecycle.model_config import ConfigReader
 from serving.local.lifecycle.versions import Choice
 from serving.local.metrics import Metrics
 from serving.wire import messages_pb2 as pb
 from serving.wire import methods
 from serving.wire import operations_pb2 as operations
 from serving.wire.tensors import to_proto
+
+_LOOPBACK = ("ipv4:127.", "ipv6:[::1]:", "ipv6:[::ffff:127.", "unix:")
 
 
 class Caller(NamedTuple):
@@ -39,12 +42,20 @@ class Services:
     """`tensorflow.serving.PredictionService` and `ModelService`."""
 
     def __init__(
-        self, plane: DataPlane, manager: Manager, reloads: ReloadRules, metrics: Metrics
+        self,
+        plane: DataPlane,
+        manager: Manager,
+        reader: ConfigReader,
+        metrics: Metrics,
+        *,
+        reload_from_any_peer: bool = False,
     ) -> None:
+        """Binds the answers to what they ask; `reader` says what a client may have loaded."""
         self._plane = plane
         self._manager = manager
-        self._reloads = reloads
+        self._reader = reader
         self._metrics = metrics
+        self._reload_from_any_peer = reload_from_any_peer
 
     def answers(self) -> dict[str, Answer]:
         """By method name."""
@@ -116,20 +127,27 @@ class Services:
 
     def _status(self, request: pb.GetModelStatusRequest, _caller: Caller) -> Message:
         choice = _choice(request)
-        statuses = self._plane.status(choice.model, choice.version)
+        statuses = self._plane.versions.statuses(choice.model, choice.version)
         return pb.GetModelStatusResponse(model_version_status=statuses)
 
     def _reload(self, request: operations.ReloadConfigRequest, caller: Caller) -> Message:
-        self._reloads.require_peer(caller.peer)
+        require_peer(caller.peer, from_any=self._reload_from_any_peer)
         if request.config.WhichOneof("config") != "model_config_list":
             raise invalid_argument("A reload takes a model_config_list and nothing else.")
         before = [self._metrics.total(name) for name in request.metric_names]
-        models = self._reloads.accept(request.config.model_config_list)
+        models = self._reader.accept(request.config.model_config_list)
         self._manager.reload(models, caller.deadline)
         reply = operations.ReloadConfigResponse(status=pb.StatusProto())
         for name, total in zip(request.metric_names, before, strict=True):
             reply.metric.add(name=name, int64_value_increase=self._metrics.total(name) - total)
         return reply
+
+
+def require_peer(peer: str, *, from_any: bool) -> None:
+    """Refuses to reload for a client on another machine: `PERMISSION_DENIED`."""
+    if not from_any and not unquote(peer).startswith(_LOOPBACK):
+        text = f"{peer} may not reload: only this machine, without --reload_config_from_any_peer"
+        raise StatusError(Code.PERMISSION_DENIED, text)
 
 
 def _choice(request: Any) -> Choice:

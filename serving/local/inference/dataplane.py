@@ -70,7 +70,7 @@ class DataPlane:
     def __init__(
         self, versions: Versions, metrics: Metrics, limits: TensorLimits = DEFAULT_TENSOR_LIMITS
     ) -> None:
-        self._versions = versions
+        self.versions = versions
         self._metrics = metrics
         self._limits = limits
 
@@ -79,13 +79,5 @@ class DataPlane:
         """Holds a version; raises `StatusError` where it is not served."""
         if not choice.model:
             raise invalid_argument("ModelSpec has no name specified.")
-        with self._versions.lease(choice) as (version, servable):
+        with self.versions.lease(choice) as (version, servable):
             yield Served(choice.model, version, servable, self._metrics, self._limits)
-
-    def serves(self, model: str) -> bool | None:
-        """Whether requests for a model are answered; None where it was never configured."""
-        return self._versions.serves(model) if self._versions.is_known(model) else None
-
-    def status(self, model: str, version: int | None = None) -> list[pb.ModelVersionStatus]:
-        """States of a model's versions, newest first; `NOT_FOUND` where none was ever seen."""
-        return self._versions.statuses(model, version)

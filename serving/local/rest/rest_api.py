@@ -127,7 +127,7 @@ class RestApi:
         choice, verb = _choice(match), match["verb"] or ""
         with self._metrics.request(choice.model, verb, "REST"):
             if not verb and not match["metadata"]:
-                states = self._plane.status(choice.model, choice.version)
+                states = self._plane.versions.statuses(choice.model, choice.version)
                 return Reply(200, json_replies.status(states))
             request.deadline.require()
             with self._plane.lease(choice) as served:
