@@ -133,8 +133,7 @@ class Versions:
 
     def in_use(self) -> int:
         """The number of requests that hold a version."""
-        with self._changed:
-            return len(self._leases)
+        return len(self._leases)
 
     def known(self, key: Key) -> Version | None:
         """What is known of a version; only the manager may change it."""
@@ -201,8 +200,7 @@ class Versions:
 
     def labels(self, model: str) -> Mapping[str, int]:
         """The labels of a model."""
-        with self._changed:
-            return self._labels.get(model, {})
+        return self._labels.get(model, {})
 
     def is_known(self, model: str) -> bool:
         """Whether a model was ever configured."""
@@ -212,8 +210,7 @@ class Versions:
         with self._changed:
             version = self._versions[key]
             del self._leases[lease]
-            unused = key not in self._leases.values()
-            last = unused and version.state == Status.UNLOADING
+            last = version.state == Status.UNLOADING and key not in self._leases.values()
             self._changed.notify_all()
         if last:
             self._free(key, version)
