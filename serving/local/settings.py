@@ -9,7 +9,6 @@ import argparse
 import dataclasses
 import functools
 import os
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,9 +21,6 @@ BFLOAT16 = "bfloat16"
 """The one value of `--mixed_precision`."""
 
 NOT_THEIRS = "(not a flag of TensorFlow Serving)"
-
-_WHOLE_NUMBER = re.compile(r"\s*[+-]?[0-9]+", re.ASCII)
-"""What `sscanf` takes without a rest."""
 
 
 def _flag(default: Any, text: str, *, env: str = "", least: int | None = None) -> Any:
@@ -205,13 +201,14 @@ def _default(field: dataclasses.Field[Any], given: str | None) -> Any:
 def _value(field: dataclasses.Field[Any], text: str) -> Any:
     """What a flag's text says, or `ArgumentTypeError`."""
     least, expected = field.metadata["least"], "a whole number"
+    digits = text.removeprefix("-")
     if isinstance(field.default, str):
         return text
     if isinstance(field.default, bool):
         if text in ("true", "false"):
             return text == "true"
         expected = "true or false"
-    elif _WHOLE_NUMBER.fullmatch(text) and (least is None or int(text) >= least):
+    elif digits.isascii() and digits.isdecimal() and (least is None or int(text) >= least):
         return int(text)
     elif least is not None:
         expected += f" of at least {least}"
