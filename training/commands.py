@@ -33,18 +33,11 @@ def fit(given: argparse.Namespace) -> None:
     """Trains a classifier, or continues with the recipe of the run."""
     from training.fit import fit
 
-    photos = scan(given)
-    _say_what_is_left_out(given)
+    photos = _scan_aloud(given)
     stated = {f.name: getattr(given, f.name) for f in fields(Recipe) if hasattr(given, f.name)}
     begun = asdict(run_folder.recipe_of(run_folder.read(given.folder))) if given.resume else {}
-    fit(
-        photos,
-        Recipe(**{**begun, **stated}),
-        given.folder,
-        typed(),
-        resume=given.resume,
-        tensorboard=given.tensorboard,
-    )
+    recipe = Recipe(**{**begun, **stated})
+    fit(photos, recipe, given.folder, typed(), resume=given.resume, tensorboard=given.tensorboard)
 
 
 def export(given: argparse.Namespace) -> None:
@@ -72,9 +65,7 @@ def export(given: argparse.Namespace) -> None:
     print(
         f"report: {given.folder / 'report' / 'report.md'}\n"
         f"some pictures as the network saw them: {given.folder / run_folder.VIEWS}\n"
-        f"made: {version}\n"
-        "next, while `make run` runs:"
-        f" .venv/bin/python -m serving rollout canary {version.name}"
+        f"{_made(version)}"
     )
 
 
@@ -123,8 +114,7 @@ def teach(given: argparse.Namespace) -> None:
     from training.teaching import changes
     from training.teaching.teach import STEPS, teach
 
-    photos = scan(given)
-    _say_what_is_left_out(given)
+    photos = _scan_aloud(given)
     version, found = teach(
         photos,
         given.model,
@@ -134,12 +124,7 @@ def teach(given: argparse.Namespace) -> None:
         _names(given),
         given.steps or STEPS,
     )
-    print(
-        f"{changes.table(found)}\n"
-        f"made: {version}\n"
-        "next, while `make run` runs:"
-        f" .venv/bin/python -m serving rollout canary {version.name}"
-    )
+    print(f"{changes.table(found)}\n{_made(version)}")
 
 
 def rehearse(given: argparse.Namespace) -> None:
@@ -167,8 +152,7 @@ def evaluate(given: argparse.Namespace) -> None:
         tables,
     )
 
-    photos = scan(given)
-    _say_what_is_left_out(given)
+    photos = _scan_aloud(given)
     figures, answers = evaluate.evaluate(given.model, photos, slices=given.slices)
     print(tables.lines(figures))
     if given.corners:
@@ -230,9 +214,17 @@ def _measured_on(given: argparse.Namespace) -> list[Photo]:
     return dataset.scan(folder, dict(given.relabel), given.skip) if folder else []
 
 
-def _say_what_is_left_out(given: argparse.Namespace) -> None:
+def _scan_aloud(given: argparse.Namespace) -> list[Photo]:
+    """Does `scan`, and says on the error output which files are no photos of it."""
+    photos = scan(given)
     for line in files.lines(files.left_out(given.photos, given.skip)):
         print(line, file=sys.stderr)
+    return photos
+
+
+def _made(version: Path) -> str:
+    next_command = f".venv/bin/python -m serving rollout canary {version.name}"
+    return f"made: {version}\nnext, while `make run` runs: {next_command}"
 
 
 def _exported_before(given: argparse.Namespace) -> Path | None:

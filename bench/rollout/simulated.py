@@ -23,7 +23,6 @@ from serving.local.grpc.answers import Answer, Caller, Services
 from serving.local.inference.dataplane import DataPlane
 from serving.local.lifecycle import config_files
 from serving.local.lifecycle.manager import Manager
-from serving.local.lifecycle.reloads import ReloadRules, roots_of
 from serving.local.lifecycle.versions import Versions
 from serving.local.metrics import Metrics
 from serving.local.runtime.saved_model import Servable
@@ -120,11 +119,10 @@ class SimulatedServer:
         def run() -> None:
             manager.start()
             if self._manager is manager:
-                reader = config_files.config_reader(self.settings)
-                rules = ReloadRules(reader, roots_of(self._read(), reader.models_root), True)
-                self._answers = Services(
-                    DataPlane(versions, metrics), manager, rules, metrics
-                ).answers()
+                reader = config_files.config_reader(self.settings).confined(self._read())
+                plane = DataPlane(versions, metrics)
+                services = Services(plane, manager, reader, metrics)
+                self._answers = services.answers()
 
         thread = threading.Thread(target=run, daemon=True)
         thread.start()

@@ -86,9 +86,10 @@ def _run(settings: Settings) -> int:
     environment.prepare_environment()
     environment.leave_out_python_api()
     with environment.native_stderr_silenced():
-        from serving.local.server import ModelServer, start_runtime
+        from serving.local.runtime.saved_model import start_runtime
+        from serving.local.server import ModelServer
 
-        start_runtime(settings)
+        start_runtime(settings.parallelism)
     try:
         server = ModelServer(settings)
         server.start()

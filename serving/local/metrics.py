@@ -142,10 +142,9 @@ class Metrics:
         return self.timed(WARMUP_LATENCY, model_path=str(path), status="OK")
 
     def total(self, name: str) -> int:
-        """The sum of a counter over its labels; 0 where there is no such counter.
+        """The sum of a counter over its labels; 0 where there is none of that name.
 
-        Args:
-            name: with colons, or with slashes as TensorFlow writes it (recorded case 531).
+        TensorFlow writes the name with slashes (recorded case 531).
         """
         with self._lock:
             return sum(self._counters.get(name.replace("/", ":"), Counter()).values())

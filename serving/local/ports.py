@@ -10,19 +10,11 @@ _BACKLOG = 1024
 
 
 def require_free(settings: Settings) -> None:
-    """Tries each port once.
-
-    Raises:
-        FlagError: it is taken or not allowed; the text names the port, its purpose, the flag and
-            the environment variable.
-    """
-    rest_port = settings.rest_api_port if settings.serves_rest else 0
-    for purpose, flag, port in (
-        ("gRPC", "port", settings.port),
-        ("REST", "rest_api_port", rest_port),
-    ):
-        if port:
-            _try(settings.host, port, purpose, flag)
+    """Tries each port once; raises `FlagError` where it is taken or not allowed."""
+    if settings.port:
+        _try(settings.host, settings.port, "gRPC", "port")
+    if settings.serves_rest:
+        _try(settings.host, settings.rest_api_port, "REST", "rest_api_port")
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -18,19 +18,14 @@ from serving.local.inference.signature import TensorLimits
 from serving.local.lifecycle import config_files
 from serving.local.lifecycle.manager import Manager
 from serving.local.lifecycle.model_config import ModelConfigs
-from serving.local.lifecycle.reloads import ReloadRules, roots_of
 from serving.local.lifecycle.versions import Versions
 from serving.local.metrics import Metrics
 from serving.local.rest.http_server import RestServer
 from serving.local.rest.rest_api import RestApi
-from serving.local.runtime import saved_model
 from serving.local.settings import BFLOAT16, Settings
-from serving.local.threads import Parallelism
 
 if TYPE_CHECKING:
     from serving.spans import Spans
-
-__all__ = ["ModelServer", "start_runtime"]
 
 log = logging.getLogger("serving")
 
@@ -50,7 +45,7 @@ class ModelServer:
         load = SavedModelLoader(
             settings.enable_model_warmup,
             config_files.batching(settings),
-            _parallelism(settings),
+            settings.parallelism,
             self._limits,
             self._metrics,
             bfloat16=settings.mixed_precision == BFLOAT16,
@@ -65,9 +60,8 @@ class ModelServer:
         """Loads the models, then opens the ports.
 
         Raises:
-            StatusError: the configuration cannot be used, or a model has no version that loads.
-            OSError: the REST port was taken in the meantime.
-            RuntimeError: the gRPC port was taken in the meantime.
+            StatusError: the configuration cannot be used, or no model has a version that loads.
+            OSError, RuntimeError: the REST or gRPC port was taken in the meantime.
         """
         settings = self._settings
         self._manager.start()
@@ -86,11 +80,7 @@ class ModelServer:
         log.info("listening, %s", ", ".join(addresses))
 
     def stop(self) -> bool:
-        """Refuses new requests, lets those under way finish, frees the models.
-
-        Returns:
-            Whether all finished within `GRACE_SECONDS`.
-        """
+        """Refuses new requests and frees the models; whether all finished in `GRACE_SECONDS`."""
         log.info("stopping")
         self._manager.stop()
         stops = [threading.Thread(target=s.stop, args=(GRACE_SECONDS,)) for s in self._listeners]
@@ -105,20 +95,18 @@ class ModelServer:
 
     def _grpc(self, plane: DataPlane) -> GrpcServer:
         settings = self._settings
-        reader = config_files.config_reader(settings)
-        roots = roots_of(self._read_config(), reader.models_root)
-        reloads = ReloadRules(reader, roots, settings.reload_config_from_any_peer)
-        services = Services(plane, self._manager, reloads, self._metrics)
-        answers, serves = services.answers(), plane.serves
+        services = Services(
+            plane,
+            self._manager,
+            config_files.config_reader(settings).confined(self._read_config()),
+            self._metrics,
+            reload_from_any_peer=settings.reload_config_from_any_peer,
+        )
+        answers, serves = services.answers(), plane.versions.serves
         return GrpcServer(settings, answers, serves, self._credentials, self._spans)
 
     def _read_config(self) -> ModelConfigs:
         return config_files.read_models(self._settings)
-
-
-def start_runtime(settings: Settings) -> None:
-    """Starts TensorFlow with the threads that flags ask for."""
-    saved_model.start_runtime(_parallelism(settings))
 
 
 def _credentials(ssl_config_file: str) -> grpc.ServerCredentials | None:
@@ -140,10 +128,3 @@ def _spans(collector: str) -> Spans | None:
         text = f"--otlp needs the packages of requirements/serving-otlp.txt: {error}"
         raise invalid_argument(text) from error
     return Spans(collector, "us-bills-serving")
-
-
-def _parallelism(settings: Settings) -> Parallelism:
-    return Parallelism(
-        settings.tensorflow_intra_op_parallelism or settings.tensorflow_session_parallelism,
-        settings.tensorflow_inter_op_parallelism or settings.tensorflow_session_parallelism,
-    )

@@ -9,11 +9,10 @@ import argparse
 import dataclasses
 import functools
 import os
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from serving.local.threads import usable_cores
+from serving.local.threads import Parallelism, usable_cores
 
 ALTS = "use_alts_credentials"
 """A flag of TensorFlow Serving that is not passed over: a user relies on what is not there."""
@@ -22,9 +21,6 @@ BFLOAT16 = "bfloat16"
 """The one value of `--mixed_precision`."""
 
 NOT_THEIRS = "(not a flag of TensorFlow Serving)"
-
-_WHOLE_NUMBER = re.compile(r"\s*[+-]?[0-9]+", re.ASCII)
-"""What `sscanf` takes without a rest."""
 
 
 def _flag(default: Any, text: str, *, env: str = "", least: int | None = None) -> Any:
@@ -127,6 +123,15 @@ class Settings:
         """Whether there is a REST port; one that equals the gRPC port is left out (case 825)."""
         return self.rest_api_port not in (0, self.port)
 
+    @property
+    def parallelism(self) -> Parallelism:
+        """TensorFlow's threads, by each kind's own flag or the one for both."""
+        both = self.tensorflow_session_parallelism
+        return Parallelism(
+            self.tensorflow_intra_op_parallelism or both,
+            self.tensorflow_inter_op_parallelism or both,
+        )
+
 
 class FlagError(ValueError):
     """A flag that is known has no or no usable value."""
@@ -135,18 +140,14 @@ class FlagError(ValueError):
 def parse(
     arguments: Sequence[str], environment: Mapping[str, str] = os.environ
 ) -> tuple[Settings, list[str]]:
-    """Reads the command line.
-
-    Args:
-        arguments: in the forms `--flag=value`, `--flag value` and, for a yes-or-no flag, `--flag`.
-        environment: gives the defaults of the two ports.
+    """Reads the command line; what is in the environment are defaults.
 
     Returns:
         The settings, and the arguments that are no flags of this server.
 
     Raises:
         FlagError: a value is missing, not of the flag's type, too small or unknown, or encryption
-            is asked for.
+            by ALTS is asked for.
     """
     try:
         found, unknown = _parser(environment).parse_known_args(arguments)
@@ -200,13 +201,14 @@ def _default(field: dataclasses.Field[Any], given: str | None) -> Any:
 def _value(field: dataclasses.Field[Any], text: str) -> Any:
     """What a flag's text says, or `ArgumentTypeError`."""
     least, expected = field.metadata["least"], "a whole number"
+    digits = text.removeprefix("-")
     if isinstance(field.default, str):
         return text
     if isinstance(field.default, bool):
         if text in ("true", "false"):
             return text == "true"
         expected = "true or false"
-    elif _WHOLE_NUMBER.fullmatch(text) and (least is None or int(text) >= least):
+    elif digits.isascii() and digits.isdecimal() and (least is None or int(text) >= least):
         return int(text)
     elif least is not None:
         expected += f" of at least {least}"

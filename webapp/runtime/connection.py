@@ -1,17 +1,18 @@
 """One connection: its next request is received before any thread sees it."""
 
 import re
+import select
 import socket
 import sys
-from collections.abc import Callable
+import time
 from contextlib import suppress
 from enum import Enum, auto
 from fcntl import ioctl
 from termios import TIOCOUTQ
 
-from gunicorn.http.unreader import SocketUnreader  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import TConn  # type: ignore[import-untyped]
 
+from webapp.runtime.unreader import NOTHING, Unreader
 from webapp.uploads.memory_budget import MemoryBudget
 
 MOST_HEAD = 32_768
@@ -29,7 +30,6 @@ _ANY_LENGTH = re.compile(rb"\r\ncontent-length[ \t]*:", re.IGNORECASE)
 _CODING = re.compile(rb"\r\ntransfer-encoding[ \t]*:", re.IGNORECASE)
 _EXPECT = re.compile(rb"\r\nexpect[ \t]*:[ \t]*100-continue[ \t]*(?=\r\n)", re.IGNORECASE)
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_NOTHING = memoryview(b"")
 # What is thrown away is never read: one buffer for all.
 _bin = memoryview(bytearray(65_536))
 
@@ -58,19 +58,19 @@ class Connection(TConn):  # type: ignore[misc]
     """
 
     sock: socket.socket
+    _begun: bool
 
     def __init__(self, *arguments: object, budget: MemoryBudget, most_body: int) -> None:
         super().__init__(*arguments)
-        self.received = bytearray()
         self.reserved = 0
-        self.deadline = self.latest = 0.0
+        self.deadline = 0.0
         self.data_ready = True
         self._budget, self._most_body = budget, most_body
-        self._head = self._size = 0
-        self._begun = self._ended = False
+        self._ended = False
         self._discarded = 0
+        self._reset()
         self.init()
-        self.unreader = self.parser.unreader = _Unreader(self.sock, self.release)
+        self.unreader = self.parser.unreader = Unreader(self.sock, self.release)
 
     def receive(self) -> Arrival:
         """Read what has come, without waiting."""
@@ -92,6 +92,17 @@ class Connection(TConn):  # type: ignore[misc]
         no_room = found is Arrival.PARTIAL_BODY and not self.reserve()
         return Arrival.NO_ROOM if no_room else found
 
+    def receive_within(self, seconds: float) -> Arrival:
+        """Read what comes in a short time, until a request is whole."""
+        end, readable = time.monotonic() + seconds, select.poll()
+        readable.register(self.sock, select.POLLIN)
+        # What has come together with the last request is not seen at the socket any more.
+        while (arrival := self.receive()) in (Arrival.PARTIAL_HEAD, Arrival.PARTIAL_BODY):
+            left = end - time.monotonic()
+            if left <= 0 or not readable.poll(1000 * left):
+                break
+        return arrival
+
     def reserve(self) -> bool:
         """Count what has been received in the memory budget; False where it has no room."""
         count = len(self.received) - self.reserved
@@ -112,7 +123,7 @@ class Connection(TConn):  # type: ignore[misc]
 
     def forget(self) -> None:
         """Drop what was received."""
-        self.unreader.received = _NOTHING
+        self.unreader.received = NOTHING
         self._reset()
         self.release()
 
@@ -213,39 +224,3 @@ class Connection(TConn):  # type: ignore[misc]
             del self.received[start:end]
             self._head -= end - start
             self._size -= end - start
-
-
-class _Unreader(SocketUnreader):  # type: ignore[misc]
-    """Gives what was received before a thread was taken, and then what the socket gives.
-
-    Args:
-        sock: The connection.
-        release: Called once all that was received is taken.
-    """
-
-    def __init__(self, sock: socket.socket, release: Callable[[], None]) -> None:
-        super().__init__(sock)
-        self.received = _NOTHING
-        self.is_late = False
-        self._release = release
-
-    def chunk(self, size_hint: int | None = None) -> bytes:
-        """The next piece; raises `TimeoutError` where the rest is too late."""
-        if self.received:
-            return self._take(min(max(self.mxchunk, size_hint or 0), self.max_body_chunk))
-        if self.is_late:
-            raise TimeoutError
-        piece: bytes = super().chunk(size_hint)
-        return piece
-
-    def take_buffered(self) -> bytes:
-        """All that is here of the next request."""
-        before: bytes = super().take_buffered()
-        return before + self._take(len(self.received)) if self.received else before
-
-    def _take(self, size: int) -> bytes:
-        piece = bytes(self.received[:size])
-        self.received = self.received[size:] or _NOTHING
-        if not self.received:
-            self._release()
-        return piece

@@ -11,7 +11,6 @@ package is pinned to one major version. Without it, 300 silent connections keep 
 about 1 s, and the reply arrives.
 """
 
-import select
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -57,11 +56,9 @@ _PAUSE = 0.25
 class Worker(ThreadWorker):  # type: ignore[misc]
     """Answers requests in threads, with `settings` of the application that gunicorn is given.
 
-    A request gets only so long to arrive: one that trickles would keep its thread. A client that
-    asks again at once, as a busy proxy does, finds the thread that answered it: by gunicorn alone
-    each request of a kept connection goes twice through the thread that waits for all connections,
-    which took a third of Python's time. While there are more connections than threads, no thread
-    begins to wait.
+    A client that asks again at once, as a busy proxy does, finds the thread that answered it: by
+    gunicorn alone each request of a kept connection goes twice through the thread that waits for
+    all connections, which took a third of Python's time.
     """
 
     def init_process(self) -> None:
@@ -105,11 +102,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
                 time.sleep(0.1)
             return
         self.nr_conns += 1
-        conn = Connection(
-            *(self.cfg, client, address, listener.getsockname()),
-            budget=self.wsgi.extensions["budget"],
-            most_body=self.settings.max_bytes,
-        )
+        budget, most = self.wsgi.extensions["budget"], self.settings.max_bytes
+        ends = client, address, listener.getsockname()
+        conn = Connection(self.cfg, *ends, budget=budget, most_body=most)
         if self.nr_conns > self.most and not self._close_oldest():
             self._close(conn)
         else:
@@ -154,17 +149,18 @@ class Worker(ThreadWorker):  # type: ignore[misc]
                 return
 
     def _dispatch(self, conn: Connection) -> None:
-        if asked := conn.asks_for_health:
+        asked = conn.asks_for_health
+        if asked and conn.unread:
             # A client that reads no replies would hold the thread that writes the next one.
-            if conn.unread:
-                self._close(conn)
-                return
-            handle, pool = self._answer, self.health_pools[asked]
+            self._close(conn)
+        elif asked:
+            self._submit(conn, self._answer, self.health_pools[asked])
         elif self.nr_conns - len(self.waiting) > self.most - RESERVED:
             self._refuse(conn, 503, "Too many requests at this moment. Please try again.")
-            return
         else:
-            handle, pool = self.handle, self.chunked_pool if conn.is_chunked else self.tpool
+            self._submit(conn, self.handle, self.chunked_pool if conn.is_chunked else self.tpool)
+
+    def _submit(self, conn: Connection, handle: Any, pool: ThreadPoolExecutor) -> None:
         conn.give_back()
         done = partial(self.method_queue.defer, self.finish_request, conn)
         pool.submit(handle, conn).add_done_callback(done)
@@ -219,11 +215,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             # What has begun to arrive is answered; the worker waits for it as long as for threads.
             if not (self.alive or conn.latest):
                 conn.deadline = min(conn.deadline, now + _LAST)
-            if conn.deadline <= now and conn.asks:
-                # It has come since the last turn, which on a busy machine is some time ago.
-                self._on_arrival(conn)
-            elif conn.deadline <= now:
-                self._give_up(conn)
+            if conn.deadline <= now:
+                # What has come since the last turn, on a busy machine some time ago, is not late.
+                act = self._on_arrival if conn.asks else self._give_up
+                act(conn)
 
     def _give_up(self, conn: Connection) -> None:
         if conn.latest and self.alive:
@@ -246,16 +241,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             return super().handle(conn)
 
     def _asks_again(self, conn: Connection) -> bool:
-        if not self.alive or self.nr_conns > self.cfg.threads:
-            return False
-        end, readable = time.monotonic() + MOMENT, select.poll()
-        readable.register(conn.sock, select.POLLIN)
-        # What has come together with the last request is not seen at the socket any more.
-        while (arrival := conn.receive()) in (Arrival.PARTIAL_HEAD, Arrival.PARTIAL_BODY):
-            left = end - time.monotonic()
-            if left <= 0 or not readable.poll(1000 * left):
-                return False
-        return arrival is Arrival.WHOLE and not conn.is_chunked
+        # While there are more connections than threads, no thread begins to wait.
+        may_wait = self.alive and self.nr_conns <= self.cfg.threads
+        return may_wait and conn.receive_within(MOMENT) is Arrival.WHOLE and not conn.is_chunked
 
     def _keepalive_after(self, conn: Connection, keepalive: bool) -> bool:
         # What cannot be read to its end is closed, and is no news.

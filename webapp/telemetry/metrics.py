@@ -1,22 +1,18 @@
 """`GET /metrics`: counts and durations for Prometheus, summed over all worker processes."""
 
 import os
-from collections.abc import Iterator
 
 from flask import Blueprint, Flask, Response, abort, current_app, request
 from flask.typing import ResponseReturnValue
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
-from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
-from prometheus_client.registry import Collector
 from werkzeug.exceptions import default_exceptions
 
-from serving.client import ServingError
-from webapp.inference.classifier import ClassifiedPhotos, Classifier
-from webapp.inference.traffic_split import TrafficFile
+from webapp.inference.classifier import ClassifiedPhotos
 from webapp.settings import COUNTS_FOLDER, Settings
 from webapp.telemetry.confidence import ModelCards, label_of
+from webapp.telemetry.current_state import CurrentState
 from webapp.telemetry.metrics_history import LONGEST_SECONDS, MetricsHistory
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -180,7 +176,7 @@ class Metrics:
     def exposition(self, app: Flask) -> bytes:
         """All counters in Prometheus' text format, and what is so at this moment."""
         registry = self._counts()
-        registry.register(_AtThisMoment(app))
+        registry.register(CurrentState(app))
         return generate_latest(registry)
 
     def _counts(self) -> CollectorRegistry:
@@ -203,49 +199,3 @@ def _seconds(text: str) -> float:
     if not whole or int(text) > LONGEST_SECONDS:
         abort(400, f"Unrecognized ago: {text!r}. Expected 0 to {LONGEST_SECONDS:g} seconds.")
     return float(text)
-
-
-class _AtThisMoment(Collector):
-    """Looked at for each scrape, since what the last request saw could be hours old."""
-
-    def __init__(self, app: Flask) -> None:
-        self._app = app
-
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        classifier: Classifier = self._app.extensions["classifier"]
-        try:
-            classifier.model.check_ready()
-            ready = 1
-        except ServingError:
-            ready = 0
-        yield GaugeMetricFamily(
-            "us_bills_model_server_ready", "Whether a photo sent now would be answered.", ready
-        )
-        if classifier.counter is not None:
-            counts = ready and classifier.check_counter().reason is None
-            yield GaugeMetricFamily(
-                "us_bills_counter_ready", "Whether its bills would be counted.", int(counts)
-            )
-        yield self._canaries()
-        cards: ModelCards = self._app.extensions["model_cards"]
-        expected = GaugeMetricFamily(
-            "us_bills_confidence_expected",
-            "Share of pictures by confidence, as the version's model card has it.",
-            labels=["confidence", "version"],
-        )
-        for version, shares in cards.expected().items():
-            for label, share in shares.items():
-                expected.add_metric([label, str(version)], share)
-        yield expected
-
-    def _canaries(self) -> GaugeMetricFamily:
-        traffic: TrafficFile = self._app.extensions["traffic"]
-        settings: Settings = self._app.extensions["settings"]
-        percents = GaugeMetricFamily(
-            "us_bills_canary_percent",
-            "Percent of the clients that a version on trial answers.",
-            labels=["model"],
-        )
-        for model in filter(None, (settings.model_name, settings.counter)):
-            percents.add_metric([model], traffic.current(model).percent)
-        return percents

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 from google.protobuf.message import Message
 
 from serving.local.deadline import Deadline
-from serving.local.errors import invalid_argument
-from serving.local.inference.classify_regress import task_of, tasks_of
+from serving.local.errors import Code, StatusError, invalid_argument
 from serving.local.inference.dataplane import DataPlane, Served
 from serving.local.lifecycle.manager import Manager
-from serving.local.lifecycle.reloads import ReloadRules
+from serving.local.lifecycle.model_config import ConfigReader
 from serving.local.lifecycle.versions import Choice
 from serving.local.metrics import Metrics
 from serving.wire import messages_pb2 as pb
 from serving.wire import methods
 from serving.wire import operations_pb2 as operations
 from serving.wire.tensors import to_proto
+
+_LOOPBACK = ("ipv4:127.", "ipv6:[::1]:", "ipv6:[::ffff:127.", "unix:")
 
 
 class Caller(NamedTuple):
@@ -39,19 +42,29 @@ class Services:
     """`tensorflow.serving.PredictionService` and `ModelService`."""
 
     def __init__(
-        self, plane: DataPlane, manager: Manager, reloads: ReloadRules, metrics: Metrics
+        self,
+        plane: DataPlane,
+        manager: Manager,
+        reader: ConfigReader,
+        metrics: Metrics,
+        *,
+        reload_from_any_peer: bool = False,
     ) -> None:
+        """Binds the answers to what they ask; `reader` says what a client may have loaded."""
         self._plane = plane
         self._manager = manager
-        self._reloads = reloads
+        self._reader = reader
         self._metrics = metrics
+        self._reload_from_any_peer = reload_from_any_peer
 
     def answers(self) -> dict[str, Answer]:
         """By method name."""
+        classify = partial(self._infer, methods.CLASSIFY_METHOD, pb.ClassificationResponse)
+        regress = partial(self._infer, methods.REGRESS_METHOD, pb.RegressionResponse)
         return {
             methods.PREDICT: self._counted("Predict", pb.PredictRequest, self._predict),
-            methods.CLASSIFY: self._counted("Classify", pb.ClassificationRequest, self._classify),
-            methods.REGRESS: self._counted("Regress", pb.RegressionRequest, self._regress),
+            methods.CLASSIFY: self._counted("Classify", pb.ClassificationRequest, classify),
+            methods.REGRESS: self._counted("Regress", pb.RegressionRequest, regress),
             methods.MULTI_INFERENCE: Answer(pb.MultiInferenceRequest, self._multi_inference),
             methods.GET_MODEL_METADATA: Answer(pb.GetModelMetadataRequest, self._metadata),
             methods.GET_MODEL_STATUS: Answer(pb.GetModelStatusRequest, self._status),
@@ -77,25 +90,20 @@ class Services:
             reply.outputs[output].CopyFrom(to_proto(array, as_values=True))
         return reply
 
-    def _classify(self, request: pb.ClassificationRequest, caller: Caller) -> Message:
-        return pb.ClassificationResponse(**self._one(methods.CLASSIFY_METHOD, request, caller))
-
-    def _regress(self, request: pb.RegressionRequest, caller: Caller) -> Message:
-        return pb.RegressionResponse(**self._one(methods.REGRESS_METHOD, request, caller))
-
-    def _one(self, method: str, request: Any, caller: Caller) -> dict[str, Any]:
-        """The fields of the reply to a request of one task."""
-        spec = request.model_spec
+    def _infer(
+        self, method: str, response: Callable[..., Message], request: Any, caller: Caller
+    ) -> Message:
+        task = pb.InferenceTask(method_name=method, model_spec=request.model_spec)
         with self._plane.lease(_choice(request)) as served:
-            (result,) = served.infer([task_of(method, spec)], request.input, caller.deadline)
-        return {"result": result, "model_spec": _spec(served, spec.signature_name)}
+            (result,) = served.infer([task], request.input, caller.deadline)
+        return response(result=result, model_spec=_spec(served, request.model_spec.signature_name))
 
     def _multi_inference(self, request: pb.MultiInferenceRequest, caller: Caller) -> Message:
         choice = _choice_of(request.tasks[0].model_spec if request.tasks else pb.ModelSpec())
         with self._plane.lease(choice) as served:
             if {task.model_spec.name for task in request.tasks} != {choice.model}:
                 raise invalid_argument("All tasks of a MultiInferenceRequest must name one model.")
-            results = served.infer(tasks_of(request), request.input, caller.deadline)
+            results = served.infer(request.tasks, request.input, caller.deadline)
         reply = pb.MultiInferenceResponse()
         for task, result in zip(request.tasks, results, strict=True):
             spec = _spec(served, task.model_spec.signature_name)
@@ -119,20 +127,27 @@ class Services:
 
     def _status(self, request: pb.GetModelStatusRequest, _caller: Caller) -> Message:
         choice = _choice(request)
-        statuses = self._plane.status(choice.model, choice.version)
+        statuses = self._plane.versions.statuses(choice.model, choice.version)
         return pb.GetModelStatusResponse(model_version_status=statuses)
 
     def _reload(self, request: operations.ReloadConfigRequest, caller: Caller) -> Message:
-        self._reloads.require_peer(caller.peer)
+        require_peer(caller.peer, from_any=self._reload_from_any_peer)
         if request.config.WhichOneof("config") != "model_config_list":
             raise invalid_argument("A reload takes a model_config_list and nothing else.")
         before = [self._metrics.total(name) for name in request.metric_names]
-        models = self._reloads.accept(request.config.model_config_list)
+        models = self._reader.accept(request.config.model_config_list)
         self._manager.reload(models, caller.deadline)
         reply = operations.ReloadConfigResponse(status=pb.StatusProto())
         for name, total in zip(request.metric_names, before, strict=True):
             reply.metric.add(name=name, int64_value_increase=self._metrics.total(name) - total)
         return reply
+
+
+def require_peer(peer: str, *, from_any: bool) -> None:
+    """Refuses to reload for a client on another machine: `PERMISSION_DENIED`."""
+    if not from_any and not unquote(peer).startswith(_LOOPBACK):
+        text = f"{peer} may not reload: only this machine, without --reload_config_from_any_peer"
+        raise StatusError(Code.PERMISSION_DENIED, text)
 
 
 def _choice(request: Any) -> Choice:

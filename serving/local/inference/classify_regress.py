@@ -1,13 +1,12 @@
 """Classify, regress, and both at once: `Example`s in, scores or values out.
 
 Such a signature has one input, `inputs`, which takes the serialized examples as strings. The
-checks and their order are the original's (recorded cases 300 to 318 and 480 to 489).
+order of the checks is the original's (recorded cases 300 to 318 and 480 to 489).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
@@ -31,26 +30,9 @@ _OUTPUTS = {CLASSIFY_METHOD: (CLASSES, SCORES), REGRESS_METHOD: (OUTPUTS,)}
 Result = pb.ClassificationResult | pb.RegressionResult
 
 
-class Task(NamedTuple):
-    """What to do with the examples, and by which signature."""
-
-    method: str
-    signature_name: str = DEFAULT_SIGNATURE
-
-
-def task_of(method: str, spec: pb.ModelSpec) -> Task:
-    """What a request's spec asks for, its model and version aside."""
-    return Task(method, spec.signature_name or DEFAULT_SIGNATURE)
-
-
-def tasks_of(request: pb.MultiInferenceRequest) -> list[Task]:
-    """What a request of several tasks asks for, the model and version aside."""
-    return [task_of(task.method_name, task.model_spec) for task in request.tasks]
-
-
 def infer(
     servable: Servable,
-    tasks: Sequence[Task],
+    tasks: Sequence[pb.InferenceTask],
     examples: pb.Input,
     deadline: Deadline = NO_DEADLINE,
     *,
@@ -59,11 +41,11 @@ def infer(
     """Runs tasks on the same examples, in one run of the graph.
 
     Args:
-        servable: the version to run.
+        servable: the version to run; models and versions of the tasks are not looked at.
         tasks: one or more; their signatures must share the input tensor.
-        examples: what to run on.
+        examples: their number must be within the limits.
         deadline: when the run is given up.
-        limits: how many examples there may be.
+        limits: the largest tensors.
 
     Returns:
         One result for each task.
@@ -71,11 +53,13 @@ def infer(
     Raises:
         StatusError: tasks, examples and model do not fit, the run failed, or it was given up.
     """
-    names = [task.signature_name for task in tasks]
+    names = [task.model_spec.signature_name or DEFAULT_SIGNATURE for task in tasks]
     if len(set(names)) < len(names):
         raise invalid_argument(f"Duplicate evaluation of a signature: {', '.join(names)}")
     # One task after the other, so that the first one with a fault is named.
-    fetches = [_fetches(servable, task) for task in tasks]
+    fetches = [
+        _fetches(servable, task.method_name, name) for task, name in zip(tasks, names, strict=True)
+    ]
     infos = {
         info.name: info for name in names for info in servable.signatures[name].inputs.values()
     }
@@ -88,8 +72,8 @@ def infer(
     values = servable.run({input_name: _serialized(examples)}, tensors, deadline)
     by_name = dict(zip(tensors, values, strict=True))
     return [
-        _result(task, {alias: by_name[tensor] for alias, tensor in each.items()}, count)
-        for task, each in zip(tasks, fetches, strict=True)
+        _result({alias: by_name[tensor] for alias, tensor in each.items()}, count)
+        for each in fetches
     ]
 
 
@@ -98,9 +82,8 @@ def listed(examples: pb.Input) -> Sequence[pb.Example]:
     return examples.example_list.examples or examples.example_list_with_context.examples
 
 
-def _fetches(servable: Servable, task: Task) -> dict[str, str]:
+def _fetches(servable: Servable, method: str, name: str) -> dict[str, str]:
     """The tensors of the outputs that a task needs; `StatusError` where there are none."""
-    name, method = task.signature_name, task.method
     if name not in servable.signatures:
         raise invalid_argument(f"No signature was found with the name: {name}")
     if method not in _OUTPUTS:
@@ -127,7 +110,7 @@ def _serialized(examples: pb.Input) -> Array:
     return np.array(strings, np.object_)
 
 
-def _result(task: Task, outputs: Mapping[str, Array], count: int) -> Result:
+def _result(outputs: Mapping[str, Array], count: int) -> Result:
     for alias, array in outputs.items():
         dtype = pb.DT_STRING if alias == CLASSES else pb.DT_FLOAT
         ranks = (1, 2) if alias == OUTPUTS else (2,)
@@ -136,7 +119,7 @@ def _result(task: Task, outputs: Mapping[str, Array], count: int) -> Result:
                 f"Expected output {alias} to be {type_name(dtype)} with {count} rows. Got "
                 f"{type_name(data_type(array))} of shape {list(array.shape)}."
             )
-    return _regression(outputs, count) if task.method == REGRESS_METHOD else _classes(outputs)
+    return _regression(outputs[OUTPUTS], count) if OUTPUTS in outputs else _classes(outputs)
 
 
 def _classes(outputs: Mapping[str, Array]) -> pb.ClassificationResult:
@@ -156,8 +139,7 @@ def _classes(outputs: Mapping[str, Array]) -> pb.ClassificationResult:
     return result
 
 
-def _regression(outputs: Mapping[str, Array], count: int) -> pb.RegressionResult:
-    array = outputs[OUTPUTS]
+def _regression(array: Array, count: int) -> pb.RegressionResult:
     if array.size != count:
         text = f"Expected output shape [batch_size] or [batch_size, 1]. Got {list(array.shape)}."
         raise invalid_argument(text)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from serving.local.deadline import NO_DEADLINE, Deadline
 from serving.local.errors import invalid_argument
-from serving.local.inference.classify_regress import Result, Task, infer, listed
+from serving.local.inference.classify_regress import Result, infer, listed
 from serving.local.inference.predict import Tensors, predict
 from serving.local.inference.signature import DEFAULT_TENSOR_LIMITS, TensorLimits
 from serving.local.lifecycle.versions import Choice, Versions
@@ -51,10 +51,13 @@ class Served(NamedTuple):
             )
 
     def infer(
-        self, tasks: Sequence[Task], examples: pb.Input, deadline: Deadline = NO_DEADLINE
+        self,
+        tasks: Sequence[pb.InferenceTask],
+        examples: pb.Input,
+        deadline: Deadline = NO_DEADLINE,
     ) -> list[Result]:
         """Classifies or regresses examples; see `classify_regress.infer`."""
-        api = _API.get(tasks[0].method, "") if len(tasks) == 1 else "MultiInference"
+        api = _API.get(tasks[0].method_name, "") if len(tasks) == 1 else "MultiInference"
         with self.metrics.runtime(self.model, api):
             results = infer(self.servable, tasks, examples, deadline, limits=self.limits)
         self.metrics.examples(self.model, len(listed(examples)))
@@ -67,7 +70,7 @@ class DataPlane:
     def __init__(
         self, versions: Versions, metrics: Metrics, limits: TensorLimits = DEFAULT_TENSOR_LIMITS
     ) -> None:
-        self._versions = versions
+        self.versions = versions
         self._metrics = metrics
         self._limits = limits
 
@@ -76,13 +79,5 @@ class DataPlane:
         """Holds a version; raises `StatusError` where it is not served."""
         if not choice.model:
             raise invalid_argument("ModelSpec has no name specified.")
-        with self._versions.lease(choice) as (version, servable):
+        with self.versions.lease(choice) as (version, servable):
             yield Served(choice.model, version, servable, self._metrics, self._limits)
-
-    def serves(self, model: str) -> bool | None:
-        """Whether requests for a model are answered; None where it was never configured."""
-        return self._versions.serves(model) if self._versions.is_known(model) else None
-
-    def status(self, model: str, version: int | None = None) -> list[pb.ModelVersionStatus]:
-        """States of a model's versions, newest first; `NOT_FOUND` where none was ever seen."""
-        return self._versions.statuses(model, version)

@@ -10,9 +10,9 @@ from serving.local.errors import Code, StatusError
 from serving.local.inference.signature import DEFAULT_TENSOR_LIMITS, TensorLimits
 from serving.local.inference.warmup import warm_up
 from serving.local.metrics import Metrics
-from serving.local.runtime import memory
+from serving.local.runtime import allocator
+from serving.local.runtime.batches import BatchingOptions
 from serving.local.runtime.batching import BatchedServable
-from serving.local.runtime.batching_options import BatchingOptions
 from serving.local.runtime.fair_scheduler import FairScheduler
 from serving.local.runtime.saved_model import SavedModel, Servable
 from serving.local.threads import DEFAULT_PARALLELISM, Parallelism
@@ -47,7 +47,7 @@ class SavedModelLoader:
         model = SavedModel(path, self.parallelism, bfloat16=self.bfloat16)
         servable: Servable = FairScheduler(model, self.parallelism)
         # What reading it took is not to lie beside what the warm-up takes.
-        memory.return_freed()
+        allocator.return_freed()
         try:
             if self.batching is not None:
                 servable = BatchedServable(servable, self.batching, self.metrics)
@@ -56,7 +56,7 @@ class SavedModelLoader:
         except Exception:
             servable.close()
             raise
-        memory.return_freed()
+        allocator.return_freed()
         return servable
 
 

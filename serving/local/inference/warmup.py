@@ -12,12 +12,11 @@ from pathlib import Path
 from google.protobuf.message import DecodeError
 
 from serving.local.errors import Code, StatusError, invalid_argument
-from serving.local.inference.classify_regress import infer, task_of, tasks_of
+from serving.local.inference.classify_regress import infer
 from serving.local.inference.predict import predict
 from serving.local.inference.signature import DEFAULT_TENSOR_LIMITS, TensorLimits
 from serving.local.metrics import Metrics
-from serving.local.runtime.records import records
-from serving.local.runtime.saved_model import Servable
+from serving.local.runtime.saved_model import Servable, records
 from serving.wire import messages_pb2 as pb
 from serving.wire.methods import CLASSIFY_METHOD, DEFAULT_SIGNATURE, REGRESS_METHOD
 
@@ -26,19 +25,11 @@ MAX_RECORDS = 1000
 
 
 def warm_up(
-    servable: Servable,
-    path: Path,
-    metrics: Metrics,
-    limits: TensorLimits = DEFAULT_TENSOR_LIMITS,
+    servable: Servable, path: Path, metrics: Metrics, limits: TensorLimits = DEFAULT_TENSOR_LIMITS
 ) -> int:
-    """Runs every recorded request once.
+    """Runs every recorded request once, and returns how many there are.
 
-    Returns:
-        How many requests were replayed; 0 without a warm-up file.
-
-    Raises:
-        StatusError: the file is damaged or a request fails, which fails the load (recorded case
-            646).
+    Raises `StatusError` where the file is damaged or a request fails, which fails the load.
     """
     file = path / WARMUP_FILE
     if not file.is_file():
@@ -60,10 +51,11 @@ def _replay(servable: Servable, entry: pb.PredictionLog, limits: TensorLimits) -
         case "classify_log" | "regress_log" as kind:
             request = getattr(entry, kind).request
             method = CLASSIFY_METHOD if kind == "classify_log" else REGRESS_METHOD
-            infer(servable, [task_of(method, request.model_spec)], request.input, limits=limits)
+            task = pb.InferenceTask(method_name=method, model_spec=request.model_spec)
+            infer(servable, [task], request.input, limits=limits)
         case "multi_inference_log":
             several = entry.multi_inference_log.request
-            infer(servable, tasks_of(several), several.input, limits=limits)
+            infer(servable, several.tasks, several.input, limits=limits)
         case "session_run_log":
             text = "Unsupported log_type for warmup: session_run_log"
             raise StatusError(Code.UNIMPLEMENTED, text)

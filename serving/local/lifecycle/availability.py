@@ -8,12 +8,32 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Mapping, Set
+from typing import NamedTuple
 
 from serving.local.deadline import NO_DEADLINE, Deadline
 from serving.local.errors import Code, StatusError
 from serving.local.lifecycle.versions import Key, Status, Version, Versions
 
 _GLANCE_SECONDS = 0.2
+
+
+class _Progress(NamedTuple):
+    """How far the versions of a model are.
+
+    Attributes:
+        serves: whether one is AVAILABLE.
+        tried: whether each has been tried once, which is so where there is none.
+        failures: why versions will not come, newest first.
+    """
+
+    serves: bool
+    tried: bool
+    failures: list[str]
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing more will come soon: all were tried, or one has failed finally."""
+        return bool(self.failures) or (self.tried and self.serves)
 
 
 def wait(
@@ -30,9 +50,9 @@ def wait(
         versions: the table of all versions.
         awaited: gives the versions that are asked for by now, of each model.
         stopping: ends the wait.
-        deadline: of the call that waits.
-        one_is_enough: whether one model ends the wait for others that were tried once, or of which
-            there is nothing to try.
+        deadline: ends it with an error.
+        one_is_enough: whether one model ends the wait for others, once each of their versions was
+            tried.
 
     Raises:
         StatusError: a version failed where none serves (recorded cases 540, 807, 831), or the time
@@ -41,12 +61,12 @@ def wait(
     failed: list[str] = []
 
     def settled(known: Mapping[Key, Version]) -> bool:
-        asked = awaited()
-        if one_is_enough and _one_serves(known, asked):
-            failed.clear()
+        models = [_progress(known, keys) for keys in awaited()]
+        failed.clear()
+        if one_is_enough and all(m.tried for m in models) and any(m.serves for m in models):
             return True
-        failed[:] = [text for keys in asked for text in _failure(known, keys)]
-        return all(_settled(known, keys) for keys in asked)
+        failed.extend(m.failures[0] for m in models if m.failures and not m.serves)
+        return all(m.is_settled for m in models)
 
     while not versions.wait_for(settled, _GLANCE_SECONDS):
         if stopping.is_set():
@@ -57,32 +77,14 @@ def wait(
         raise StatusError(Code.UNKNOWN, text)
 
 
-def _settled(known: Mapping[Key, Version], keys: Set[Key]) -> bool:
-    """Whether nothing more will come soon: all were tried, or the newest has failed finally."""
-    return bool(_given_up(known, keys)) or (_tried(known, keys) and _serves(known, keys))
-
-
-def _one_serves(known: Mapping[Key, Version], asked: Collection[Set[Key]]) -> bool:
-    """Whether one model serves and is settled, and nothing of any other is yet to be tried."""
-    tried = all(_tried(known, keys) for keys in asked)
-    return tried and any(_settled(known, keys) and _serves(known, keys) for keys in asked)
-
-
-def _tried(known: Mapping[Key, Version], keys: Set[Key]) -> bool:
-    """Whether every version has been tried once, which is so where there is none."""
-    return all(k in known and (known[k].serves or known[k].failures > 0) for k in keys)
-
-
-def _failure(known: Mapping[Key, Version], keys: Set[Key]) -> list[str]:
-    """Why a model does not serve; nothing where it does."""
-    newest = [] if _serves(known, keys) else _given_up(known, keys)[:1]
-    return [f"{key.model} version {key.version} due to error: {known[key].error}" for key in newest]
-
-
-def _serves(known: Mapping[Key, Version], keys: Set[Key]) -> bool:
-    return any(key in known and known[key].state == Status.AVAILABLE for key in keys)
-
-
-def _given_up(known: Mapping[Key, Version], keys: Set[Key]) -> list[Key]:
-    """The versions that will not come, newest first."""
-    return sorted((k for k in keys if k in known and known[k].error is not None), reverse=True)
+def _progress(known: Mapping[Key, Version], keys: Set[Key]) -> _Progress:
+    there = {key: known[key] for key in sorted(keys, reverse=True) if key in known}
+    return _Progress(
+        serves=any(v.state == Status.AVAILABLE for v in there.values()),
+        tried=len(there) == len(keys) and all(v.serves or v.failures for v in there.values()),
+        failures=[
+            f"{key.model} version {key.version} due to error: {version.error}"
+            for key, version in there.items()
+            if version.error is not None
+        ],
+    )

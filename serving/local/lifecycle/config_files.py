@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from serving.local.errors import invalid_argument
 from serving.local.lifecycle.model_config import ConfigReader, ModelConfigs, read_text_proto
-from serving.local.runtime.batching_options import BatchingOptions
+from serving.local.runtime.batches import BatchingOptions
 from serving.local.settings import Settings
 from serving.local.threads import usable_cores
 from serving.wire import operations_pb2 as operations
@@ -44,11 +44,7 @@ def read_models(settings: Settings) -> ModelConfigs:
 
 
 def metrics_path(settings: Settings) -> str:
-    """Where the metrics are, empty for nowhere.
-
-    Raises:
-        StatusError: the monitoring configuration cannot be used.
-    """
+    """Where the metrics are, empty for nowhere; `StatusError` for a file that cannot be used."""
     if not settings.monitoring_config_file:
         return ""
     file = Path(settings.monitoring_config_file)
@@ -59,8 +55,7 @@ def metrics_path(settings: Settings) -> str:
 def verifier(settings: Settings) -> Verifier | None:
     """Holds versions against the site's key; None where there is no key.
 
-    Raises:
-        StatusError: the key cannot be used.
+    Raises `StatusError` where it cannot be used.
     """
     if not settings.verify_key:
         return None

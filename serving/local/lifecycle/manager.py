@@ -27,7 +27,7 @@ from serving.local.lifecycle.version_policy import (
 )
 from serving.local.lifecycle.versions import Key, Status, Version, Versions
 from serving.local.metrics import Metrics
-from serving.local.runtime import memory
+from serving.local.runtime import allocator
 from serving.local.runtime.saved_model import Servable
 from serving.local.settings import Settings
 
@@ -72,12 +72,10 @@ class Manager:
         the others need only have been tried. The log says which of them do not serve.
 
         Raises:
-            StatusError: the configuration cannot be used, or no version of any model can be loaded
-                (recorded cases 807, 811 to 821, 831).
+            StatusError: the configuration cannot be used, or no version of any model can be loaded.
         """
         models = self._read_config()
-        self._require_usable(models)
-        self._apply(models)
+        self._take(models)
         self._policy.resolve(models)
         self._thread.start()
         # Of the configuration as it is by then: one that takes all of these out brings others.
@@ -115,11 +113,10 @@ class Manager:
             StatusError: it cannot be used, and the old one stays; or a new model cannot be loaded.
         """
         with self._config_lock:
-            self._require_usable(models)
             new = {name: model for name, model in models.items() if name not in self._models}
             for model in new.values():
                 require_versions(model)
-            self._apply(models)
+            self._take(models)
             self._policy.resolve(new)
         availability.wait(self.versions, lambda: self._awaited(new), self._stopping, deadline)
 
@@ -127,16 +124,15 @@ class Manager:
         """What is wanted of models, unless another configuration has taken them out meanwhile."""
         return [self._policy.of(name) for name in names if name in self._models]
 
-    def _apply(self, models: ModelConfigs) -> None:
+    def _take(self, models: ModelConfigs) -> None:
+        """Makes a configuration the one in force, unless its labels cannot be set."""
+        new = self._settings.allow_version_labels_for_unavailable_models
+        require_labels(models, self.versions, for_unavailable=new)
         for name in {*self._models, *models}:
             labels = models[name].labels if name in models else {}
             self.versions.set_labels(name, labels)
         self._models = models
         self._policy.keep(models)
-
-    def _require_usable(self, models: ModelConfigs) -> None:
-        new = self._settings.allow_version_labels_for_unavailable_models
-        require_labels(models, self.versions, for_unavailable=new)
 
     # ---- steps towards it ----
 
@@ -180,7 +176,7 @@ class Manager:
             self.versions.publish(key, servable, self._stopping)
             return
         # Not sooner: an error's traceback holds what was read.
-        memory.return_freed()
+        allocator.return_freed()
 
     def _is_due(self, version: Version) -> bool:
         if version.tried is None:
@@ -228,8 +224,7 @@ class Manager:
             with self._config_lock:
                 models = self._read_config()
                 if models != self._models:
-                    self._require_usable(models)
-                    self._apply(models)
+                    self._take(models)
                     self._policy.resolve(models)
             self._refused = ""
         except StatusError as error:

@@ -1,4 +1,4 @@
-"""The list of models to serve: `models.config`, or `--model_name` and `--model_base_path`.
+"""The list of models to serve: `models.config`, what a reload asks for, or flags.
 
 The file is protobuf text, the very one that TensorFlow Serving reads. Free of TensorFlow, which
 must not be imported before `runtime.environment` has prepared it.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +18,7 @@ from google.protobuf import text_format
 from google.protobuf.message import Message
 
 from serving import files
-from serving.local.errors import StatusError, invalid_argument, not_found
+from serving.local.errors import Code, StatusError, invalid_argument, not_found
 from serving.wire import messages_pb2 as pb
 
 CONTAINER_MODELS = "/models/"
@@ -44,24 +45,33 @@ ModelConfigs = Mapping[str, ModelConfig]
 
 @dataclasses.dataclass(frozen=True)
 class ConfigReader:
-    """Turns configuration files into `ModelConfig`s.
+    """Turns configurations into `ModelConfig`s.
 
     Attributes:
         models_root: the folder that stands for `/models/`, the container's bind mount, or None to
             read such paths as they are.
+        roots: the folders that base paths must lie in; None for anywhere.
     """
 
     models_root: Path | None
+    roots: frozenset[Path] | None = None
+
+    def confined(self, models: ModelConfigs) -> ConfigReader:
+        """A reader for clients: it takes base paths beside those of `models`, or below the root.
+
+        A model right below `/` stands for itself, or the whole disk would be open.
+        """
+        paths = [_plain(model.base_path) for model in models.values()]
+        roots = {path if path.parent == path.parent.parent else path.parent for path in paths}
+        if self.models_root is not None:
+            roots.add(_plain(self.models_root))
+        return dataclasses.replace(self, roots=frozenset(roots))
 
     def read(self, file: Path) -> ModelConfigs:
         """Reads a configuration file.
 
-        Returns:
-            The models by name.
-
         Raises:
-            StatusError: the file is missing, is no configuration, or asks for the impossible
-                (recorded cases 811 to 820).
+            StatusError: the file is missing, is no configuration, or asks for the impossible.
         """
         message = read_text_proto(file, pb.ModelServerConfig())
         if message.WhichOneof("config") != "model_config_list":
@@ -72,7 +82,8 @@ class ConfigReader:
         """Checks each model; labels are checked against what runs, see `version_policy`.
 
         Raises:
-            StatusError: a name twice, a relative path, or something that is not supported.
+            StatusError: a name twice, a path that is relative or outside of the roots, or
+                something that is not supported.
         """
         models: dict[str, ModelConfig] = {}
         for model in message.config:
@@ -82,6 +93,7 @@ class ConfigReader:
             _require_supported(model)
             labels = dict(model.version_labels)
             path = self.locate(model.base_path)
+            self._require_within_roots(model.name, path)
             models[model.name] = ModelConfig(model.name, path, model.model_version_policy, labels)
         return models
 
@@ -96,6 +108,18 @@ class ConfigReader:
         if self.models_root is not None and base_path.startswith(CONTAINER_MODELS):
             return self.models_root / base_path.removeprefix(CONTAINER_MODELS)
         return Path(base_path)
+
+    def _require_within_roots(self, name: str, path: Path) -> None:
+        path = _plain(path)
+        if self.roots is not None and not any(path.is_relative_to(root) for root in self.roots):
+            allowed = ", ".join(map(str, sorted(self.roots)))
+            text = f"The base path {path} of model {name} is not below {allowed}."
+            raise StatusError(Code.PERMISSION_DENIED, text)
+
+
+def _plain(path: Path) -> Path:
+    """Without `..`; links stay, which the operator has put there."""
+    return Path(os.path.normpath(path))
 
 
 def _require_supported(model: pb.ModelConfig) -> None:

@@ -16,19 +16,15 @@ Fingerprint = frozenset[tuple[str, int, int]]
 
 
 def version_paths(base_path: Path, *, first: bool = False) -> dict[int, Path] | None:
-    """Finds the versions below a base path.
-
-    Any entry counts whose name parses as an int64, `007` and `-3` included (recorded cases 619 to
-    628).
+    """Finds the versions below a base path: names that are an int64, `007` and `-3` included.
 
     Args:
         base_path: where to look.
         first: of names that parse alike, take the first in the order of their bytes, as the
-            original does for the policy `all`; else the last, so `7` and not `007` (624).
+            original does for the policy `all`; else the last, so `7` and not `007` (case 624).
 
     Returns:
-        Paths by version, or None where the base path cannot be read, which must change nothing
-        (recorded case 630).
+        Paths by version; None where the base path cannot be read, which must change nothing.
     """
     try:
         entries = sorted(base_path.iterdir(), key=os.fsencode, reverse=first)

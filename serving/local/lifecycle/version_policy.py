@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Container, Mapping, Set
 from pathlib import Path
 
@@ -10,8 +9,6 @@ from serving.local.errors import failed_precondition
 from serving.local.lifecycle.model_config import ModelConfig, ModelConfigs
 from serving.local.lifecycle.storage import fingerprint, version_paths, wanted_versions
 from serving.local.lifecycle.versions import Key, Status, Versions
-
-log = logging.getLogger(__name__)
 
 
 class VersionPolicy:
@@ -21,7 +18,6 @@ class VersionPolicy:
         """Wants nothing yet; a version that is wanted is made known to `versions`."""
         self._versions = versions
         self._policy: dict[str, Set[Key]] = {}
-        self._told: dict[str, str] = {}
 
     def of(self, name: str) -> Set[Key]:
         """What is wanted of a model; nothing where its base path was never read."""
@@ -39,12 +35,10 @@ class VersionPolicy:
         """Looks at the base paths; one that cannot be read leaves what was wanted of it."""
         for model in models.values():
             paths = _paths(model)
-            if paths is None:
-                self._tell(model, f"its base path {model.base_path} cannot be read")
-                continue
-            wanted = {Key(model.name, version) for version in wanted_versions(model.policy, paths)}
-            self._tell(model, "" if wanted else _nothing_there(model))
-            self._want(model.name, wanted, paths)
+            self._versions.note_missing(model.name, _missing(model, paths))
+            if paths is not None:
+                wanted = wanted_versions(model.policy, paths)
+                self._want(model.name, {Key(model.name, number) for number in wanted}, paths)
 
     def _want(self, name: str, wanted: Set[Key], paths: Mapping[int, Path]) -> None:
         before = self.of(name)
@@ -57,29 +51,11 @@ class VersionPolicy:
                 version.tried, version.failures = None, 0
         self._policy[name] = wanted
 
-    def _tell(self, model: ModelConfig, text: str) -> None:
-        """Says once what a model lacks, and to those that ask for its state.
-
-        The original says it in the log, at every look.
-        """
-        if text and self._told.get(model.name) != text:
-            log.warning("%s: %s", model.name, text)
-        self._told[model.name] = text
-        self._versions.note_missing(model.name, text)
-
 
 def require_versions(model: ModelConfig) -> None:
-    """Refuses a model of which no version could be loaded.
-
-    Raises:
-        StatusError: its base path cannot be read, or holds no version that its policy asks for.
-    """
-    paths = _paths(model)
-    if paths is None:
-        text = f"Could not find base path {model.base_path} for servable {model.name}"
-        raise failed_precondition(text)
-    if not wanted_versions(model.policy, paths):
-        raise failed_precondition(_nothing_there(model))
+    """Refuses a model of which no version could be loaded, with `FAILED_PRECONDITION`."""
+    if missing := _missing(model, _paths(model)):
+        raise failed_precondition(missing)
 
 
 def require_labels(models: ModelConfigs, versions: Versions, *, for_unavailable: bool) -> None:
@@ -103,7 +79,12 @@ def _paths(model: ModelConfig) -> dict[int, Path] | None:
     return version_paths(model.base_path, first=model.policy.WhichOneof("policy_choice") == "all")
 
 
-def _nothing_there(model: ModelConfig) -> str:
+def _missing(model: ModelConfig, paths: dict[int, Path] | None) -> str:
+    """Why there is no version of a model; empty where there is one."""
+    if paths is None:
+        return f"The base path {model.base_path} of servable {model.name} cannot be read."
+    if wanted_versions(model.policy, paths):
+        return ""
     return (
         f"No versions of servable {model.name} found under base path {model.base_path}. Did you "
         "forget to name your leaf directory as a number (eg. '/1/')?"

@@ -1,29 +1,70 @@
 """The state of every version that was ever seen, and how many requests use it right now.
 
-One lock guards all of it; no thread holds it while TensorFlow loads, runs or unloads.
+One lock guards it; no thread holds it while TensorFlow loads, runs or unloads.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
-from serving.local.errors import StatusError, invalid_argument, not_found
-from serving.local.lifecycle.version import Choice, Key, Status, Version, status_of
+from serving.local.errors import Code, StatusError, invalid_argument, not_found
+from serving.local.lifecycle.storage import Fingerprint
 from serving.local.runtime.saved_model import Servable
 from serving.wire import messages_pb2 as pb
 
-__all__ = ["Choice", "Key", "Status", "Version", "Versions"]
-
 log = logging.getLogger(__name__)
+
+Status = pb.ModelVersionStatus
 
 STABLE = "stable"
 """The label that the front end asks for; TensorFlow Serving gives no label a meaning."""
 _PATIENCE_SECONDS = 0.1
+
+
+class Key(NamedTuple):
+    """Which version of which model."""
+
+    model: str
+    version: int
+
+
+class Choice(NamedTuple):
+    """The version that a request asks for: a number, a label, or neither for the latest."""
+
+    model: str
+    version: int | None = None
+    label: str | None = None
+
+
+@dataclasses.dataclass
+class Version:
+    """What is known of one version.
+
+    Attributes:
+        failures: loads that failed since its files last changed.
+        retry_at: monotonic seconds before which it is not tried again.
+        tried: its files at the last load.
+    """
+
+    path: Path
+    state: Status.State = Status.START
+    error: StatusError | None = None
+    servable: Servable | None = None
+    failures: int = 0
+    retry_at: float = 0.0
+    tried: Fingerprint | None = None
+
+    @property
+    def serves(self) -> bool:
+        """Whether requests may take it, which is so shortly before it is AVAILABLE."""
+        return self.servable is not None and self.state not in (Status.UNLOADING, Status.END)
 
 
 class Versions:
@@ -38,11 +79,7 @@ class Versions:
 
     @contextlib.contextmanager
     def lease(self, choice: Choice) -> Iterator[tuple[int, Servable]]:
-        """Holds a version in memory for as long as a request runs: its number and its servable.
-
-        Raises:
-            StatusError: there is no such version, or no such label.
-        """
+        """Holds a version while a request runs; `StatusError` where there is none or no label."""
         lease = object()
         with self._changed:
             key = self._resolve(choice)
@@ -61,37 +98,42 @@ class Versions:
         with self._changed:
             seen = sorted((key for key in self._versions if key.model == model), reverse=True)
             asked = [key for key in seen if version in (None, key.version)]
-            found = [status_of(key, self._versions[key]) for key in asked]
+            found = [_status(key, self._versions[key]) for key in asked]
         if not found:
             what = "any versions" if version is None else f"version {version}"
             reason = self._reasons.get(model)
-            raise not_found(
-                f"Could not find {what} of model {model}{f': {reason}' if reason else ''}"
-            )
+            suffix = f": {reason}" if reason else ""
+            raise not_found(f"Could not find {what} of model {model}{suffix}")
         return found
 
     def loaded(self, model: str | None = None) -> set[Key]:
         """The versions that are AVAILABLE, of one model or of all."""
         with self._changed:
-            available = [k for k, v in self._versions.items() if v.state == Status.AVAILABLE]
+            available = {k for k, v in self._versions.items() if v.state == Status.AVAILABLE}
         return {key for key in available if model in (None, key.model)}
 
-    def serves(self, model: str) -> bool:
-        """Whether requests for a model are answered: by the label `stable`, where it has one."""
+    def serves(self, model: str) -> bool | None:
+        """Whether requests for a model are answered, by the label `stable` where it has one.
+
+        None where the model was never configured.
+        """
         with self._changed:
-            stable = self._labels.get(model, {}).get(STABLE)
+            if model not in self._labels:
+                return None
+            stable = self._labels[model].get(STABLE)
             of_model = ((k, v) for k, v in self._versions.items() if k.model == model)
             return any(v.serves for k, v in of_model if stable in (None, k.version))
 
     def note_missing(self, model: str, reason: str) -> None:
-        """Notes why there is no version of a model; empty where there is one."""
+        """Notes why there is no version of a model, empty where there is one; logs it once."""
         with self._changed:
-            self._reasons[model] = reason
+            before, self._reasons[model] = self._reasons.get(model, ""), reason
+        if reason not in ("", before):
+            log.warning("%s: %s", model, reason)
 
     def in_use(self) -> int:
         """The number of requests that hold a version."""
-        with self._changed:
-            return len(self._leases)
+        return len(self._leases)
 
     def known(self, key: Key) -> Version | None:
         """What is known of a version; only the manager may change it."""
@@ -104,33 +146,28 @@ class Versions:
             self._versions[key] = Version(path)
         self.set_state(key, Status.START)
 
-    def set_state(
-        self,
-        key: Key,
-        state: Status.State,
-        *,
-        servable: Servable | None = None,
-        error: StatusError | None = None,
-    ) -> None:
+    def set_state(self, key: Key, state: Status.State, error: StatusError | None = None) -> None:
         """Moves a version to a state and says so in the log."""
         with self._changed:
             version = self._versions[key]
-            version.state, version.servable, version.error = state, servable, error
+            version.state, version.error = state, error
+            if state == Status.END:
+                version.servable = None
             self._changed.notify_all()
         _log_state(key, state, error)
 
     def publish(self, key: Key, servable: Servable, stopping: threading.Event) -> None:
         """Lets a loaded version serve, and calls it AVAILABLE once older requests are done.
 
-        So does the original: while any request of before runs, on whatever model, the new version
-        answers but its state stays LOADING (recorded cases 647 to 649). `stopping` ends the wait.
+        As in the original, its state stays LOADING while any request of before runs, on whatever
+        model (recorded cases 647 to 649). `stopping` ends the wait.
         """
         with self._changed:
             self._versions[key].servable = servable
             older = set(self._leases)
             while older & self._leases.keys() and not stopping.is_set():
                 self._changed.wait(_PATIENCE_SECONDS)
-        self.set_state(key, Status.AVAILABLE, servable=servable)
+        self.set_state(key, Status.AVAILABLE)
 
     def wait_for(self, settled: Callable[[Mapping[Key, Version]], bool], seconds: float) -> bool:
         """Waits until a condition on all versions holds; False where the time is over."""
@@ -141,13 +178,9 @@ class Versions:
         """Ends versions that still wait for a load and are not asked for any more (case 616)."""
         now = time.monotonic()
         with self._changed:
-            waiting = [
-                key
-                for key, version in self._versions.items()
-                if version.state in (Status.START, Status.LOADING) and now >= version.retry_at
-            ]
-        for key in waiting:
-            if unwanted(key):
+            due = {key: v.state for key, v in self._versions.items() if now >= v.retry_at}
+        for key, state in due.items():
+            if state in (Status.START, Status.LOADING) and unwanted(key):
                 self.set_state(key, Status.END)
 
     def unload(self, key: Key) -> None:
@@ -167,8 +200,7 @@ class Versions:
 
     def labels(self, model: str) -> Mapping[str, int]:
         """The labels of a model."""
-        with self._changed:
-            return self._labels.get(model, {})
+        return self._labels.get(model, {})
 
     def is_known(self, model: str) -> bool:
         """Whether a model was ever configured."""
@@ -178,8 +210,7 @@ class Versions:
         with self._changed:
             version = self._versions[key]
             del self._leases[lease]
-            unused = key not in self._leases.values()
-            last = unused and version.state == Status.UNLOADING
+            last = version.state == Status.UNLOADING and key not in self._leases.values()
             self._changed.notify_all()
         if last:
             self._free(key, version)
@@ -202,15 +233,18 @@ class Versions:
         self.set_state(key, Status.END)
 
 
+def _status(key: Key, version: Version) -> pb.ModelVersionStatus:
+    error = version.error or StatusError(Code.OK, "")
+    status = pb.StatusProto(error_code=error.code, error_message=error.message)
+    return pb.ModelVersionStatus(version=key.version, state=version.state, status=status)
+
+
 def _request(choice: Choice, key: Key) -> str:
-    if choice.version is None and choice.label is None:
-        return f"Latest({choice.model})"
-    return f"Specific({key.model}, {key.version})"
+    is_latest = choice.version is None and choice.label is None
+    return f"Latest({key.model})" if is_latest else f"Specific({key.model}, {key.version})"
 
 
 def _log_state(key: Key, state: Status.State, error: StatusError | None) -> None:
+    level, reason = (logging.WARNING, f", {error}") if error else (logging.INFO, "")
     name = Status.State.Name(state)
-    if error is None:
-        log.info("%s version %s: %s", key.model, key.version, name)
-    else:
-        log.warning("%s version %s: %s, %s", key.model, key.version, name, error)
+    log.log(level, "%s version %s: %s%s", key.model, key.version, name, reason)

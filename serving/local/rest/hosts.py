@@ -1,8 +1,9 @@
-"""Which names in a request's `Host` the REST port answers to.
+"""Which web pages the REST port answers to, by a request's `Host` and `Origin`.
 
-A web page can make its own site's name lead to this machine once it is loaded (DNS rebinding). Its
-requests are of one origin then, so that a GET has no `Origin`: only the `Host` tells. Nobody's name
-leads to an address, or to `localhost`, by such a trick.
+A page of another site may send requests here, and can make its own site's name lead to this machine
+once it is loaded (DNS rebinding): its requests are of one origin then, so that a GET has no
+`Origin` and only the `Host` tells. Nobody's name leads to an address, or to `localhost`, by such a
+trick.
 """
 
 from __future__ import annotations
@@ -10,8 +11,13 @@ from __future__ import annotations
 import ipaddress
 import re
 
+from serving.local.rest.request import Request
+
 ANY = "*"
 _PORT = re.compile(r":[0-9]*\Z")
+_FOREIGN_SITES = ("cross-site", "same-site")
+_OWN_HOST = re.compile(r"https?://(localhost|[0-9.]+|\[[0-9a-f:.]+\])(:[0-9]+)?", re.IGNORECASE)
+"""An origin that no other machine's name can stand for."""
 
 
 class AllowedHosts:
@@ -30,6 +36,21 @@ class AllowedHosts:
         """Whether a request with this `Host` is answered; browsers send none without one."""
         name = _PORT.sub("", host).removesuffix(".").lower()
         return self._all or not name or name in self._names or _is_own(name.strip("[]"))
+
+
+def is_foreign(request: Request) -> bool:
+    """Whether a web page of another origin asks.
+
+    A page's POST always has an `Origin`, in mode `no-cors` too (Fetch, 3.2); programs send none.
+    That origin is the host's only where the host is an address.
+    """
+    if request.method == "OPTIONS":
+        return False
+    if (origin := request.headers.get("Origin")) is not None:
+        own = origin.partition("://")[2] == request.headers.get("Host")
+        return not (own and _OWN_HOST.fullmatch(origin))
+    site = request.headers.get("Sec-Fetch-Site", "")
+    return request.method != "GET" and site in _FOREIGN_SITES
 
 
 def _is_own(name: str, *, loopback: bool = False) -> bool:

@@ -13,7 +13,6 @@ import logging
 import resource
 import threading
 import time
-from concurrent.futures import Future
 from typing import Any, cast
 
 from tornado import httputil
@@ -21,21 +20,16 @@ from tornado.http1connection import HTTP1Connection
 from tornado.httpserver import HTTPServer
 from tornado.iostream import IOStream
 
-from serving.concurrency import ByteBudget
 from serving.local.ports import listen
-from serving.local.rest.exchange import BODY_SECONDS, BUDGET_BODIES, MAX_HEAD_BYTES, Exchange
-from serving.local.rest.request import Request
-from serving.local.rest.rest_api import Reply, RestApi
+from serving.local.rest.exchange import BODY_SECONDS, MAX_HEAD_BYTES, Backend, Exchange
+from serving.local.rest.rest_api import RestApi
 from serving.local.settings import Settings
-from serving.local.threads import StartedPool
 
 _UNREAD_HEAD_BYTES = 4 * MAX_HEAD_BYTES
 """Beyond it, a connection is closed without a reply."""
 IDLE_SECONDS = 75.0
 """How long a connection may wait before a head, and how long the head may take."""
 PAUSE_SECONDS = 0.1
-QUICK_ANSWERS = 2
-"""Threads for states, metadata and metrics, which do not wait behind predictions."""
 
 # Tornado tells of every connection that a client breaks off.
 logging.getLogger("tornado.general").setLevel(logging.ERROR)
@@ -46,18 +40,11 @@ class RestServer:
 
     def __init__(self, settings: Settings, api: RestApi) -> None:
         """Binds and listens; raises `OSError` where the port is taken."""
-        self.api = api
-        self.timeout_ms = settings.rest_api_timeout_in_ms
-        self.body_bytes = settings.rest_api_max_body_mb * 2**20
-        self.budget = ByteBudget(BUDGET_BODIES * self.body_bytes)
-        self.loop = asyncio.new_event_loop()
-        self.stopping = False
-        self.under_way: set[Exchange] = set()
         self._socket = listen(settings.host, settings.rest_api_port)
         self._socket.setblocking(False)
-        self._http = _Connections(self)
-        self._answers = StartedPool(settings.rest_api_num_threads, "REST")
-        self._quick_answers = StartedPool(QUICK_ANSWERS, "REST quick")
+        self.backend = Backend(settings, api)
+        self.loop = self.backend.loop
+        self._http = _Connections(self.backend)
 
     def start(self) -> None:
         """Serves in a thread of its own."""
@@ -67,11 +54,6 @@ class RestServer:
     def stop(self, grace_seconds: float) -> None:
         """Takes no new connection and waits for the requests under way."""
         asyncio.run_coroutine_threadsafe(self._finish(grace_seconds), self.loop).result()
-
-    def submit(self, request: Request) -> Future[Reply]:
-        """Has a request answered by a thread of the pool."""
-        pool = self._answers if request.method == "POST" else self._quick_answers
-        return pool.submit(self.api.handle, request)
 
     async def _accept(self) -> None:
         while True:
@@ -86,17 +68,17 @@ class RestServer:
     async def _finish(self, grace_seconds: float) -> None:
         self._accepting.cancel()
         self._socket.close()
-        self.stopping = True
+        self.backend.stopping = True
         end = time.monotonic() + grace_seconds
-        while self.under_way and time.monotonic() < end:
+        while self.backend.under_way and time.monotonic() < end:
             await asyncio.sleep(PAUSE_SECONDS / 10)
 
 
 class _Connections(HTTPServer):
     """Tornado's server, with a bound on connections: half of the files of this process."""
 
-    def initialize(self, server: RestServer) -> None:  # type: ignore[override]
-        self._server = server
+    def initialize(self, backend: Backend) -> None:  # type: ignore[override]
+        self.backend = backend
         self._open = 0
         self._most = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2
         super().initialize(
@@ -110,7 +92,7 @@ class _Connections(HTTPServer):
     def start_request(
         self, server_conn: object, request_conn: httputil.HTTPConnection
     ) -> httputil.HTTPMessageDelegate:
-        return Exchange(self._server, cast("HTTP1Connection", request_conn))
+        return Exchange(self.backend, cast("HTTP1Connection", request_conn))
 
     def handle_stream(self, stream: IOStream, address: Any) -> None:
         if self._open >= self._most:

@@ -35,22 +35,16 @@ def read_predict(request: Request, signatures: Signatures) -> tuple[str, dict[st
         reply is to have too.
 
     Raises:
-        StatusError: not JSON, unknown signature, or values that do not fit it.
-        HttpError: the body or its values are too large.
+        StatusError: not JSON, unknown signature, or values that do not fit it or are too large.
     """
     with _document(request) as (name, document):
         return name, _inputs(document, _infos(signatures, name)), INSTANCES in document
 
 
 def read_examples(request: Request) -> tuple[str, pb.Input]:
-    """Parses the body of a classify or regress call.
+    """Parses the body of a classify or regress call: the signature's name, and the examples.
 
-    Returns:
-        The signature's name, and the examples.
-
-    Raises:
-        StatusError: it is not JSON, or not examples.
-        HttpError: the body or its values are too large.
+    Raises `StatusError` where it is not JSON, not examples, or too large.
     """
     with _document(request) as (name, document):
         return name, _examples(document)

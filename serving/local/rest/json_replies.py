@@ -21,15 +21,11 @@ _WITHOUT_JSON = {pb.DT_HALF, pb.DT_BFLOAT16, pb.DT_UINT16, pb.DT_COMPLEX64, pb.D
 
 
 def predictions(outputs: Mapping[str, Array], *, row_form: bool) -> bytes:
-    """The reply to a prediction.
+    """The reply to a prediction, of arrays by output name.
 
-    Args:
-        outputs: arrays by output name.
-        row_form: one entry per row under `predictions`, else one per output under `outputs`.
-
-    Raises:
-        StatusError: row form of outputs without a common first dimension (recorded case 051), or
-            a type that JSON cannot carry.
+    In row form it has an entry per row under `predictions`, else one per output under `outputs`.
+    Raises `StatusError` for rows of outputs without a common first dimension, and for a type that
+    JSON cannot carry.
     """
     if not outputs:
         raise invalid_argument("Cannot convert empty tensor map to JSON")

@@ -33,16 +33,10 @@ _KINDS: dict[int, set[type]] = {
 
 
 def tensor(value: Any, name: str, dtype: int) -> Array:
-    """Converts nested lists.
+    """Makes an array of nested lists, of the `DataType` that the signature wants.
 
-    Args:
-        value: a JSON value.
-        name: the input's, for errors.
-        dtype: the `DataType` that the signature asks for.
-
-    Raises:
-        StatusError: the lists are ragged or nested too deeply, a value is not of the type, or
-            JSON has no form for the type (UNIMPLEMENTED).
+    Raises `StatusError` where the lists are ragged or nested too deeply, where a value is not of
+    the type, or where JSON has no form for it (UNIMPLEMENTED).
     """
     flat, shape = _flatten(value, name)
     array = empty(() if flat else shape, dtype)

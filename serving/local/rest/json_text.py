@@ -37,15 +37,10 @@ class Constant(float):
 
 @contextmanager
 def parsed(text: bytearray, before: Callable[[], None] = lambda: None) -> Iterator[Any]:
-    """Parses a document; its values may be used inside the block.
+    """Parses a document, whose text is emptied; its values may be used inside the block.
 
-    Args:
-        text: JSON; it is emptied.
-        before: called once it is the document's turn; may raise, and nothing is parsed then.
-
-    Raises:
-        StatusError: `JSON Parse error: ...`, with the offset.
-        HttpError: 413, it would take more than `MAX_VALUES_BYTES`.
+    `before` is called once it is the document's turn, and may raise. Raises `StatusError` with the
+    offset of a mistake, `HttpError` 413 where the values would take more than `MAX_VALUES_BYTES`.
     """
     large = len(text) > _SMALL_BYTES
     if large and _cost(text) > MAX_VALUES_BYTES:

@@ -14,16 +14,16 @@ from collections.abc import Mapping
 from urllib.parse import unquote
 
 from serving.local.errors import Code, StatusError, invalid_argument
-from serving.local.inference.classify_regress import Task
 from serving.local.inference.dataplane import DataPlane, Served
 from serving.local.lifecycle.storage import INT64
 from serving.local.lifecycle.versions import Choice
 from serving.local.metrics import CONTENT_TYPE, Metrics
 from serving.local.rest import json_replies
-from serving.local.rest.hosts import AllowedHosts
+from serving.local.rest.hosts import AllowedHosts, is_foreign
 from serving.local.rest.json_bodies import read_examples, read_predict
 from serving.local.rest.request import HttpError, Request
 from serving.local.settings import Settings
+from serving.wire import messages_pb2 as pb
 
 log = logging.getLogger(__name__)
 
@@ -42,9 +42,6 @@ _PATH = re.compile(
     re.IGNORECASE,
 )
 _ORIGIN = re.compile(r"https?://")
-_FOREIGN_SITES = ("cross-site", "same-site")
-_OWN_HOST = re.compile(r"https?://(localhost|[0-9.]+|\[[0-9a-f:.]+\])(:[0-9]+)?", re.IGNORECASE)
-"""An origin that no other machine's name can stand for."""
 
 _HTTP_STATUS = {
     Code.OK: 200, Code.CANCELLED: 499, Code.INVALID_ARGUMENT: 400, Code.FAILED_PRECONDITION: 400,
@@ -84,7 +81,7 @@ class RestApi:
             raise HttpError(501, "Not Implemented")
         if request.path[:4].lower() != "/v1/" and not self._is_metrics(request.path):
             raise HttpError(404, "Not Found")
-        if not self._cors and _is_foreign(request):
+        if not self._cors and is_foreign(request):
             origin = request.headers.get("Origin", "another site")
             raise HttpError(
                 403,
@@ -130,7 +127,7 @@ class RestApi:
         choice, verb = _choice(match), match["verb"] or ""
         with self._metrics.request(choice.model, verb, "REST"):
             if not verb and not match["metadata"]:
-                states = self._plane.status(choice.model, choice.version)
+                states = self._plane.versions.statuses(choice.model, choice.version)
                 return Reply(200, json_replies.status(states))
             request.deadline.require()
             with self._plane.lease(choice) as served:
@@ -145,7 +142,9 @@ def _answer(served: Served, verb: str, request: Request) -> bytes:
         outputs = served.predict(name, inputs, deadline=request.deadline)
         return json_replies.predictions(outputs, row_form=row_form)
     name, examples = read_examples(request)
-    (result,) = served.infer([Task(f"tensorflow/serving/{verb}", name)], examples, request.deadline)
+    task = pb.InferenceTask(method_name=f"tensorflow/serving/{verb}")
+    task.model_spec.signature_name = name
+    (result,) = served.infer([task], examples, request.deadline)
     return json_replies.results(result)
 
 
@@ -164,22 +163,6 @@ def failure(error: Exception) -> Reply:
             return Reply(400, json_replies.error(text))
     log.error("A REST request failed", exc_info=error)
     return Reply(500, json_replies.error(StatusError.of(error).message))
-
-
-def _is_foreign(request: Request) -> bool:
-    """Whether a web page of another origin asks.
-
-    A page's POST always has an `Origin`, in mode `no-cors` too (Fetch, 3.2); programs send none.
-    That origin is the host's only where the host is an address: a name may be another site's that
-    was made to lead here (DNS rebinding).
-    """
-    if request.method == "OPTIONS":
-        return False
-    if (origin := request.headers.get("Origin")) is not None:
-        own = origin.partition("://")[2] == request.headers.get("Host")
-        return not (own and _OWN_HOST.fullmatch(origin))
-    site = request.headers.get("Sec-Fetch-Site", "")
-    return request.method != "GET" and site in _FOREIGN_SITES
 
 
 def _choice(match: re.Match[str]) -> Choice:

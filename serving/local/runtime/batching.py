@@ -15,8 +15,7 @@ from collections.abc import Mapping, Sequence
 from serving.local.deadline import NO_DEADLINE, Deadline
 from serving.local.errors import Code, StatusError, invalid_argument
 from serving.local.metrics import Metrics
-from serving.local.runtime.batches import BatchTask, join, split
-from serving.local.runtime.batching_options import BatchingOptions
+from serving.local.runtime.batches import BatchingOptions, BatchTask, join, split
 from serving.local.runtime.saved_model import Servable
 from serving.wire import messages_pb2 as pb
 from serving.wire.tensors import Array

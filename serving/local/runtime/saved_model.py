@@ -14,10 +14,11 @@ from typing import Any, Protocol
 import numpy as np
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 from tensorflow.python.framework import errors
+from tensorflow.python.lib.io._pywrap_record_io import RecordIterator
 
 from serving.local.deadline import NO_DEADLINE, Deadline
 from serving.local.errors import Code, StatusError, failed_precondition, not_found
-from serving.local.runtime import environment, memory
+from serving.local.runtime import allocator, environment
 from serving.local.runtime.session import Session, start_threads
 from serving.local.threads import DEFAULT_PARALLELISM, Parallelism
 from serving.wire import messages_pb2 as pb
@@ -41,7 +42,7 @@ _TOO_MANY_DIMENSIONS = (
 def start_runtime(parallelism: Parallelism = DEFAULT_PARALLELISM) -> None:
     """Starts TensorFlow."""
     environment.apply_log_level()
-    memory.share_arenas()
+    allocator.share_arenas()
     start_threads(parallelism)
     # What is imported by now stays; later collections need not look at it.
     gc.freeze()
@@ -111,7 +112,7 @@ class SavedModel:
         """Frees variables and graph, and hands their memory back to the system."""
         self._session.close()
         del self._session
-        memory.return_freed()
+        allocator.return_freed()
 
 
 def _restore(session: Session, meta_graph: Any, path: Path) -> None:
@@ -220,6 +221,17 @@ def read_graph(file: Path) -> Any:
         f"Could not find meta graph def matching supplied tags: {{ {SERVE} }}. To inspect "
         "available tag-sets in the SavedModel, please use the SavedModel CLI: `saved_model_cli`"
     )
+
+
+def records(file: Path) -> Iterator[bytes]:
+    """Gives a TFRecord file's records; a rest that is shorter than a header counts as nothing.
+
+    Raises `StatusError` where the file is damaged (`DATA_LOSS`) or cannot be read.
+    """
+    try:
+        yield from RecordIterator(str(file), "")
+    except errors.OpError as error:
+        raise StatusError(Code(error.error_code), f"{error.message}, reading {file}") from error
 
 
 def _has_variables(meta_graph: Any) -> bool:

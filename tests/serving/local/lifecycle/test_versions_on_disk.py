@@ -191,7 +191,7 @@ def test_a_base_path_that_vanishes_changes_nothing(serve: Serve, base: Path) -> 
     with pytest.raises(TimeoutError):
         server.wait_for_state("half", 1, "END", seconds=2.5)
     assert answer(server) == 2.0
-    assert server.output().count(f"its base path {base} cannot be read") == 1
+    assert server.output().count(f"The base path {base} of servable half cannot be read") == 1
 
 
 POLLED = ("--model_config_file_poll_wait_seconds=1",)

@@ -45,10 +45,10 @@ def test_a_client_that_does_not_read_is_cut_off(server: RestServer, port: int) -
     with socket.create_connection((HOST, port), timeout=30) as connection:
         connection.sendall(f"GET {PAGE} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         for _ in wait_until("the reply to begin", time.monotonic() + 30):
-            if server.under_way:
+            if server.backend.under_way:
                 break
         for _ in wait_until("the reply to be given up", time.monotonic() + 30):
-            if not server.under_way:
+            if not server.backend.under_way:
                 break
         received = sum(map(len, iter(lambda: connection.recv(2**20), b"")))
     assert 0 < received < LONG

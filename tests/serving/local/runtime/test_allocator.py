@@ -83,10 +83,10 @@ def test_a_library_that_does_not_load_is_left_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize("environment", [{}, {"LD_PRELOAD": ""}], ids=["mimalloc", "glibc"])
 def test_what_is_freed_goes_back_to_the_system(environment: dict[str, str]) -> None:
     _, said = python(
-        f"from serving.local.runtime import memory; before = {RESIDENT}; "
+        f"before = {RESIDENT}; "
         # Under the size from which the C library gives each block back by itself.
         f"blocks = [b'x' * 100_000 for _ in range(2000)]; full = {RESIDENT}; "
-        f"last = b'x' * 100_000; del blocks; memory.return_freed(); "
+        f"last = b'x' * 100_000; del blocks; allocator.return_freed(); "
         f"print(full - before, {RESIDENT} - before)",
         **environment,
     )

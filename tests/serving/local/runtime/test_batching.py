@@ -15,9 +15,8 @@ from google.protobuf import text_format
 from serving.local.deadline import NO_DEADLINE, Deadline
 from serving.local.errors import Code, StatusError
 from serving.local.metrics import Metrics
-from serving.local.runtime.batches import BatchTask, join
+from serving.local.runtime.batches import BatchingOptions, BatchTask, join
 from serving.local.runtime.batching import BatchedServable
-from serving.local.runtime.batching_options import BatchingOptions
 from serving.local.runtime.saved_model import SavedModel
 from serving.wire import operations_pb2 as operations
 from serving.wire.tensors import Array

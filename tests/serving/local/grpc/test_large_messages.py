@@ -3,7 +3,7 @@
 import pytest
 
 from serving.local.errors import StatusError
-from serving.local.grpc.parsing import MAX_ELEMENTS, parsed
+from serving.local.grpc.admission import MAX_ELEMENTS, parsed
 from serving.wire import messages_pb2 as pb
 
 MANY = 4 * MAX_ELEMENTS
