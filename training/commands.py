@@ -119,13 +119,12 @@ def convert(given: argparse.Namespace) -> None:
 
 
 def teach(given: argparse.Namespace) -> None:
-    """Makes a version of another and new photos, and prints what changed."""
-    from training.teaching import changes
+    """Makes a version of another and new photos, and prints the next command."""
     from training.teaching.teach import STEPS, teach
 
     photos = scan(given)
     _say_what_is_left_out(given)
-    version, found = teach(
+    version = teach(
         photos,
         given.model,
         given.models,
@@ -135,7 +134,6 @@ def teach(given: argparse.Namespace) -> None:
         given.steps or STEPS,
     )
     print(
-        f"{changes.table(found)}\n"
         f"made: {version}\n"
         "next, while `make run` runs:"
         f" .venv/bin/python -m serving rollout canary {version.name}"
