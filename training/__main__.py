@@ -139,7 +139,7 @@ def parser() -> argparse.ArgumentParser:
         help="share of right answers that a class may lose on held-out pictures; where more is"
         " lost, nothing is added (default: %(default)s)",
     )
-    teach.add_argument("--steps", type=int, help="batches to learn from (default: 400)")
+    teach.add_argument("--steps", type=int, help="batches to learn from (default: 240)")
     add_names(teach)
 
     rehearse = commands.add_parser(

@@ -110,12 +110,11 @@ def convert(given: argparse.Namespace) -> None:
 
 
 def teach(given: argparse.Namespace) -> None:
-    """Makes a version of another and new photos, and prints what changed."""
-    from training.teaching import changes
+    """Makes a version of another and new photos, and prints the next command."""
     from training.teaching.teach import STEPS, teach
 
     photos = _scan_aloud(given)
-    version, found = teach(
+    version = teach(
         photos,
         given.model,
         given.models,
@@ -124,7 +123,7 @@ def teach(given: argparse.Namespace) -> None:
         _names(given),
         given.steps or STEPS,
     )
-    print(f"{changes.table(found)}\n{_made(version)}")
+    print(_made(version))
 
 
 def rehearse(given: argparse.Namespace) -> None:

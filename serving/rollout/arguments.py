@@ -78,6 +78,7 @@ def _add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     one = command("publish", "check a SavedModel and make it the next version on disk")
     one.add_argument("folder", type=Path, help="the SavedModel")
     one.add_argument("--sign-key", type=Path, help="private key to sign the new version with")
+    _add_losses(one)
     _add_allowed(one)
 
     one = command("canary", "load a version beside stable and give it a share of the clients")
@@ -126,7 +127,19 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--max-latency-ratio", type=float, default=2.0, help="median latency over stable's")
     add("--force", action="store_true", help="load it also where memory may not hold it")
+    _add_losses(parser)
     _add_allowed(parser)
+
+
+def _add_losses(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--classes-changed", action="store_true", help="take it though it lacks stable's classes")
+    add(
+        "--max-accuracy-loss",
+        type=_percent,
+        default=20.0,
+        help="points by which the accuracy of its card may be below stable's",
+    )
 
 
 def _add_allowed(parser: argparse.ArgumentParser) -> None:

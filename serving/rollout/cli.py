@@ -15,6 +15,7 @@ from serving import files
 from serving.client import ServingError, Tls
 from serving.rollout import commands
 from serving.rollout.arguments import GOLDEN, joined, parser, verify_key_of
+from serving.rollout.checks.preconditions import Losses
 from serving.rollout.errors import Refused
 from serving.rollout.publish import publish
 from serving.rollout.reconcile import reconcile
@@ -115,16 +116,20 @@ def _golden(given: Path | None, config: Path) -> Path | None:
 def command_of(deployment: Deployment, title: str, options: argparse.Namespace) -> Command:
     """The steps of a command that changes something; what it refuses, it refuses here."""
     if options.command == "publish":
-        return publish(deployment, title, options.folder, options.sign_key)
+        return publish(deployment, title, options.folder, options.sign_key, _losses(options))
     if options.command == "rollback":
         return commands.rollback(deployment, title)
     if options.command == "retire":
         return commands.retire(deployment, title, options.version, delete=options.delete)
-    limits = commands.Limits(options.max_latency_ratio, options.force)
+    limits = commands.Limits(options.max_latency_ratio, options.force, _losses(options))
     if options.command == "promote":
         return commands.promote(deployment, title, options.version, limits)
     wanted = Traffic(options.version, options.percent, options.shadow, options.by)
     return commands.canary(deployment, title, wanted, limits)
+
+
+def _losses(options: argparse.Namespace) -> Losses:
+    return Losses(options.classes_changed, options.max_accuracy_loss / 100)
 
 
 # Figures come by HTTP, whose packages take as long to import as a rollback takes: only these two

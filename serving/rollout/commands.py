@@ -29,13 +29,15 @@ def canary(deployment: Deployment, title: str, wanted: Traffic, limits: Limits) 
     """Loads a version beside stable, tries it, and gives it a share of the clients.
 
     Raises:
-        Refused: another version is on trial, this one is stable, or copies cannot be compared.
+        Refused: another version is on trial, this one is stable or worse than stable, or copies
+            cannot be compared.
     """
     version = wanted.canary
     layout = deployment.layout()
     if version is None or version == layout.stable:
         raise Refused(f"Version {version} is stable already.")
     preconditions.no_other_trial(layout, version)
+    preconditions.no_worse(deployment, deployment.store.path(version), limits.losses)
     if wanted.shadow:
         preconditions.comparable(deployment, version)
     return Command(
@@ -54,11 +56,15 @@ def canary(deployment: Deployment, title: str, wanted: Traffic, limits: Limits) 
 def promote(deployment: Deployment, title: str, version: int, limits: Limits) -> Command:
     """Makes a version stable; the one before stays loaded and is labelled `previous`.
 
+    A canary was compared with stable when it became one, and is not once more.
+
     Raises:
-        Refused: another version is on trial.
+        Refused: another version is on trial, or this one is worse than stable.
     """
     layout = deployment.layout()
     preconditions.no_other_trial(layout, version)
+    if layout.labels.get(CANARY) != version:
+        preconditions.no_worse(deployment, deployment.store.path(version), limits.losses)
     old = layout.stable
     moved: dict[str, int | None] = {STABLE: version, CANARY: None}
     if old not in (None, version):

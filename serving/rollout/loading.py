@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from serving.rollout.checks import memory, preconditions
 from serving.rollout.checks.validation import check_files, compare_on_server
@@ -27,10 +27,12 @@ class Limits:
     Attributes:
         latency_ratio: how many times as long as stable it may take, medians of one client.
         force: load it also where memory may not hold it.
+        losses: what it may lose of what stable has.
     """
 
     latency_ratio: float = 2.0
     force: bool = False
+    losses: preconditions.Losses = field(default_factory=preconditions.Losses)
 
 
 def get_ready(deployment: Deployment, title: str, version: int, limits: Limits) -> list[Step]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from serving.rollout.checks.preconditions import signed
+from serving.rollout.checks.preconditions import Losses, no_worse, signed
 from serving.rollout.checks.validation import check_files
 from serving.rollout.errors import Refused
 from serving.rollout.remote.server import AWAY
@@ -15,7 +15,11 @@ from serving.traffic import VERSIONS
 
 
 def publish(
-    deployment: Deployment, title: str, source: Path, sign_key: Path | None = None
+    deployment: Deployment,
+    title: str,
+    source: Path,
+    sign_key: Path | None = None,
+    losses: Losses | None = None,
 ) -> Command:
     """Checks a version, copies it beside the others and gives it the next number.
 
@@ -25,13 +29,15 @@ def publish(
         source: the folder of the SavedModel.
         sign_key: signs the copy; without it, the source must be signed where there is a key to
             verify with.
+        losses: what it may lose of what stable has; None: what it usually may.
 
     Raises:
-        Refused: there is no SavedModel, or it has links in it.
+        Refused: there is no SavedModel, it has links in it, or it is worse than stable.
     """
     if not (source / "saved_model.pb").is_file():
         raise Refused(f"Expected the folder of a SavedModel. Received: {source}.")
     require_regular(source)
+    no_worse(deployment, source, losses or Losses())
     digest = digest_of(source)
     return Command(
         title,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from serving.client import ServingError
 from serving.rollout.errors import Refused
 from serving.rollout.remote.server import AWAY
-from serving.rollout.state.card import Kind, kind_of
+from serving.rollout.state.card import Kind, accuracy_of, classes_of, kind_of
 from serving.rollout.state.config import CANARY, STABLE, Layout
 from serving.rollout.state.deployment import Deployment
 from serving.signing.manifest import Untrusted
@@ -17,6 +18,46 @@ if TYPE_CHECKING:
     from serving.signing.versions import Verifier
 
 _SERVES_OR_WILL = ("START", "LOADING", "AVAILABLE")
+
+
+@dataclass(frozen=True)
+class Losses:
+    """What a version may lose of what stable has, both by their cards.
+
+    Attributes:
+        classes: whether it may lack some of stable's classes.
+        accuracy: by how much its accuracy may be below stable's, 0 to 1. They may be measured on
+            other photos, so that only a large difference says something.
+    """
+
+    classes: bool = False
+    accuracy: float = 0.2
+
+
+def no_worse(deployment: Deployment, folder: Path, may: Losses) -> None:
+    """Compares the card of a version with stable's; what a card does not tell is not compared.
+
+    Raises:
+        Refused: the version lacks classes that stable knows, or is right far less often.
+    """
+    number = deployment.layout().stable
+    stable = deployment.store.versions().get(number) if number is not None else None
+    if stable is None:
+        return
+    known = classes_of(folder)
+    lost = [name for name in classes_of(stable) if known and name not in known]
+    if lost and not may.classes:
+        raise Refused(
+            f"It does not know {', '.join(lost)}, which stable, version {number}, knows. "
+            "--classes-changed lets it pass."
+        )
+    new, old = accuracy_of(folder), accuracy_of(stable)
+    if new and old and old.share - new.share > may.accuracy:
+        raise Refused(
+            f"It is right about {new.share:.1%} of {new.pictures}, and stable, version {number}, "
+            f"about {old.share:.1%} of {old.pictures}: more than {100 * may.accuracy:g} points "
+            "less. --max-accuracy-loss allows more."
+        )
 
 
 def no_other_trial(layout: Layout, version: int) -> None:

@@ -30,6 +30,8 @@ class Row:
 
     Attributes:
         state: on all servers; where they differ, how many have the commonest.
+        accuracy: share of right answers that its card tells of.
+        measured_on: what that was measured on.
         states: state by the URL of a server, where there are several.
     """
 
@@ -41,6 +43,7 @@ class Row:
     shadow: bool
     figures: Figures | None
     accuracy: float | None
+    measured_on: str | None
     states: Mapping[str, str | None] = field(default_factory=dict)
 
 
@@ -81,16 +84,8 @@ class Status:
         text = ["  ".join(c.ljust(w) for c, w in zip(x, widths, strict=True)) for x in lines]
         since = f", requests of the last {self.seconds:.0f} s" if self.seconds else ""
         sharing = [self.sharing] if self.sharing else []
-        return "\n".join(
-            [
-                f"{self.model}{since}",
-                *(x.rstrip() for x in text),
-                *sharing,
-                *self.judged,
-                *self.notes,
-                *self.others,
-            ]
-        )
+        below = [*_measured(self.rows), *sharing, *self.judged, *self.notes, *self.others]
+        return "\n".join([f"{self.model}{since}", *(x.rstrip() for x in text), *below])
 
 
 def status(deployment: Deployment, source: Source | None, seconds: int) -> Status:
@@ -113,6 +108,7 @@ def status(deployment: Deployment, source: Source | None, seconds: int) -> Statu
 
     def row(number: int) -> Row:
         path = on_disk.get(number)
+        accuracy = accuracy_of(path) if path is not None else None
         return Row(
             version=number,
             on_disk=path is not None,
@@ -122,7 +118,8 @@ def status(deployment: Deployment, source: Source | None, seconds: int) -> Statu
             percent=_percent(number, layout, share) if share is not None else None,
             shadow=share is not None and share.shadow and number == share.canary,
             figures=window.of(number) if window is not None else None,
-            accuracy=accuracy_of(path) if path is not None else None,
+            accuracy=accuracy.share if accuracy else None,
+            measured_on=accuracy.pictures if accuracy else None,
         )
 
     rows = [row(number) for number in sorted(numbers, reverse=True)]
@@ -227,6 +224,14 @@ def _cells(row: Row, columns: Sequence[str]) -> tuple[str, ...]:
         _milliseconds(counts.p95 if counts else None),
         f"{row.accuracy:.1%}" if row.accuracy is not None else "-",
     )
+
+
+def _measured(rows: Sequence[Row]) -> list[str]:
+    """Returns what the accuracies rest on: they compare only where that is the same."""
+    pictures = dict.fromkeys(row.measured_on for row in rows if row.measured_on)
+    of = {what: [str(row.version) for row in rows if row.measured_on == what] for what in pictures}
+    told = [f"of {' and '.join(versions)} on {what}" for what, versions in of.items()]
+    return [f"Accuracy: {'; '.join(told)}."] if told else []
 
 
 def _share(row: Row) -> str:

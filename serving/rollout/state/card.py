@@ -1,11 +1,11 @@
-"""What a version's model card tells: of which kind it is, and how often it is right."""
+"""What a version's model card tells: its kind, its classes, and how often it is right."""
 
 from __future__ import annotations
 
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from serving import files
 
@@ -19,6 +19,18 @@ class Kind(StrEnum):
     COUNTER = "counter"
 
 
+class Accuracy(NamedTuple):
+    """How often a version is right.
+
+    Attributes:
+        share: of right answers, 0 to 1.
+        pictures: what that was measured on, such as `486 photos of another source`.
+    """
+
+    share: float
+    pictures: str
+
+
 def kind_of(folder: Path) -> Kind:
     """The kind of a version; one without a card, or whose card names none, is a classifier."""
     try:
@@ -27,8 +39,17 @@ def kind_of(folder: Path) -> Kind:
         return Kind.CLASSIFIER
 
 
-def accuracy_of(folder: Path) -> float | None:
-    """Share of right answers that the version's card tells of, 0 to 1; None where it does not.
+def classes_of(folder: Path) -> list[str]:
+    """The names of the classes that a version's card tells of; none where it does not."""
+    try:
+        named = _card(folder)["classes"]
+        return [str(name) for name in named] if isinstance(named, list) else []
+    except (OSError, ValueError, KeyError):
+        return []
+
+
+def accuracy_of(folder: Path) -> Accuracy | None:
+    """How often a version is right by its card; None where the card does not tell.
 
     Of a classifier it is that of classes on the best photos; of a counter, that of sums on all
     scenes that it was measured on.
@@ -48,11 +69,15 @@ def _card(folder: Path) -> dict[str, Any]:
     return card
 
 
-def _of_classes(measures: dict[str, Any]) -> float:
-    best = measures.get("other_source") or measures["held_out"]
-    return float(best["top_1"]["share"])
+def _of_classes(measures: dict[str, Any]) -> Accuracy:
+    name = "other_source" if measures.get("other_source") else "held_out"
+    right = measures[name]["top_1"]
+    words = {"other_source": "photos of another source", "held_out": "held-out photos"}
+    return Accuracy(float(right["share"]), f"{int(right['of']):,} {words[name]}")
 
 
-def _of_sums(measures: dict[str, Any]) -> float:
+def _of_sums(measures: dict[str, Any]) -> Accuracy:
     of_each = [scenes["exact sum"] for scenes in measures["held_out_scenes"].values()]
-    return float(sum(one["count"] for one in of_each) / sum(one["of"] for one in of_each))
+    scenes = sum(int(one["of"]) for one in of_each)
+    right = sum(int(one["count"]) for one in of_each)
+    return Accuracy(right / scenes, f"{scenes:,} made scenes")

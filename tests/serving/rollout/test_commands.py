@@ -230,19 +230,21 @@ def test_the_command_line_says_why_it_refuses(
     assert "Another rollout is under way: `promote 3` by" in capsys.readouterr().err
 
 
-def test_status_tells_the_accuracy_that_a_versions_card_does(
+def test_status_tells_the_accuracy_that_a_versions_card_does_and_on_which_photos(
     offline: Deployment, capsys: pytest.CaptureFixture[str]
 ) -> None:
     card = offline.store.path(1) / "assets.extra" / "model_card.json"
     card.parent.mkdir()
     assert [row.accuracy for row in status(offline, None, 0).rows] == [None]
-    measured = {"held_out": {"top_1": {"share": 0.75}}}
+    measured = {"held_out": {"top_1": {"share": 0.75, "of": 8}}}
     card.write_text(json.dumps({"measures": measured}))
     assert [row.accuracy for row in status(offline, None, 0).rows] == [0.75]
-    measured["other_source"] = {"top_1": {"share": 0.9876}}
+    measured["other_source"] = {"top_1": {"share": 0.9876, "of": 1_200}}
     card.write_text(json.dumps({"measures": measured}))
     assert main([*where(offline), "status"]) == 0
-    assert "98.8%" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "98.8%" in told
+    assert "Accuracy: of 1 on 1,200 photos of another source." in told
 
 
 def test_status_tells_the_same_to_people_and_machines(

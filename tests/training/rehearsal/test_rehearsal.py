@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.support.servers import ROOT
 from training.data.dataset import OTHER, Photo
 from training.evaluation import model_card
 from training.rehearsal import parts, rehearsal
@@ -73,3 +74,13 @@ def test_its_numbers_are_what_the_versions_network_makes_of_pictures(small_versi
 def test_a_version_without_one_says_how_to_make_it(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="python -m training rehearse"):
         rehearsal.read(tmp_path)
+
+
+@pytest.mark.parametrize("version", ["1", "2"])
+def test_that_of_a_shipped_version_is_small_and_has_all_its_classes(version: str) -> None:
+    folder = ROOT / "models" / "us_bills" / version
+    assert rehearsal.file(folder).stat().st_size <= 25_000_000
+    kept = rehearsal.read(folder)
+    classes = model_card.read(folder)["classes"]
+    for part in (kept.labels[kept.held_out], kept.labels[~kept.held_out]):
+        assert set(part.tolist()) == {*classes, NO_CLASS}
