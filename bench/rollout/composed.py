@@ -106,13 +106,13 @@ def composed_of_built_images(
         SystemExit: with status 2.
     """
     web, serving, tools = (os.environ.get(name, usual) for name, usual in IMAGES.items())
-    many = {"servers": servers, "front_ends": front_ends}
+    images = (web, serving, tools)
     try:
-        for image in (web, serving, tools):
+        for image in images:
             require_image(connected_engine(), image)
         compose_command()
     except pytest.skip.Exception as reason:
         sys.stderr.write(f"Nothing was run: {reason}.\n")
         sys.exit(CANNOT_RUN)
-    with composed(folder, (web, serving, tools), candidate, **many) as running:
+    with composed(folder, images, candidate, servers=servers, front_ends=front_ends) as running:
         yield running

@@ -194,6 +194,12 @@ class Stack:
         scale = [f"--scale={service}={number}" for service, number in self._scale.items()]
         self.compose("up", "--detach", "--no-build", "--no-recreate", *scale, *services)
 
+    def _wait_until_healthy(self, service: str, seconds: float) -> None:
+        for _ in wait_until(f"{service} to be healthy", time.monotonic() + seconds):
+            told = [c.attrs["State"]["Health"]["Status"] for c in self.containers(service)]
+            if set(told) == {"healthy"}:
+                return
+
     @contextlib.contextmanager
     def profile(self, name: str, *services: str) -> Iterator[None]:
         """Starts the services of a profile, which are not there otherwise; skips without images."""
@@ -238,6 +244,9 @@ class Stack:
 
     def __enter__(self) -> Self:
         try:
+            # Compose waits no longer than one server needs that has the machine for itself.
+            self.start_missing("serving")
+            self._wait_until_healthy("serving", 600)
             self.start_missing()
             self.wait_until_ready()
         except BaseException:

@@ -24,8 +24,9 @@ def site(
     folder = tmp_path_factory.mktemp("site")
     stable = models.save(Bills("20", "5", "Other"), folder / "stable" / "1")
     candidate = models.save(Bills("20", "2", "5", "Other"), folder / "candidate" / "1")
-    many = {"servers": 3, "front_ends": 2}
-    with composed(folder, images, candidate, stable, packages=packages, **many) as running:
+    with composed(
+        folder, images, candidate, stable, packages=packages, servers=3, front_ends=2
+    ) as running:
         yield running
 
 
