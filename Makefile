@@ -25,7 +25,7 @@ TARGET ?=
 BENCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint docs train teach photos bench rollout-demo drill lock protos sbom release-check
+.PHONY: help run test lint docs train teach photos bench rollout-demo rollout-containers drill lock protos sbom release-check
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1 \t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -59,6 +59,9 @@ bench: $(VENV)/.bench  ## measure all side by side, write docs/performance.md (T
 
 rollout-demo: $(VENV)/.run  ## try, promote, take back and retire a version, on copies
 	@$(BIN)/python -m bench.rollout.demo
+
+rollout-containers: $(VENV)/.dev  ## roll a version out over three model servers and two front ends, as containers under load
+	@$(BIN)/python -m bench.rollout --containers --servers 3 --front-ends 2 --candidate models/us_bills/2
 
 drill: $(VENV)/.run $(VENV)/.training  ## from a bill that nobody knows (PHOTOS=folder, or drawn) to a version that does, on copies
 	@$(BIN)/python -m bench.drill --model "$(MODEL)" $(if $(PHOTOS),--photos "$(PHOTOS)") $(DRILL)

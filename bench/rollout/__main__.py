@@ -1,11 +1,12 @@
 """Rolls a version out under load and counts what clients noticed of it.
 
-Run it as `python -m bench.rollout`, or with `--servers 3 --front-ends 2`; it takes some three
-minutes, and ends with status 1 where a client noticed anything. Model servers and front ends, one
-of each by default, are started on a copy of the configuration; clients ask without a pause while
-one version is published, tried, promoted, taken back, promoted again, and the other retired. Of
-several servers one is killed in the middle, and one joins. Every answer must be 200 and come from a
-version that was right for that client at that time.
+Run it as `python -m bench.rollout`, or with `--servers 3 --front-ends 2`, as containers with
+`--containers`; it takes some three minutes, and ends with status 1 where a client noticed anything,
+2 where it cannot run. Model servers and front ends, one of each by default, are started on a copy
+of the configuration; clients ask without a pause while one version is published, tried, promoted,
+taken back, promoted again, and the other retired. Of several servers one is killed in the middle,
+and one joins. Every answer must be 200 and come from a version that was right for that client at
+that time.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ import argparse
 import sys
 import tempfile
 import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from bench.rollout.clients import PERCENT, Load
-from bench.rollout.stage import Stage, stage
+from bench.rollout.stage import Deployment, stage
 
 
-def sequence(deployment: Stage, load: Load, hold: float) -> list[tuple[str, float]]:
+def sequence(deployment: Deployment, load: Load, hold: float) -> list[tuple[str, float]]:
     """Does everything that the tool can do, while the load goes on.
 
     Args:
@@ -71,17 +73,10 @@ def main() -> int:
     parser.add_argument("--front-ends", type=int, default=1)
     parser.add_argument("--hold", type=float, default=15.0, help="seconds between commands")
     parser.add_argument("--candidate", type=Path, help="the version to roll out")
+    parser.add_argument("--containers", action="store_true", help="run all as containers")
     options = parser.parse_args()
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        stage(
-            Path(folder),
-            options.candidate,
-            servers=options.servers,
-            front_ends=options.front_ends,
-        ) as deployment,
-    ):
-        load = Load([webapp.url for webapp in deployment.webapps], options.clients)
+    with tempfile.TemporaryDirectory() as folder, _started(options, Path(folder)) as deployment:
+        load = Load(deployment.urls, options.clients)
         started = time.monotonic()
         load.start()
         try:
@@ -90,6 +85,16 @@ def main() -> int:
             load.stop()
         report(load, took, time.monotonic() - started)
         return 1 if load.failures or load.wrong else 0
+
+
+def _started(options: argparse.Namespace, folder: Path) -> AbstractContextManager[Deployment]:
+    many = {"servers": options.servers, "front_ends": options.front_ends}
+    if not options.containers:
+        return stage(folder, options.candidate, **many)
+    # Docker's packages, and those of the tests, which processes need not.
+    from bench.rollout.composed import composed_of_built_images
+
+    return composed_of_built_images(folder, options.candidate, **many)
 
 
 def report(load: Load, took: list[tuple[str, float]], seconds: float) -> None:

@@ -40,6 +40,7 @@ class Load:
         self.wrong: list[str] = []
         self._epochs = [Epoch(0.0, frozenset({1}), None, Traffic())]
         self._people = itertools.count()
+        self._began = time.monotonic()
         self._done = threading.Event()
         self._lock = threading.Lock()
         self._threads = [
@@ -49,6 +50,7 @@ class Load:
 
     def start(self) -> None:
         """Lets the clients begin."""
+        self._began = time.monotonic()
         for thread in self._threads:
             thread.start()
 
@@ -86,14 +88,18 @@ class Load:
                 timeout=30,
             )
         except requests.RequestException as error:
-            self.failures.append(f"{query or 'plain'}: {error}")
+            self._note_failure(query, str(error))
             return
         if reply.status_code != 200:
-            self.failures.append(f"{query or 'plain'}: {reply.status_code} {reply.text[:200]}")
+            self._note_failure(query, f"{reply.status_code} {reply.text[:200]}")
             return
         model = reply.json()["model"]
         with self._lock:
             self._judge(query, bucket, started, model["version"], model["label"])
+
+    def _note_failure(self, query: str, words: str) -> None:
+        seconds = time.monotonic() - self._began
+        self.failures.append(f"after {seconds:.1f} s, {query or 'plain'}: {words}")
 
     def _query_by_number(self) -> str:
         """A version that is sure to be loaded, so not one that is on its way out or in."""

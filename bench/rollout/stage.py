@@ -1,14 +1,15 @@
-"""Both tiers on a copy of the configuration, so that nothing of this checkout changes."""
+"""Both tiers as processes, on a copy of the configuration: nothing of this checkout changes."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from tests.support.servers import HOW_TO_SERVE, ROOT, ModelServer
 from tests.webapp.server import FrontEnd
@@ -18,6 +19,24 @@ PATIENCE_SECONDS = 3.0
 SHIPPED = ROOT / "models" / "us_bills" / "1"
 PHOTO = (ROOT / "webapp" / "static" / "samples" / "five.webp").read_bytes()
 FLAGS = (*HOW_TO_SERVE, "--model_config_file_poll_wait_seconds=2")
+
+
+class Deployment(Protocol):
+    """What a rollout under load needs, however its servers are run."""
+
+    @property
+    def candidate(self) -> Path:
+        """The version to roll out, as the rollout command finds it."""
+
+    @property
+    def urls(self) -> Sequence[str]:
+        """Where clients ask: the front ends."""
+
+    def rollout(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Runs a command of `python -m serving rollout`."""
+
+    def change_servers(self) -> None:
+        """Kills one of several servers, and has one join."""
 
 
 @dataclass
@@ -45,6 +64,11 @@ class Stage:
     def webapp(self) -> FrontEnd:
         """The only front end, or the first."""
         return self.webapps[0]
+
+    @property
+    def urls(self) -> Sequence[str]:
+        """The front ends."""
+        return [webapp.url for webapp in self.webapps]
 
     @property
     def target(self) -> str:
@@ -103,10 +127,7 @@ def stage(
         settings: further settings of theirs, by the whole names of the variables.
     """
     shutil.copytree(stable, folder / "models/us_bills/1")
-    if candidate is None:
-        candidate = shutil.copytree(stable, folder / "candidate")
-        (candidate / "assets.extra" / "note.txt").write_text("The same model once more.\n")
-    made = Stage(folder, candidate)
+    made = Stage(folder, candidate or another(stable, folder / "candidate"))
     made.config.parent.mkdir()
     shutil.copy(ROOT / "serving/config/models.config", made.config)
     traffic = str(made.config.with_name("traffic.json"))
@@ -128,3 +149,10 @@ def stage(
             made.webapps.append(stack.enter_context(FrontEnd(made.target, **settings)))
             made.webapps[-1].wait_for("/readyz", 200)
         yield made
+
+
+def another(version: Path, folder: Path) -> Path:
+    """A version that answers as a given one does, and is not the same one."""
+    shutil.copytree(version, folder)
+    (folder / "assets.extra" / "note.txt").write_text("The same model once more.\n")
+    return folder

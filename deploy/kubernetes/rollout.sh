@@ -5,14 +5,16 @@
 # US_BILLS_ROLLOUT_JOB the file of the Job, where versions are in a bucket.
 set -euo pipefail
 patch=$(python3 - "$@" <<'PYTHON'
-import getpass, json, sys
+import getpass, json, shlex, sys
 
-pod = "/spec/template/spec"
+words, template = sys.argv[1:] or ["status"], "/spec/template"
+pod = f"{template}/spec"
 new = {
-    f"{pod}/containers/0/args": sys.argv[1:] or ["status"],
+    f"{pod}/containers/0/args": words,
     f"{pod}/containers/0/env/0/value": getpass.getuser(),
+    f"{template}/metadata/annotations/command": shlex.join(words),
 }
-print(json.dumps([{"op": "replace", "path": path, "value": value} for path, value in new.items()]))
+print(json.dumps([{"op": "add", "path": path, "value": value} for path, value in new.items()]))
 PYTHON
 )
 kubectl="kubectl --namespace us-bills"
@@ -28,6 +30,9 @@ ended() {
 # There is nothing to show before its container has started, which it may never do.
 until $kubectl logs --follow --container rollout "$job" 2>/dev/null || ended; do sleep 1; done
 until ended; do sleep 1; done
-code=$($kubectl get pods --selector "job-name=${job#*/}" --output \
-  'jsonpath={.items[0].status.containerStatuses[0].state.terminated.exitCode}')
-exit "${code:-1}"
+# Of the Job of a bucket: why it was refused, or what it could not bring back.
+for name in lock push; do $kubectl logs --container "$name" "$job" >&2 2>/dev/null || true; done
+state=.state.terminated.exitCode
+codes=$($kubectl get pods --selector "job-name=${job#*/}" --output \
+  "jsonpath={.items[0].status.containerStatuses[0]$state} {.items[0].status.initContainerStatuses[*]$state}")
+for code in ${codes:-1}; do [ "$code" = 0 ] || exit "$code"; done

@@ -24,6 +24,12 @@ _CURVES: dict[str, type[hashes.HashAlgorithm]] = {
     "secp384r1": hashes.SHA384,
     "secp521r1": hashes.SHA512,
 }
+# In place of a key's hint: keyless signatures, and those by an authority of one's own.
+_CERTIFICATES = {"certificate", "x509CertificateChain"}
+_BY_CERTIFICATE = (
+    "It is signed with a certificate, as keyless signatures are, and not by the site's key. "
+    "`model_signing verify` can tell whose it is; sign the version by the site's key after that."
+)
 _EXPECTED = "Expected an elliptic-curve key in PEM, unencrypted, of P-256, P-384 or P-521"
 
 
@@ -76,7 +82,8 @@ def unseal(bundle: bytes, key: ec.EllipticCurvePublicKey) -> bytes:
         Untrusted: it is no bundle, or its signature is not by this key.
     """
     try:
-        envelope: dict[str, Any] = json.loads(bundle)["dsseEnvelope"]
+        told: dict[str, Any] = json.loads(bundle)
+        envelope, material = told["dsseEnvelope"], set(told.get("verificationMaterial") or ())
         kind = envelope["payloadType"]
         payload = b64decode(envelope["payload"], validate=True)
         signature = b64decode(envelope["signatures"][0]["sig"], validate=True)
@@ -87,7 +94,12 @@ def unseal(bundle: bytes, key: ec.EllipticCurvePublicKey) -> bytes:
     try:
         key.verify(signature, _authenticated(payload), _algorithm(key))
     except InvalidSignature as error:
-        raise Untrusted("The signature is not by the site's key.") from error
+        said = (
+            _BY_CERTIFICATE
+            if material & _CERTIFICATES
+            else "The signature is not by the site's key."
+        )
+        raise Untrusted(said) from error
     return payload
 
 

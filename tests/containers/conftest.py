@@ -10,10 +10,17 @@ from pathlib import Path
 
 import docker
 import pytest
-from docker.errors import APIError, BuildError, DockerException
+from docker.errors import APIError, BuildError
 
 from tests.containers import bases
-from tests.containers.stack import PHOTO, Stack, compose_command, require_image, run_python
+from tests.containers.stack import (
+    PHOTO,
+    Stack,
+    compose_command,
+    connected_engine,
+    require_image,
+    run_python,
+)
 from tests.support.servers import ROOT
 
 WEB_IMAGE = "us-bills-web:test"
@@ -27,11 +34,7 @@ MODEL_SERVERS = [
 @pytest.fixture(scope="session")
 def engine() -> Iterator[docker.DockerClient]:
     """A Docker engine that answers, or a skip."""
-    try:
-        client = docker.from_env(timeout=600)
-        client.ping()
-    except DockerException as error:
-        pytest.skip(f"no Docker engine answers: {error}")
+    client = connected_engine()
     yield client
     client.close()
 
@@ -93,20 +96,39 @@ def local_image(engine: docker.DockerClient, made_bases: bool, context: Path) ->
 
 
 @pytest.fixture(scope="session", params=MODEL_SERVERS)
+def images(
+    request: pytest.FixtureRequest, engine: docker.DockerClient, web_image: str, local_image: str
+) -> tuple[str, str, str]:
+    """Those of front end, model server and tools, once with either model server."""
+    if request.param != LOCAL_IMAGE:
+        require_image(engine, request.param)
+    return web_image, request.param, local_image
+
+
+@pytest.fixture(scope="session")
+def packages(engine: docker.DockerClient, local_image: str) -> Path | None:
+    """Where TensorFlow comes from for an image without it: this Python, if it is of that minor."""
+    probe = (
+        "import importlib.util as u, sys;"
+        "print(*sys.version_info[:2], bool(u.find_spec('tensorflow')))"
+    )
+    major, minor, whole = run_python(engine, local_image, probe).split()
+    if whole == "True":
+        return None
+    if (int(major), int(minor)) != sys.version_info[:2]:
+        pytest.skip(f"the bases made here have Python {major}.{minor}, this is {sys.version}")
+    return Path(sysconfig.get_path("purelib"))
+
+
+@pytest.fixture(scope="session")
 def stack(
-    request: pytest.FixtureRequest,
     engine: docker.DockerClient,
-    web_image: str,
-    local_image: str,
+    images: tuple[str, str, str],
+    packages: Path | None,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Stack]:
     """`docker compose up`, once with either model server."""
-    serving = request.param
-    if serving != LOCAL_IMAGE:
-        require_image(engine, serving)
-    packages = _own_packages(engine, local_image)
     folder = tmp_path_factory.mktemp("stack")
-    images = (web_image, serving, local_image)
     with Stack(engine, compose_command(), folder, *images, packages) as running:
         yield running
 
@@ -133,17 +155,3 @@ def _without_tensorflow(lock: str) -> str:
     needed = {"cmeel", "cmeel-mimalloc", "grpcio", "numpy", "protobuf", "typing-extensions"}
     kept = [line for line in blocks if line.partition("==")[0] in needed]
     return "\n".join(line.replace(" \\  ", " \\\n    ") for line in kept) + "\n"
-
-
-def _own_packages(engine: docker.DockerClient, image: str) -> Path | None:
-    """Where TensorFlow comes from for an image without it: this Python, if it is of that minor."""
-    probe = (
-        "import importlib.util as u, sys;"
-        "print(*sys.version_info[:2], bool(u.find_spec('tensorflow')))"
-    )
-    major, minor, whole = run_python(engine, image, probe).split()
-    if whole == "True":
-        return None
-    if (int(major), int(minor)) != sys.version_info[:2]:
-        pytest.skip(f"the bases made here have Python {major}.{minor}, this is {sys.version}")
-    return Path(sysconfig.get_path("purelib"))

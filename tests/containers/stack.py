@@ -17,11 +17,11 @@ import docker
 import pytest
 import requests
 import yaml
-from docker.errors import APIError, ImageNotFound
+from docker.errors import APIError, DockerException, ImageNotFound
 from docker.models.containers import Container
 
 from tests import specimen
-from tests.support.servers import HOST, ROOT, free_port, wait_until
+from tests.support.servers import HOST, ROOT, free_ports, wait_until
 
 PHOTO = specimen.encode(specimen.bill("20"), "JPEG")
 
@@ -49,6 +49,16 @@ def compose_command() -> list[str]:
             if probe.returncode == 0:
                 return command
     pytest.skip("neither `docker compose` nor `docker-compose` is installed")
+
+
+def connected_engine() -> docker.DockerClient:
+    """A Docker engine that answers, or a skip."""
+    try:
+        client = docker.from_env(timeout=600)
+        client.ping()
+    except DockerException as error:
+        pytest.skip(f"no Docker engine answers: {error}")
+    return client
 
 
 def require_image(engine: docker.DockerClient, image: str) -> None:
@@ -80,15 +90,37 @@ class Stack:
         serving_image: str,
         tools_image: str,
         packages: Path | None,
+        *,
+        models: Path = ROOT / "models",
+        servers: int = 1,
+        front_ends: int = 1,
     ) -> None:
-        self.ports = {name: free_port() for name in PORTS}
-        self.web_url = f"http://{HOST}:{self.ports['US_BILLS_WEB_PORT']}"
+        """Copies what the containers are shown; `with` brings them up.
+
+        Args:
+            engine: what runs them.
+            compose: the command, see `compose_command`.
+            folder: an empty folder for the copies.
+            web_image: the front end's.
+            serving_image: the model server's.
+            tools_image: that of the rollout command.
+            packages: Python packages with TensorFlow, for images without it.
+            models: the versions.
+            servers: how many model servers.
+            front_ends: how many front ends.
+        """
+        self._scale = {"serving": servers, "web": front_ends}
+        counts = {"GRPC": servers, "REST": servers, "WEB": front_ends}
+        ranges = {name: free_ports(counts.get(name.split("_")[2], 1)) for name in PORTS}
+        self.ports = {name: ports[0] for name, ports in ranges.items()}
+        self.web_urls = [f"http://{HOST}:{port}" for port in ranges["US_BILLS_WEB_PORT"]]
+        self.web_url = self.web_urls[0]
         self.rest_url = f"http://{HOST}:{self.ports['US_BILLS_REST_PORT']}"
         self.models = folder / "models" / "us_bills"
         self.config = folder / "serving" / "config"
         self._engine = engine
         self._project = f"us-bills-test-{uuid.uuid4().hex[:8]}"
-        self._environment = os.environ | {k: str(v) for k, v in self.ports.items()}
+        self._environment = os.environ | {k: _as_range(v) for k, v in ranges.items()}
         self._environment |= {
             "US_BILLS_HOSTNAME": HOST,
             "US_BILLS_SERVING_IMAGE": serving_image,
@@ -96,7 +128,7 @@ class Stack:
             "US_BILLS_TOOLS_IMAGE": tools_image,
             "US_BILLS_OWNER": f"{os.getuid()}:{os.getgid()}",
         }
-        shutil.copytree(ROOT / "models", folder / "models")
+        shutil.copytree(models, folder / "models")
         shutil.copytree(ROOT / "serving" / "config", self.config)
         shutil.copytree(ROOT / "deploy", folder / "deploy")
         self._compose = [*compose, "--project-name", self._project]
@@ -128,12 +160,16 @@ class Stack:
 
     def container(self, service: str) -> Container:
         """The container of a service as it is now."""
+        (found,) = self.containers(service)
+        return found
+
+    def containers(self, service: str) -> list[Container]:
+        """All containers of a service as they are now."""
         labels = [
             f"com.docker.compose.project={self._project}",
             f"com.docker.compose.service={service}",
         ]
-        (found,) = self._engine.containers.list(all=True, filters={"label": labels})
-        return found
+        return self._engine.containers.list(all=True, filters={"label": labels})
 
     def inside(self, service: str, *command: str) -> str:
         """What a command prints in a running container."""
@@ -147,11 +183,22 @@ class Stack:
         return requests.post(f"{self.web_url}/predict", files={"image": PHOTO}, timeout=timeout)
 
     def wait_until_ready(self, seconds: float = 90) -> None:
-        """Waits until a photo sent now would be answered."""
-        for _ in wait_until("the front end to be ready", time.monotonic() + seconds):
+        """Waits until a photo sent now would be answered, by any front end."""
+        for _ in wait_until("the front ends to be ready", time.monotonic() + seconds):
             with contextlib.suppress(requests.RequestException):
-                if requests.get(f"{self.web_url}/readyz", timeout=5).ok:
+                if all(requests.get(f"{url}/readyz", timeout=5).ok for url in self.web_urls):
                     return
+
+    def start_missing(self, *services: str) -> None:
+        """Starts the containers that services lack, by default all, and touches no other."""
+        scale = [f"--scale={service}={number}" for service, number in self._scale.items()]
+        self.compose("up", "--detach", "--no-build", "--no-recreate", *scale, *services)
+
+    def _wait_until_healthy(self, service: str, seconds: float) -> None:
+        for _ in wait_until(f"{service} to be healthy", time.monotonic() + seconds):
+            told = [c.attrs["State"]["Health"]["Status"] for c in self.containers(service)]
+            if set(told) == {"healthy"}:
+                return
 
     @contextlib.contextmanager
     def profile(self, name: str, *services: str) -> Iterator[None]:
@@ -197,7 +244,10 @@ class Stack:
 
     def __enter__(self) -> Self:
         try:
-            self.compose("up", "--detach", "--no-build")
+            # Compose waits no longer than one server needs that has the machine for itself.
+            self.start_missing("serving")
+            self._wait_until_healthy("serving", 600)
+            self.start_missing()
             self.wait_until_ready()
         except BaseException:
             self.__exit__()
@@ -210,6 +260,11 @@ class Stack:
         labels = {"label": f"com.docker.compose.project={self._project}"}
         for volume in self._engine.volumes.list(filters=labels):
             volume.remove()
+
+
+def _as_range(ports: range) -> str:
+    """As Compose takes it: of several ports the first and the last."""
+    return "-".join(map(str, sorted({ports[0], ports[-1]})))
 
 
 def _named(reply: requests.Response) -> str:

@@ -45,7 +45,7 @@ case "$*" in
   *patch*) exec {kubectl} "$@" ;;
   *create*) cat > {folder}/job.yaml; echo job.batch/rollout-x ;;
   *logs*) echo "what the command said"; {logs} ;;
-  *"get pods"*) echo -n {code} ;;
+  *"get pods"*) echo -n {codes} ;;
   *get*) echo -n 1 ;;
 esac
 """
@@ -154,15 +154,33 @@ def test_steps_see_model_servers_that_are_starting(resources: list[dict[str, Any
     assert of_kind(resources, "Service")["serving-pods"]["spec"]["publishNotReadyAddresses"] is True
 
 
+@pytest.mark.parametrize(
+    ("component", "job"), [("models-volume", JOB), ("models-bucket", JOB_OF_BUCKET)]
+)
 def test_a_drained_node_waits_for_the_command_that_runs_on_it(
-    resources: list[dict[str, Any]],
+    tmp_path: Path, component: str, job: dict[str, Any]
 ) -> None:
+    resources = render_with(component, tmp_path)
     budget = of_kind(resources, "PodDisruptionBudget")["rollout"]["spec"]
     # Of pods of a Job Kubernetes takes a number of those that must stay, and nothing else.
     assert budget["minAvailable"] == 1
-    labels = JOB["spec"]["template"]["metadata"]["labels"]
+    labels = job["spec"]["template"]["metadata"]["labels"]
     assert budget["selector"]["matchLabels"].items() <= labels.items()
-    assert JOB["spec"]["backoffLimit"] == 0
+    assert job["spec"]["backoffLimit"] == 0
+
+
+@pytest.mark.parametrize("component", ["models-volume", "models-bucket"])
+def test_operators_may_start_the_job_and_read_what_it_says(tmp_path: Path, component: str) -> None:
+    resources = render_with(component, tmp_path)
+    allowed = {
+        (resource, verb)
+        for rule in of_kind(resources, "Role")["rollout"]["rules"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    assert {("jobs", "create"), ("jobs", "delete"), ("pods/log", "get")} <= allowed
+    (subject,) = of_kind(resources, "RoleBinding")["rollout"]["subjects"]
+    assert (subject["kind"], subject["name"]) == ("Group", "us-bills-operators")
 
 
 def test_a_new_volume_gets_the_repositorys_configuration_and_an_old_one_keeps_its_own(
@@ -209,9 +227,12 @@ def test_with_a_bucket_pods_and_job_run_the_same_scripts_for_the_same_bucket(
     resources = render_with("models-bucket", tmp_path)
     scripts = of_kind(resources, "ConfigMap")["us-bills-pull"]["data"]
     assert scripts == {file.name: file.read_text() for file in BUCKET.glob("*.sh")}
-    pull, _, push = JOB_OF_BUCKET["spec"]["template"]["spec"]["initContainers"]
+    lock, pull, _, push = JOB_OF_BUCKET["spec"]["template"]["spec"]["initContainers"]
     assert push["restartPolicy"] == "Always"
-    assert push["command"][2:] == pull["command"][2:]
+    assert push["command"][2:] == [*pull["command"][2:], "$(JOB)"]
+    # Claimed before anything is copied, under the name that `push` renews it by.
+    assert lock["command"] == ["sh", "/pull/lock.sh", *pull["command"][2:4], "$(JOB)"]
+    assert lock["env"] == push["env"]
     pods = [pod(resources, name) for name in ("serving", "web")]
     containers = [c for one in pods for c in (*one["initContainers"], one["containers"][-1])]
     assert containers[0]["command"] == pull["command"]
@@ -301,15 +322,25 @@ def test_the_documented_line_runs_the_same_pod_without_the_script(
 
 
 @pytest.mark.parametrize("job", ["", str(BUCKET / "job.yaml")], ids=["volume", "bucket"])
-@pytest.mark.parametrize(("code", "logs"), [(0, "true"), (3, "true"), (1, "false")])
+@pytest.mark.parametrize(
+    ("codes", "logs", "status"),
+    # The first is of the command; the last of them all, of files that were not brought back.
+    [
+        ("0 0 0", "true", 0),
+        ("3 0 0", "true", 3),
+        ("1", "false", 1),
+        ("", "false", 1),
+        ("0 0 1", "true", 1),
+    ],
+)
 def test_the_script_starts_the_job_with_its_arguments_and_ends_as_it_does(
-    tmp_path: Path, code: int, logs: str, job: str
+    tmp_path: Path, codes: str, logs: str, status: int, job: str
 ) -> None:
     kubectl = shutil.which("kubectl")
     if kubectl is None:
         pytest.skip("`kubectl` is not installed")
     fake = tmp_path / "kubectl"
-    fake.write_text(KUBECTL.format(kubectl=kubectl, folder=tmp_path, code=code, logs=logs))
+    fake.write_text(KUBECTL.format(kubectl=kubectl, folder=tmp_path, codes=codes, logs=logs))
     fake.chmod(0o755)
     words = ["canary", "2", "--percent", "10", "--by", "request", "--allow-op", 'It\'s "odd"']
     done = subprocess.run(
@@ -321,12 +352,14 @@ def test_the_script_starts_the_job_with_its_arguments_and_ends_as_it_does(
         text=True,
         check=False,
     )
-    assert done.returncode == code, done.stderr
+    assert done.returncode == status, done.stderr
     assert "what the command said" in done.stdout
     made = yaml.safe_load((tmp_path / "job.yaml").read_text())
     kubernetes_validate.validate(made, OLDEST, strict=True)
     spec = made["spec"]["template"]["spec"]
     assert spec["containers"][0]["args"] == words
+    template = made["spec"]["template"]
+    assert shlex.split(template["metadata"]["annotations"]["command"]) == words
     images = {c["image"] for c in [*spec["containers"], *spec["initContainers"]]}
     assert {image for image in images if not image.startswith("rclone/")} == {"registry/tools:2"}
     parser().parse_args([*spec["containers"][0]["command"][4:], *words])

@@ -45,6 +45,16 @@ def free_port() -> int:
         return port
 
 
+def free_ports(count: int) -> range:
+    """Ports beside each other that nobody listens on at this moment."""
+    while True:
+        first = free_port()
+        with contextlib.ExitStack() as probes, contextlib.suppress(OSError, OverflowError):
+            for port in range(first, first + count):
+                probes.enter_context(socket.socket()).bind((HOST, port))
+            return range(first, first + count)
+
+
 def wait_until(condition: str, deadline: float) -> Iterator[None]:
     """Yields every 50 ms; fails with the condition's name once the deadline is over."""
     while time.monotonic() < deadline:

@@ -20,6 +20,7 @@ from serving.rollout.errors import Refused
 CALLS = "us_bills_model_calls_total"
 SECONDS = "us_bills_model_seconds_bucket"
 SHADOWS = "us_bills_shadow_total"
+PERCENT = "us_bills_canary_percent"
 
 UNNAMED = ("",)
 """Counts that have no label `model`: of a front end of before there were several models."""
@@ -113,6 +114,13 @@ class Source(Protocol):
     def silent(self) -> Sequence[str]:
         """Why some of it could not be asked the last time, a sentence each."""
 
+    def shares(self) -> Mapping[str, float]:
+        """The percent that each front end gives the canary; those that do not say are left out.
+
+        Raises:
+            Refused: nothing of it can be asked.
+        """
+
     def look(self) -> Moment:
         """This moment.
 
@@ -155,6 +163,18 @@ def look_back(
     page = _page(webapp, f"?ago={seconds}")
     counts = look(webapp, counted_as).since(read(page.text, counted_as))
     return counts, float(page.headers.get("Age", 0))
+
+
+def share(webapp: str, counted_as: Collection[str] = UNNAMED) -> float | None:
+    """The percent that the front end gives the canary of one model, or None if it does not say.
+
+    Raises:
+        Refused: it cannot be asked.
+    """
+    page = text_string_to_metric_families(_page(webapp).text)
+    samples = [sample for family in page for sample in family.samples if sample.name == PERCENT]
+    told = [sample.value for sample in samples if sample.labels.get("model", "") in counted_as]
+    return told[0] if told else None
 
 
 def _page(webapp: str, query: str = "") -> requests.Response:

@@ -79,6 +79,11 @@ class FrontEnds:
         found = asked.values()
         return total(counts for counts, _ in found), max(age for _, age in found)
 
+    def shares(self) -> dict[str, float]:
+        """The percent that each gives the canary; see `figures.Source`."""
+        found = self._ask_all(lambda url: figures.share(url, self._counted_as))
+        return {url: percent for url, percent in found.items() if percent is not None}
+
     def _ask_all(self, ask: Callable[[str], T]) -> dict[str, T]:
         try:
             urls = self._addresses.urls()

@@ -14,7 +14,15 @@ from typing import Any
 import requests
 
 from serving.rollout.errors import Refused
-from serving.rollout.remote.figures import CALLS, SECONDS, SHADOWS, UNNAMED, Counts, Look
+from serving.rollout.remote.figures import (
+    CALLS,
+    PERCENT,
+    SECONDS,
+    SHADOWS,
+    UNNAMED,
+    Counts,
+    Look,
+)
 
 _TIMEOUT_SECONDS = 10
 
@@ -33,7 +41,7 @@ class Prometheus:
         """
         self._url = url.rstrip("/")
         # A series without the label is one with an empty label to Prometheus.
-        self._model = "|".join(map(re.escape, counted_as))
+        self._model = f"{{model=~{json.dumps('|'.join(map(re.escape, counted_as)))}}}"
 
     def look(self) -> Instant:
         """The time by its own clock.
@@ -46,6 +54,11 @@ class Prometheus:
     def look_back(self, seconds: int) -> tuple[Look, float]:
         """What was counted in the last seconds; see `figures.Source`."""
         return self.increase(seconds, self.look().at), float(seconds)
+
+    def shares(self) -> dict[str, float]:
+        """The percent that each front end gives the canary, by what it is scraped as."""
+        series = self._query(f"{PERCENT}{self._model}")
+        return {one["metric"].get("instance", ""): float(one["value"][1]) for one in series}
 
     def increase(self, seconds: float, until: float) -> Look:
         """What all front ends counted in some seconds before a time.
@@ -60,7 +73,7 @@ class Prometheus:
         )
 
     def _summed(self, counter: str, label: str, seconds: float, until: float) -> Counts:
-        selected = f"{counter}{{model=~{json.dumps(self._model)}}}[{max(1, round(seconds))}s]"
+        selected = f"{counter}{self._model}[{max(1, round(seconds))}s]"
         grown = f"sum by (version, {label}) (increase({selected}))"
         series = self._query(grown, time=until)
         return {

@@ -9,8 +9,10 @@ from pathlib import Path
 from serving.client import ServingError
 from serving.rollout.checks.preconditions import signed
 from serving.rollout.errors import Refused
+from serving.rollout.remote.figures import Source
 from serving.rollout.state.config import Layout
 from serving.rollout.state.deployment import Deployment
+from serving.traffic import Traffic
 
 States = Mapping[str, Mapping[int, str]]
 """State by version, of each server that answers, by its URL."""
@@ -67,6 +69,22 @@ def _astray(deployment: Deployment, layout: Layout, *, several: bool) -> list[st
     except ServingError as error:
         return [silent(deployment.server.url, error)]
     return [f"{text} {_named(urls) if several else 'the server'}." for text, urls in found.items()]
+
+
+def front_ends_astray(source: Source | None, share: Traffic | None) -> list[str]:
+    """The front ends that give the canary another share than the traffic file says."""
+    if source is None or share is None:
+        return []
+    try:
+        told = source.shares()
+    except Refused:
+        # Whoever asks for figures says so.
+        return []
+    return [
+        f"The front end at {url} gives the canary {percent:g} %, the file says {share.percent:g} %."
+        for url, percent in sorted(told.items())
+        if percent != share.percent
+    ]
 
 
 def _named(urls: Sequence[str]) -> str:

@@ -11,7 +11,13 @@ from serving.client import ServingError
 from serving.rollout.analysis.guard import Guard
 from serving.rollout.errors import Refused
 from serving.rollout.remote.figures import Figures, Look, Source
-from serving.rollout.report.differences import States, differences, silent, untrusted
+from serving.rollout.report.differences import (
+    States,
+    differences,
+    front_ends_astray,
+    silent,
+    untrusted,
+)
 from serving.rollout.report.other_models import others
 from serving.rollout.state.card import accuracy_of
 from serving.rollout.state.config import Layout
@@ -103,6 +109,7 @@ def status(deployment: Deployment, source: Source | None, seconds: int) -> Statu
     window, counted = _figures(source, seconds, notes)
     states, servers = _states(deployment, notes)
     layout, share = deployment.layout(), _traffic(deployment, notes)
+    notes += front_ends_astray(source, share)
     on_disk = deployment.store.versions()
     numbers = {*on_disk, *(n for of_one in states.values() for n in of_one), *layout.versions}
 

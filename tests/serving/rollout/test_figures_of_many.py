@@ -22,6 +22,7 @@ from serving.rollout.remote.front_ends import FrontEnds
 from serving.rollout.remote.prometheus import Prometheus
 from serving.rollout.report.status import status
 from serving.rollout.state.deployment import Deployment
+from serving.traffic import Traffic
 from tests.serving.rollout.conftest import where
 from tests.support.servers import HOST, free_port, wait_until
 
@@ -34,6 +35,9 @@ us_bills_model_seconds_bucket{{version="2",sent_as="canary",le="0.1"}} {ok}
 us_bills_model_seconds_bucket{{version="2",sent_as="canary",le="+Inf"}} {ok}
 us_bills_model_seconds_count{{version="2",sent_as="canary"}} {ok}
 us_bills_model_seconds_sum{{version="2",sent_as="canary"}} 1
+# TYPE us_bills_canary_percent gauge
+us_bills_canary_percent{{model="half"}} {percent}
+us_bills_canary_percent{{model="another"}} 50
 """
 
 
@@ -44,6 +48,7 @@ class Page:
     port: int
     ok: int = 0
     failed: int = 0
+    percent: float = 0.0
 
     @property
     def url(self) -> str:
@@ -67,7 +72,8 @@ def page(ok: int, failed: int, port: int = 0) -> Iterator[Page]:
             self.send_header("Age", "60")
             self.send_header("Content-Type", "text/plain; version=0.0.4")
             self.end_headers()
-            self.wfile.write(COUNTS.format(ok=now[0], failed=now[1]).encode())
+            text = COUNTS.format(ok=now[0], failed=now[1], percent=made.percent)
+            self.wfile.write(text.encode())
 
         def log_message(self, *_: object) -> None:
             pass
@@ -129,6 +135,17 @@ def test_status_names_the_front_end_that_is_away(offline: Deployment) -> None:
     assert found.notes[0].startswith(f"The front end at {away} does not tell its figures")
 
 
+def test_status_names_the_front_end_that_gives_the_canary_another_share(
+    offline: Deployment,
+) -> None:
+    offline.share(Traffic(2, 10.0))
+    with page(1, 0) as behind, page(1, 0) as right:
+        right.percent = 10.0
+        found = status(offline, FrontEnds(f"{behind.url},{right.url}", ["half"]), 300)
+    said = f"The front end at {behind.url} gives the canary 0 %, the file says 10 %."
+    assert [note for note in found.notes if "front end" in note] == [said]
+
+
 @pytest.fixture
 def prometheus(tmp_path: Path) -> Iterator[tuple[str, list[Page]]]:
     """A Prometheus that asks two front ends every second."""
@@ -183,6 +200,8 @@ def test_prometheus_tells_the_figures_of_all_front_ends(
     assert figures.p95 == pytest.approx(0.095)
     assert Prometheus(url, ["half", ""]).look().since(begin).of(2).requests >= 90
     assert Prometheus(url, ["another"]).look().since(begin).of(2) == Figures()
+    shares = Prometheus(url, ["half"]).shares()
+    assert shares == {f"{HOST}:{one.port}": 0.0 for one in pages}
     assert main([*where(offline), f"--prometheus={url}", "status", "--json"]) == 0
     assert '"p95": null' in capsys.readouterr().out
 

@@ -63,6 +63,10 @@ class Counted:
         calls = {("1", "ok"): count, ("2", "ok"): count - failed, ("2", "Unavailable"): failed}
         return Look(calls, buckets, {})
 
+    def shares(self) -> dict[str, float]:
+        """Of no front end."""
+        return {}
+
     def look_back(self, seconds: int) -> tuple[Look, float]:
         """All of it."""
         return self.look(), seconds

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.support.servers import ROOT
 
 CONFIG = """model_config_list { config { name: "us_bills" base_path: "/models/us_bills"
@@ -37,3 +39,17 @@ def test_the_documented_commands_sign_and_verify(small_models: Path, tmp_path: P
     assert done.returncode == 0, done.stderr
     signed = [f"models/us_bills/{n}: signed by the site's key" for n in (1, 2)]
     assert [line.removeprefix(f"{tmp_path}/") for line in done.stdout.splitlines()] == signed
+
+
+def test_the_documented_flags_of_the_other_tool_exist() -> None:
+    pytest.importorskip("model_signing", reason="pip install model-signing pyopenssl")
+    page = (ROOT / "docs" / "rollouts.md").read_text().partition("\n### Without a key")[2]
+    block = re.search(r"^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert block is not None
+    calls = re.findall(r"^model_signing (\w+) (\w+) (.*)$", block[1].replace("\\\n", ""), re.M)
+    assert [call[:2] for call in calls] == [("sign", "sigstore"), ("verify", "sigstore")]
+    for *command, flags in calls:
+        tool = [sys.executable, "-m", "model_signing", *command, "--help"]
+        told = subprocess.check_output(tool, text=True)
+        for flag in re.findall(r"--[\w-]+", flags):
+            assert flag in told

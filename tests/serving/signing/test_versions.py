@@ -20,6 +20,8 @@ from tests.support import keys
 # Signed by model-signing 1.1.1, `model_signing sign key`; of it only the public key is kept.
 THEIRS = Path(__file__).with_name("by_model_signing")
 THEIR_KEY = Path(__file__).with_name("by_model_signing.pub")
+# Of the same files, by `model_signing sign certificate`.
+BY_CERTIFICATE = Path(__file__).with_name("by_certificate.sig")
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +147,18 @@ def test_what_another_tool_signed_in_this_format_is_verified(tmp_path: Path) -> 
     # Its statement tells verifiers to ignore such files.
     hide(copy)
     with pytest.raises(Untrusted, match=r"\.gitignore was added"):
+        Verifier(THEIR_KEY)(copy)
+
+
+# As authorities of one's own are written down, and as Sigstore's are.
+@pytest.mark.parametrize("kind", ["x509CertificateChain", "certificate"])
+def test_a_signature_by_a_certificate_is_told_with_the_tool_that_verifies_it(
+    tmp_path: Path, kind: str
+) -> None:
+    copy = shutil.copytree(THEIRS, tmp_path / "version")
+    bundle = BY_CERTIFICATE.read_text().replace('"x509CertificateChain"', f'"{kind}"')
+    (copy / SIGNATURE).write_text(bundle)
+    with pytest.raises(Untrusted, match=r"signed with a certificate.* `model_signing verify`"):
         Verifier(THEIR_KEY)(copy)
 
 
