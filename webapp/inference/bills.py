@@ -103,6 +103,21 @@ def confirms(likeliest: str, counted: CountedPhoto) -> bool:
     return counted.accepted and [bill.name for bill in counted.bills] == [likeliest]
 
 
+def without_gaps(answered: str | None, counted: CountedPhoto) -> CountedPhoto:
+    """Take the trust from a list that lacks the value of which the classifier is sure.
+
+    A bill that is not found leaves a sum that is too small, and a list that looks whole.
+
+    Args:
+        answered: As for `contradiction`. What is no number of dollars says nothing about a list.
+        counted: The bills that the counter sees.
+    """
+    is_money = answered is not None and answered.isdecimal()
+    if not is_money or answered in {bill.name for bill in counted.bills}:
+        return counted
+    return counted._replace(accepted=False)
+
+
 def read_counts(
     outputs: Mapping[str, np.ndarray], sizes: Sequence[tuple[int, int]]
 ) -> list[CountedPhoto]:

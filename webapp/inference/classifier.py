@@ -11,7 +11,13 @@ from webapp.decoding.messages import DecodedPhoto
 from webapp.decoding.pool import Busy, Client, TooSlow, Wanted, decoders
 from webapp.imaging.errors import BadImage
 from webapp.imaging.preprocessing import COUNT_SIZE, IMAGE_SIZE
-from webapp.inference.bills import Contradiction, CountedPhoto, confirms, contradiction
+from webapp.inference.bills import (
+    Contradiction,
+    CountedPhoto,
+    confirms,
+    contradiction,
+    without_gaps,
+)
 from webapp.inference.counter import (
     Counter,
     Counting,
@@ -185,7 +191,8 @@ def _fill_in(
 def _join(prediction: dict[str, Any], photo: CountedPhoto, names: Names) -> Contradiction | None:
     """Make one answer of both models', and tell why a sure one was withheld."""
     answered = prediction["denomination"]
-    against = None if answered is None else contradiction(_worth(answered, names), photo)
+    worth = None if answered is None else _worth(answered, names)
+    against = contradiction(worth, photo)
     if against is not None:
         prediction.update(denomination=None, value=None, accepted=False)
     elif answered is None:
@@ -193,7 +200,7 @@ def _join(prediction: dict[str, Any], photo: CountedPhoto, names: Names) -> Cont
         if confirms(_worth(likeliest, names), photo):
             value = names.of(likeliest).value
             prediction.update(denomination=likeliest, value=value, accepted=True)
-    prediction.update(photo.to_json())
+    prediction.update(without_gaps(worth, photo).to_json())
     return against
 
 

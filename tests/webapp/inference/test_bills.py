@@ -13,6 +13,7 @@ from webapp.inference.bills import (
     confirms,
     contradiction,
     read_counts,
+    without_gaps,
 )
 
 PLACES = 16
@@ -197,3 +198,17 @@ def test_anything_else_confirms_nothing(seen: CountedPhoto) -> None:
 
 def test_an_empty_list_confirms_no_money() -> None:
     assert not confirms("Other", counted())
+
+
+@pytest.mark.parametrize("seen", [(), ("5",), ("5", "1")])
+def test_a_list_without_the_value_that_is_sure_has_no_sum(seen: tuple[str, ...]) -> None:
+    found = without_gaps("10", counted(*seen))
+    assert found.total is None
+    assert [bill.name for bill in found.bills] == [*seen]
+
+
+@pytest.mark.parametrize(
+    ("sure_of", "seen"), [("10", ("10", "5")), (None, ("5",)), ("Other", ("5", "1")), ("Other", ())]
+)
+def test_any_other_list_keeps_its_sum(sure_of: str | None, seen: tuple[str, ...]) -> None:
+    assert without_gaps(sure_of, counted(*seen)) == counted(*seen)

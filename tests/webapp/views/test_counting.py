@@ -103,6 +103,7 @@ def test_two_different_bills_never_get_a_sure_single_answer(counting: App, unsur
 def test_one_accepted_bill_of_another_value_withholds_the_answer(counting: App) -> None:
     prediction = only(ask(counting(), picture([("20", SMALL[0])], on=FIVE)))
     assert (prediction["denomination"], prediction["accepted"]) == (None, False)
+    assert prediction["total"] is None
 
 
 @pytest.mark.parametrize("unsure", [False, True])
