@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,6 +31,10 @@ def site(
         yield running
 
 
+@pytest.mark.skipif(
+    "US_BILLS_JUDGED_RUN" not in os.environ,
+    reason="five containers under load want a quiet machine: set US_BILLS_JUDGED_RUN",
+)
 def test_no_request_fails_and_no_version_answers_that_was_not_asked_for(site: Composed) -> None:
     before = {container.id for container in site.stack.containers("serving")}
     load = Load(site.urls, clients=8)
