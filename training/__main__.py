@@ -135,11 +135,11 @@ def parser() -> argparse.ArgumentParser:
     teach.add_argument(
         "--lost-at-most",
         type=share,
-        default=0.05,
-        help="share of right answers that a class may lose on held-out pictures; where more is"
-        " lost, nothing is added (default: %(default)s)",
+        default=0.1,
+        help="share of its held-out pictures that a class may lose, where that is not chance; where"
+        " more is lost, nothing is added (default: %(default)s)",
     )
-    teach.add_argument("--steps", type=int, help="batches to learn from (default: 240)")
+    teach.add_argument("--steps", type=int, help="batches to learn from (default: 400)")
     add_names(teach)
 
     rehearse = commands.add_parser(

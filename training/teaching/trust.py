@@ -1,46 +1,15 @@
-"""How readily a taught version says the classes it was taught, and which answers count as sure."""
-
-from collections.abc import Callable
+"""Which answers of a taught version count as sure: no more wrong ones than before."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from training.evaluation.measures import wrong_at_most
 from training.export.calibration import CONFIDENCE, Calibration, Selection, softmax
-from training.export.second_look import SURE
 from training.rehearsal.parts import Floats
 from training.teaching.changes import Judged, judged
 
-RESTRAINTS = np.linspace(0, 2, 21)
-"""The steps of `restraint`, in nats."""
 TEMPERATURE = 1.0
 """It learns to say at this temperature what the version before says at its own."""
-
-
-def restraint(
-    logits: Floats, places: list[int], is_kept: Callable[[NDArray[np.str_]], bool], names: list[str]
-) -> float:
-    """Returns what the logits of the taught classes are to be less, so that the others are kept.
-
-    In each batch the new design is shown far more often than it will be asked about, so its classes
-    are said too readily (Saerens et al., Adjusting the Outputs of a Classifier to New a Priori
-    Probabilities, Neural Computation 14, 2002). How often it will be asked about nobody knows: the
-    least step is taken that is enough.
-
-    Args:
-        logits: What the taught version makes of the held-out pictures, float32 [N,C].
-        places: The places of the taught classes among the C.
-        is_kept: Whether these N answers, str [N], keep the other classes.
-        names: The C classes.
-
-    Returns:
-        One of `RESTRAINTS`; 0 where none is enough.
-    """
-    less = np.isin(np.arange(logits.shape[1]), places)
-    for step in RESTRAINTS:
-        if is_kept(np.array(names)[(logits - step * less).argmax(1)]):
-            return float(step)
-    return 0.0
 
 
 def calibrated(
@@ -55,8 +24,6 @@ def calibrated(
     The threshold is that of the version before, which was chosen on more pictures than are here. A
     class that is said wrongly and surely more often than before is stricter: a new design draws
     what looks like it into its class, and the other classes should not become unsure for that.
-    Where the version before looks twice at all, every picture that could gain by it gets a second
-    look: what was taught by a few photos is often recognised only then.
 
     Args:
         logits: What the taught version makes of the pictures, float32 [N,C].
@@ -75,8 +42,7 @@ def calibrated(
         beyond = wrong[int((tolerated & (earlier.said == name)).sum()) :]
         if len(beyond) and beyond[0] >= stricter.get(name, calibration.threshold):
             stricter[name] = _above(beyond[0])
-    below = calibration.second_look_below and SURE
-    return calibration._replace(temperature=TEMPERATURE, second_look_below=below, stricter=stricter)
+    return calibration._replace(temperature=TEMPERATURE, stricter=stricter)
 
 
 def _above(confidence: np.floating) -> float:

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from training.export.calibration import Calibration
-from training.export.second_look import SURE
 from training.teaching.changes import Judged, judged
-from training.teaching.trust import calibrated, counted, restraint
+from training.teaching.trust import calibrated, counted
 
 CLASSES = ["5", "10", "Other"]
 BEFORE = Calibration(0.7, 0.9, 0.8)
@@ -29,7 +28,7 @@ def test_a_class_that_is_said_wrongly_and_surely_becomes_stricter_and_no_other()
     labels = np.array(["5", "Other", "10", "Other"])
     before = earlier(("5", True), ("Other", True), ("10", True), ("Other", True))
     found = calibrated(after, labels, before, CLASSES, BEFORE)
-    assert (found.temperature, found.threshold) == (1.0, 0.9)
+    assert (found.temperature, found.threshold, found.second_look_below) == (1.0, 0.9, 0.8)
     assert found.stricter == {"10": pytest.approx(0.97, abs=1e-5)}
     assert judged(after, CLASSES, found).sure.tolist() == [True, False, True, True]
 
@@ -60,32 +59,3 @@ def test_sure_answers_and_wrong_ones_among_them_are_counted() -> None:
     labels = np.array(["5", "Other", "10"])
     found = counted(after, labels, CLASSES, BEFORE._replace(temperature=1.0))
     assert (found.wrong, found.accepted, found.of) == (1, 2, 3)
-
-
-@pytest.mark.parametrize(("before", "after"), [(0.8, SURE), (0.0, 0.0)])
-def test_what_is_not_very_sure_is_looked_at_twice_where_anything_is(
-    before: float, after: float
-) -> None:
-    calibration = BEFORE._replace(second_look_below=before)
-    said, labels = logits(("5", 0.95)), np.array(["5"])
-    found = calibrated(said, labels, earlier(("5", True)), CLASSES, calibration)
-    assert found.second_look_below == after
-
-
-def test_a_taught_class_is_held_back_by_the_least_step_that_keeps_the_others() -> None:
-    after, labels = logits(("10", 0.6), ("10", 0.9), ("5", 0.9)), np.array(["Other", "10", "5"])
-    asked: list[list[str]] = []
-
-    def keeps(said: np.ndarray) -> bool:
-        asked.append(said.tolist())
-        return bool(said[0] != "10")
-
-    less = restraint(after, [CLASSES.index("10")], keeps, CLASSES)
-    assert less == pytest.approx(1.1)  # The others have 0.2 each, and ln(0.6 / 0.2) is 1.0986.
-    assert asked[0] == ["10", "10", "5"]
-    assert asked[-1][1:] == labels[1:].tolist()
-
-
-def test_where_nothing_keeps_the_others_no_class_is_held_back() -> None:
-    after = logits(("10", 0.6))
-    assert restraint(after, [CLASSES.index("10")], lambda _: False, CLASSES) == 0.0
