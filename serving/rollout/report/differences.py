@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from serving.client import ServingError
 from serving.rollout.checks.preconditions import signed
 from serving.rollout.errors import Refused
-from serving.rollout.remote.figures import Source
 from serving.rollout.state.config import Layout
 from serving.rollout.state.deployment import Deployment
 from serving.traffic import Traffic
+
+if TYPE_CHECKING:
+    from serving.rollout.remote.figures import Source
 
 States = Mapping[str, Mapping[int, str]]
 """State by version, of each server that answers, by its URL."""

@@ -25,10 +25,12 @@ class Accuracy(NamedTuple):
     Attributes:
         share: of right answers, 0 to 1.
         pictures: what that was measured on, such as `486 photos of another source`.
+        hard: whether these are hard views, of which every version knows fewer than of photos.
     """
 
     share: float
     pictures: str
+    hard: bool = False
 
 
 def kind_of(folder: Path) -> Kind:
@@ -56,7 +58,7 @@ def accuracy_of(folder: Path) -> Accuracy | None:
     """
     measure = {Kind.CLASSIFIER: _of_classes, Kind.COUNTER: _of_sums}[kind_of(folder)]
     try:
-        return measure(_card(folder)["measures"])
+        return measure(_card(folder))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ZeroDivisionError):
         return None
 
@@ -69,15 +71,22 @@ def _card(folder: Path) -> dict[str, Any]:
     return card
 
 
-def _of_classes(measures: dict[str, Any]) -> Accuracy:
+def _of_classes(card: dict[str, Any]) -> Accuracy:
+    measures = card["measures"]
     name = "other_source" if measures.get("other_source") else "held_out"
+    # What teaching keeps of the photos to judge by are hard views of them.
+    is_taught = "taught" in card
+    words = {
+        "other_source": "photos of another source",
+        "held_out": "hard views" if is_taught else "held-out photos",
+    }
     right = measures[name]["top_1"]
-    words = {"other_source": "photos of another source", "held_out": "held-out photos"}
-    return Accuracy(float(right["share"]), f"{int(right['of']):,} {words[name]}")
+    pictures = f"{int(right['of']):,} {words[name]}"
+    return Accuracy(float(right["share"]), pictures, is_taught and name == "held_out")
 
 
-def _of_sums(measures: dict[str, Any]) -> Accuracy:
-    of_each = [scenes["exact sum"] for scenes in measures["held_out_scenes"].values()]
+def _of_sums(card: dict[str, Any]) -> Accuracy:
+    of_each = [scenes["exact sum"] for scenes in card["measures"]["held_out_scenes"].values()]
     scenes = sum(int(one["of"]) for one in of_each)
     right = sum(int(one["count"]) for one in of_each)
     return Accuracy(right / scenes, f"{scenes:,} made scenes")

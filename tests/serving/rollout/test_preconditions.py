@@ -127,6 +127,15 @@ def test_an_accuracy_far_below_stables_is_refused(offline: Deployment, worse: Pa
     assert publish(offline, "publish", worse).steps
 
 
+def test_a_taught_version_judged_by_hard_views_is_not_compared_with_one_judged_by_photos(
+    offline: Deployment, worse: Path
+) -> None:
+    described(worse, ["1", "2", "Other"], 0.6)
+    file = worse / "assets.extra" / "model_card.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"taught": {"version": "1"}}))
+    assert publish(offline, "publish", worse).steps
+
+
 def test_a_canary_that_was_let_pass_is_promoted_without_insisting_again(
     offline: Deployment, worse: Path
 ) -> None:

@@ -49,7 +49,7 @@ def sheet(answer: Any, stock: Stock) -> Image.Image:
         stock: What the scenes are made of.
     """
     rows = []
-    for kind in judging.KINDS.values():
+    for kind in judging.kinds_of(stock).values():
         made = judging.scenes(kind, stock, SEED + 1, _SHOWN, hard=True)
         rows.append(np.hstack([_found(answer, scene.pixels) for scene in made]))
     return Image.fromarray(np.vstack(rows))
