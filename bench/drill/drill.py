@@ -50,7 +50,7 @@ class Plan:
     pictures: Pictures
     clients: int = 2
     percent: float = 50.0
-    lost_at_most: float = 0.05
+    lost_at_most: float = 0.1
     teach: Sequence[str] = ()
     watch: Sequence[str] = ()
 
