@@ -30,8 +30,8 @@ def test_an_answer_is_right_unsure_or_wrong(told: str | None, worth: str) -> Non
     assert verdict("5", told) == worth
 
 
-def test_one_in_twenty_old_pictures_may_become_unsure() -> None:
-    kept = [LEARNT, *[old(RIGHT, RIGHT)] * 19]
+def test_one_in_ten_old_pictures_may_become_unsure() -> None:
+    kept = [LEARNT, *[old(RIGHT, RIGHT)] * 9]
     require_reached(PLAN, [*kept, old(RIGHT, UNSURE)], Load([], 0))
     with pytest.raises(Failed, match="2 old pictures are not answered rightly any more, 1 may"):
         require_reached(PLAN, [*kept, *[old(RIGHT, UNSURE)] * 2], Load([], 0))
