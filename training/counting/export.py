@@ -17,7 +17,6 @@ from training.counting.recipe import CountRecipe
 from training.counting.scenes.mixture import random_scene
 from training.counting.scenes.scene import Scene
 from training.counting.scenes.stock import Stock, stock_of
-from training.data import corners
 from training.data.dataset import Photo
 from training.data.split import fingerprint, split
 from training.evaluation import model_card
@@ -88,9 +87,7 @@ def _unseen(facts: dict[str, Any], photos: list[Photo]) -> Stock:
             "These are not the photos that the run was trained on, so it is unknown which of them"
             f" it has not seen. It was trained by: {facts['command']}"
         )
-    recipe = CountRecipe(**facts["recipe"])
-    files = [corners.checked(file, photos) for file in (recipe.corners, recipe.single)]
-    return stock_of(held_out, *files)
+    return stock_of(held_out, *fit.marked_by(CountRecipe(**facts["recipe"]), photos))
 
 
 def _temperature(parts: Parts, cut: Examples, classes: list[str]) -> float:

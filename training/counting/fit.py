@@ -60,7 +60,7 @@ def fit(
     cv2.setNumThreads(1)
     detector_from = _history_of(recipe.start)
     detector = _trained(Path(recipe.start)) if recipe.start else network.build(recipe.weights)
-    files = [corners.checked(file, photos) for file in (recipe.corners, recipe.single)]
+    files = marked_by(recipe, photos)
     say(f"reading {len(photos):,} photos: near-duplicates, what is held out, flat bills")
     training, held_out = split(photos, recipe.seed)
     stock, judges = (stock_of(part, *files) for part in (training, held_out))
@@ -89,6 +89,15 @@ def load(run: Path) -> tuple[keras.Model, Parts, dict[str, Any]]:
     found = parts.of_version(Path(weights), model_card.read(Path(weights)))
     found.whole.load_weights(run / READER / WEIGHTS)
     return detector, found, facts
+
+
+def marked_by(recipe: CountRecipe, photos: list[Photo]) -> list[Path | None]:
+    """Returns the files of a recipe that say where bills lie, as `stock_of` takes them.
+
+    Raises:
+        ValueError: One marks a photo that is not among `photos`; or see `corners.read`.
+    """
+    return [corners.checked(file, photos) for file in (recipe.corners, recipe.single)]
 
 
 def _trained(run: Path) -> keras.Model:

@@ -69,11 +69,17 @@ def test_a_claim_that_nobody_renews_counts_no_more(
     assert claims(bucket) == [late.name]
 
 
+def locked(bucket: Bucket, folder: Path) -> Job:
+    """A job that has claimed the bucket, and renews that every second while it runs."""
+    job = Job(bucket, folder, "rollout-x", "promote 2", RENEWS="1")
+    assert end_of(job.lock()) == (0, "")
+    return job
+
+
 def test_a_claim_is_renewed_while_the_command_runs_and_gone_after_it(
     bucket: Bucket, tmp_path: Path
 ) -> None:
-    job = Job(bucket, tmp_path, "rollout-x", "promote 2", RENEWS="1")
-    assert end_of(job.lock()) == (0, "")
+    job = locked(bucket, tmp_path)
     with job.push() as pushing:
         wait_until_renewed(bucket)
     assert end_of(pushing) == (0, "")
@@ -83,8 +89,7 @@ def test_a_claim_is_renewed_while_the_command_runs_and_gone_after_it(
 def test_a_job_whose_claim_is_gone_brings_nothing_to_the_bucket(
     bucket: Bucket, tmp_path: Path
 ) -> None:
-    job = Job(bucket, tmp_path, "rollout-x", "promote 2", RENEWS="1")
-    assert end_of(job.lock()) == (0, "")
+    job = locked(bucket, tmp_path)
     with job.push() as pushing:
         wait_until_renewed(bucket)
         bucket.rclone("deletefile", f"{REMOTE}/lock/{job.name}")
