@@ -33,6 +33,8 @@ _QUICK_COUNT, _LONGEST_QUICK = 2, 256
 _SLOW_COUNT, _LONGEST_SLOW = 1, 16
 # What is left of 1.0 after a minute, see HALF_LIFE.
 _FORGOTTEN = 0.125
+_START_SECONDS = 2.0
+_ONE_PIXEL = b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;"
 # By what a sender cannot change: behind these bytes, or before `ftyp`, are sizes.
 _FORMATS = re.compile(
     rb"(?P<JPEG>\xff\xd8)|(?P<PNG>\x89PNG)|(?P<GIF>GIF8)|(?P<BMP>BM)|(?P<TIFF>II|MM)|(?P<WEBP>RIFF)"
@@ -78,11 +80,26 @@ class DecodePool:
         self._slow = [DecodeProcess(SLOW) for _ in range(_SLOW_COUNT)]
         self._quick_queue = FairQueue(list(self._quick), self._service, _LONGEST_QUICK)
         self._slow_queue = FairQueue(list(self._slow), self._service, _LONGEST_SLOW)
+        self._has_decoded = False
 
     def start(self) -> None:
         """Start processes now, so that the first picture need not wait for them."""
         for process in self._quick:
             process.start()
+
+    def check_ready(self) -> None:
+        """Decode a picture of one pixel, unless one was decoded before.
+
+        Raises:
+            Busy: The processes are still starting, or cannot be started.
+        """
+        if self._has_decoded:
+            return
+        try:
+            self.decode(_ONE_PIXEL, Wanted(), time.monotonic() + _START_SECONDS, Timings())
+        except TooSlow as error:
+            raise Busy("The process that reads pictures does not answer yet.") from error
+        self._has_decoded = True
 
     def pids(self) -> list[int]:
         """The numbers of the processes that there are."""

@@ -102,6 +102,16 @@ class Classifier:
         _fill_in(reply, read, answer, counted)
         return reply
 
+    def check_ready(self) -> None:
+        """Tell whether a photo sent now would be answered.
+
+        Raises:
+            ServingError: The model server cannot be reached, or serves no such version.
+            Busy: The decoding processes are still starting.
+        """
+        self.model.check_ready()
+        decoders.check_ready()
+
     def check_counter(self) -> CountResponse:
         """Tell whether bills would be counted now; photos are answered in either case."""
         if self.counter is None:

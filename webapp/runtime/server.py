@@ -20,7 +20,7 @@ from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
 from serving.client import ServingError
 from webapp.allocator import return_large_blocks
-from webapp.decoding.pool import decoders
+from webapp.decoding.pool import Busy, decoders
 from webapp.inference.classifier import Classifier
 from webapp.runtime.worker import RESERVED, Worker
 from webapp.settings import COUNTS_FOLDER, Settings
@@ -150,8 +150,8 @@ def _announce(app: Flask, settings: Settings) -> None:
 def _ready(app: Flask) -> bool:
     classifier: Classifier = app.extensions["classifier"]
     try:
-        classifier.model.check_ready()
-    except ServingError:
+        classifier.check_ready()
+    except (ServingError, Busy):
         return False
     return True
 

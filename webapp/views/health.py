@@ -18,5 +18,5 @@ def livez() -> ResponseReturnValue:
 def readyz() -> ResponseReturnValue:
     """Say that a photo sent now would be answered, and whether its bills would be counted."""
     classifier: Classifier = current_app.extensions["classifier"]
-    classifier.model.check_ready()
+    classifier.check_ready()
     return {"status": "ready", "count": classifier.check_counter().to_json()}

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,11 @@ from flask.testing import FlaskClient
 from PIL import Image
 
 from tests import specimen
-from tests.support.servers import ROOT
+from tests.support.servers import ROOT, wait_until
 from tests.webapp import hostile
 from tests.webapp.sending import Watched, send
 from webapp.decoding.fair_queue import FairQueue
-from webapp.decoding.pool import Client, Place, TooSlow, Wanted, _Task, decoders
+from webapp.decoding.pool import Busy, Client, DecodePool, Place, TooSlow, Wanted, _Task, decoders
 from webapp.decoding.process import _COMMAND, Limits
 from webapp.imaging.errors import DamagedImage, TooCostly
 from webapp.imaging.jpeg import MAX_SCANS, count_scans
@@ -135,6 +135,22 @@ def test_a_decoder_that_is_still_starting_is_waited_for_and_kept(
     started = decoders.pids()
     assert send(patient, BILL).status_code == 200
     assert decoders.pids() == started
+
+
+def test_it_is_ready_once_a_picture_has_been_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    late = f"import time; time.sleep(3); {_COMMAND}"
+    monkeypatch.setattr("webapp.decoding.process._COMMAND", late)
+    pool = DecodePool()
+    with closing(pool):
+        pool.start()
+        with pytest.raises(Busy):
+            pool.check_ready()
+        for _ in wait_until("the processes to be started", time.monotonic() + 60):
+            with suppress(Busy):
+                pool.check_ready()
+                break
+        with all_taken(pool._quick_queue):
+            pool.check_ready()  # it has been: others who ask for much make it no less ready
 
 
 def test_where_no_decoder_can_be_started_it_is_503(
