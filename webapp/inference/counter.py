@@ -183,8 +183,10 @@ class Counter:
         until, reason = self._resting
         if now < until:
             return Unasked(reason)
+        # Several pictures may take too long where one would not: that says nothing about others.
+        when_failed = self._rest if len(sizes) == 1 else self._rest_unless_late
         asked = _Asked("stable", None, self._label)
-        return self._begin(asked, squares, sizes, deadline - now, self._rest)
+        return self._begin(asked, squares, sizes, deadline - now, when_failed)
 
     def _begin(
         self,
@@ -216,6 +218,10 @@ class Counter:
             _log.warning("bills are not counted: %s: %s", type(error).__name__, error)
         self._resting = (time.monotonic() + PAUSE, reason)
         return CountResponse(reason)
+
+    def _rest_unless_late(self, error: ServingError) -> CountResponse:
+        late = _reason(error) is Uncounted.LATE
+        return CountResponse(Uncounted.LATE) if late else self._rest(error)
 
     def check(self) -> CountResponse:
         """Tell whether the counter would be asked with success now; it is not run."""

@@ -191,6 +191,15 @@ def test_a_counter_that_is_late_costs_its_own_time_and_only_now_and_then(countin
     assert answer["count"] == {"available": False, "reason": "late"}
 
 
+def test_several_photos_that_are_late_say_nothing_about_the_next_one(counting: App) -> None:
+    client = counting(counter_timeout=1.0)
+    slow = specimen.encode(picture([], on=FIVE, slow=True), "PNG")
+    files = [(io.BytesIO(slow), f"{n}.png") for n in range(2)]
+    late = client.post("/predict", data={"image": files}).get_json()
+    assert late["count"] == {"available": False, "reason": "late"}
+    assert ask(client, FIVE)["count"] == COUNTER
+
+
 def test_it_is_asked_again_after_a_pause(counting: App, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counter, "PAUSE", 0.0)
     client = counting(counter_timeout=0.3)
