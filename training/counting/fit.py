@@ -97,7 +97,8 @@ def marked_by(recipe: CountRecipe, photos: list[Photo]) -> list[Path | None]:
     Raises:
         ValueError: One marks a photo that is not among `photos`; or see `corners.read`.
     """
-    return [corners.checked(file, photos) for file in (recipe.corners, recipe.single)]
+    files = (recipe.corners, recipe.single, recipe.alike)
+    return [corners.checked(file, photos) for file in files]
 
 
 def _trained(run: Path) -> keras.Model:
@@ -110,6 +111,9 @@ def _trained(run: Path) -> keras.Model:
 def _fit_detector(
     detector: keras.Model, stock: Stock, judges: Stock, recipe: CountRecipe, run: Path
 ) -> None:
+    if recipe.scenes == 0:
+        detector.save_weights(run / WEIGHTS)
+        return
     steps = max(1, recipe.scenes // recipe.batch)
     epochs = max(1, round(recipe.scenes / _EPOCH))
     steps = max(1, steps // epochs)
