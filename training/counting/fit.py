@@ -4,6 +4,7 @@ A run is a folder: `run.json`, `scenes.png` (36 scenes with their boxes), and `d
 `reader/` with the weights. `--resume` goes on after the detector's last finished epoch.
 """
 
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -112,7 +113,7 @@ def _fit_detector(
     detector: keras.Model, stock: Stock, judges: Stock, recipe: CountRecipe, run: Path
 ) -> None:
     if recipe.scenes == 0:
-        detector.save_weights(run / WEIGHTS)
+        shutil.copy(Path(recipe.start) / DETECTOR / WEIGHTS, run / WEIGHTS)
         return
     steps = max(1, recipe.scenes // recipe.batch)
     epochs = max(1, round(recipe.scenes / _EPOCH))
