@@ -4,7 +4,6 @@ A run is a folder: `run.json`, `scenes.png` (36 scenes with their boxes), and `d
 `reader/` with the weights. `--resume` goes on after the detector's last finished epoch.
 """
 
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -98,8 +97,7 @@ def marked_by(recipe: CountRecipe, photos: list[Photo]) -> list[Path | None]:
     Raises:
         ValueError: One marks a photo that is not among `photos`; or see `corners.read`.
     """
-    files = (recipe.corners, recipe.single, recipe.alike)
-    return [corners.checked(file, photos) for file in files]
+    return [corners.checked(file, photos) for file in (recipe.corners, recipe.single)]
 
 
 def _trained(run: Path) -> keras.Model:
@@ -112,9 +110,6 @@ def _trained(run: Path) -> keras.Model:
 def _fit_detector(
     detector: keras.Model, stock: Stock, judges: Stock, recipe: CountRecipe, run: Path
 ) -> None:
-    if recipe.scenes == 0:
-        shutil.copy(Path(recipe.start) / DETECTOR / WEIGHTS, run / WEIGHTS)
-        return
     steps = max(1, recipe.scenes // recipe.batch)
     epochs = max(1, round(recipe.scenes / _EPOCH))
     steps = max(1, steps // epochs)

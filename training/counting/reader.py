@@ -14,7 +14,6 @@ from training.augmentation.camera import Pixels, Strength
 from training.counting.detector.targets import Turned, turned
 from training.counting.finding import Finder
 from training.counting.graph.crops import cut_out
-from training.counting.scenes import photos
 from training.counting.scenes.mixture import random_scene
 from training.counting.scenes.scene import Scene, bare, taken
 from training.counting.scenes.stock import Stock
@@ -28,8 +27,6 @@ _OTHER_PLACES = 3
 """Places of no bill that are cut out of a scene without bills."""
 _BARE = 0.2
 """Scenes that are a picture of something else, beside those of the mixture."""
-_ALIKE, _MOST_ALIKE = 0.12, 6
-"""Scenes that are a photo of several bills of one class, and how many places are cut out of it."""
 _TOGETHER = 512
 """Cut-outs kept as pixels at a time."""
 
@@ -57,34 +54,22 @@ def examples(stock: Stock, parts: Parts, find: Finder, number: int, rng: Generat
 
 def cut_outs(stock: Stock, find: Finder, number: int, rng: Generator) -> tuple[Pixels, list[str]]:
     """Returns at least `number` cut-outs, uint8 [M,224,224,3], and the class of each."""
+    others = stock.things + stock.notes
     pixels: list[Pixels] = []
     names: list[str] = []
     while len(names) < number:
-        made, places = _scene_to_read(stock, find, rng)
+        if others and rng.random() < _BARE:
+            made = taken(bare(others, rng), rng, Strength(), COUNT_SIZE)
+        else:
+            made = random_scene(stock, rng)
+        places = [(bill.label, turned(bill.box)) for bill in made.bills]
+        if made.empty:
+            deceived = find(made.pixels)[:_OTHER_PLACES] or [_anywhere(rng)]
+            places = [(OTHER, place) for place in deceived]
         if places:
             pixels.append(_cut(made, [_moved(place, rng) for _, place in places]))
             names += [name for name, _ in places]
     return np.concatenate(pixels), names
-
-
-def _scene_to_read(
-    stock: Stock, find: Finder, rng: Generator
-) -> tuple[Scene, list[tuple[str, Turned]]]:
-    """Returns a scene, and the class of what lies at each place that is to be cut out of it."""
-    others, kind = stock.things + stock.notes, rng.random()
-    if others and kind < _BARE:
-        made = taken(bare(others, rng), rng, Strength(), COUNT_SIZE)
-    elif stock.alike and kind > 1 - _ALIKE:
-        # Where each bill lies nobody has marked; of which class all are, the folder says.
-        made = taken(photos.framed(stock.alike, rng), rng, Strength(), COUNT_SIZE)
-        found = find(made.pixels)[:_MOST_ALIKE]
-        return made, [(made.bills[0].label, place) for place in found]
-    else:
-        made = random_scene(stock, rng)
-    if made.empty:
-        deceived = find(made.pixels)[:_OTHER_PLACES] or [_anywhere(rng)]
-        return made, [(OTHER, place) for place in deceived]
-    return made, [(bill.label, turned(bill.box)) for bill in made.bills]
 
 
 def _cut(made: Scene, places: list[Turned]) -> Pixels:

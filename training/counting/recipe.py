@@ -22,13 +22,8 @@ class CountRecipe:
     single: str = setting(
         "", "a CSV file with the corners of the bill in photos that show only that one"
     )
-    alike: str = setting(
-        "", "a CSV file with the part of photos that shows several bills, all of the photo's class"
-    )
     start: str = setting("", "a finished run whose detector and reader this one goes on from")
-    scenes: int = setting(
-        24_000, "scenes shown to the detector; with 0, that of `start` is kept", least=0
-    )
+    scenes: int = setting(24_000, "scenes shown to the detector", least=1)
     cuttings: int = setting(12_000, "cut-out bills shown to the reader", least=1)
     rate: float = setting(2e-3, "highest learning rate of the detector", least=1e-9)
     reader_rate: float = setting(3e-4, "highest learning rate of the reader", least=1e-9)
@@ -38,5 +33,3 @@ class CountRecipe:
 
     def __post_init__(self) -> None:
         check_ranges(self)
-        if not (self.scenes or self.start):
-            raise ValueError("Without scenes to learn from there must be a run to start from.")

@@ -12,7 +12,6 @@ from serving.client import connect
 from tests.support.servers import ModelServer
 from tests.training.counting.conftest import VALUES, flat
 from training.__main__ import main
-from training.run_folder import weights_digest
 
 FIT = ("--scenes", "16", "--cuttings", "16", "--batch", "8")
 
@@ -89,25 +88,6 @@ def test_a_run_that_goes_on_from_another_one_names_it(
     assert before["recipe"]["scenes"] == 16
     assert before["weights_sha256"]
     assert before["reader_sha256"]
-
-
-def test_without_scenes_the_detector_is_kept_and_only_the_reader_learns(
-    photos: Path, run: Path, tmp_path: Path
-) -> None:
-    alike = tmp_path / "alike.csv"
-    alike.write_text("file,x1,y1,x2,y2,x3,y3,x4,y4\n1/drawn-0.png,0,0,1,0,1,1,0,1\n")
-    command = ["fit-count", str(photos), "--run", str(tmp_path / "next"), *FIT, "--scenes", "0"]
-    assert main([*command, "--start", str(run), "--alike", str(alike)]) == 0
-    assert weights_digest(tmp_path / "next" / "detector") == weights_digest(run / "detector")
-    assert weights_digest(tmp_path / "next" / "reader") != weights_digest(run / "reader")
-
-
-def test_without_scenes_there_must_be_a_run_to_start_from(
-    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    command = ["fit-count", str(photos), "--run", str(tmp_path / "next"), "--scenes", "0"]
-    assert main(command) == 2
-    assert "a run to start from" in capsys.readouterr().err
 
 
 def test_a_run_without_a_finished_epoch_is_nothing_to_start_from(

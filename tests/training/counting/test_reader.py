@@ -1,15 +1,12 @@
 """What the reader learns from: bills as they are seen, and what a detector took for bills."""
 
 import numpy as np
-import pytest
 
 from training.counting import reader
 from training.counting.detector.targets import Turned
-from training.counting.scenes.photos import Known
 from training.counting.scenes.stock import Stock
 from training.data.dataset import OTHER
 
-WHOLE = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
 MIDDLE = Turned(np.array([0.5, 0.5]), np.array([0.4, 0.2]), 0.0)
 
 
@@ -35,16 +32,3 @@ def test_where_no_bill_lies_the_places_that_deceive_a_detector_are_cut_out(stock
 def test_a_picture_that_deceives_nobody_gives_one_place_all_the_same(stock: Stock) -> None:
     _, names = reader.cut_outs(stock, lambda _: [], 60, np.random.default_rng(0))
     assert 0 < names.count(OTHER) < 30
-
-
-def test_of_several_bills_alike_each_that_is_found_is_of_the_photos_class(
-    stock: Stock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reader, "_BARE", 0.0)
-    monkeypatch.setattr(reader, "_ALIKE", 1.0)
-    alike = [Known("20", WHOLE, np.zeros((300, 400, 3), np.uint8))]
-    pixels, names = reader.cut_outs(
-        stock._replace(alike=alike), lambda _: [MIDDLE] * 9, 12, np.random.default_rng(0)
-    )
-    assert names == ["20"] * 12
-    assert len(pixels) == 12

@@ -43,7 +43,6 @@ class Stock(NamedTuple):
         things: Pictures of anything else, laid beside and over bills.
         backgrounds: What bills are laid on.
         known: Photos that show one bill and no other.
-        alike: Photos that show several bills of one class, and the part where they lie.
     """
 
     bills: dict[str, list[list[Pixels]]]
@@ -51,14 +50,12 @@ class Stock(NamedTuple):
     things: list[Pixels]
     backgrounds: list[Pixels]
     known: Sequence[Known] = ()
-    alike: Sequence[Known] = ()
 
 
 def stock_of(
     photos: list[Photo],
     marked: Path | None = None,
     single: Path | None = None,
-    alike: Path | None = None,
     *,
     alone: bool = False,
 ) -> Stock:
@@ -68,7 +65,6 @@ def stock_of(
         photos: All of them.
         marked: A file with the corners of bills in them, see `corners`.
         single: A file with the corners of the bill in photos that show only that one.
-        alike: A file with the part of photos that shows several bills, all of the photo's class.
         alone: Whether the bills of `marked` are the only ones, and not also each photo that a
             bill fills.
 
@@ -85,9 +81,8 @@ def stock_of(
             bills.append(Flat(photo.label, photo.side, picture))
         elif photo.label == OTHER:
             (notes if is_flat(picture) else things).append(picture)
-    backgrounds = dataset.backgrounds(readable, pictures)
-    found = (known(readable, pictures, file) if file else [] for file in (single, alike))
-    return Stock(_sorted(bills), notes, things, backgrounds, *found)
+    found = known(readable, pictures, single) if single else []
+    return Stock(_sorted(bills), notes, things, dataset.backgrounds(readable, pictures), found)
 
 
 def _sorted(bills: list[Flat]) -> dict[str, list[list[Pixels]]]:

@@ -60,14 +60,3 @@ def test_of_some_photos_only_their_bills_are_taken(photos: list[Photo], tmp_path
     file = written(tmp_path, f"{HEADER}20/a-1.png,back,{MARKED}5/a-1.png,back,{MARKED}")
     some = [photo for photo in photos if photo.label == "5"]
     assert [bill.label for bill in flat_bills(some, file)] == ["5"]
-
-
-def test_photos_of_several_bills_of_one_class_are_kept_as_they_are(
-    photos: list[Photo], tmp_path: Path
-) -> None:
-    lines = [f"5/a-1.png,,{MARKED}", f"20/a-1.png,,{MARKED}"]
-    alike = tmp_path / "alike.csv"
-    alike.write_text(f"{HEADER}20/a-1.png,,0,0,1,0,1,1,0,1\n")
-    (kept,) = stock_of(photos, written(tmp_path, HEADER + "".join(lines)), alike=alike).alike
-    assert kept.label == "20"
-    assert kept.pixels.shape[1] == 400
