@@ -206,8 +206,8 @@ def _join(prediction: dict[str, Any], photo: CountedPhoto, names: Names) -> Cont
     if against is not None:
         prediction.update(denomination=None, value=None, accepted=False)
     elif answered is None:
-        likeliest = next(iter(prediction["probabilities"]))
-        if confirms(_worth(likeliest, names), photo):
+        likeliest, probability = next(iter(prediction["probabilities"].items()))
+        if confirms(_worth(likeliest, names), probability, photo):
             value = names.of(likeliest).value
             prediction.update(denomination=likeliest, value=value, accepted=True)
     prediction.update(without_gaps(worth, photo).to_json())

@@ -136,10 +136,14 @@ def test_two_different_bills_forbid_any_single_answer(sure_of: str, accepted: bo
     assert contradiction(sure_of, seen) is Contradiction.TWO_VALUES
 
 
+@pytest.mark.parametrize("accepted", [True, False])
 @pytest.mark.parametrize("seen", [("20",), ("20", "20")])
-def test_an_accepted_list_of_another_value_forbids_the_answer(seen: tuple[str, ...]) -> None:
-    assert contradiction("50", counted(*seen)) is Contradiction.OTHER_VALUE
-    assert contradiction("Other", counted(*seen)) is Contradiction.OTHER_VALUE
+def test_bills_of_another_value_alone_forbid_the_answer(
+    seen: tuple[str, ...], accepted: bool
+) -> None:
+    found = counted(*seen, accepted=accepted)
+    assert contradiction("50", found) is Contradiction.OTHER_VALUE
+    assert contradiction("Other", found) is (Contradiction.OTHER_VALUE if accepted else None)
 
 
 @pytest.mark.parametrize(
@@ -148,8 +152,6 @@ def test_an_accepted_list_of_another_value_forbids_the_answer(seen: tuple[str, .
         ("20", counted("20")),
         ("20", counted("20", "20", "20")),
         ("20", counted("20", "20", accepted=False)),
-        # One bill in doubt is no reason against an answer that is not.
-        ("20", counted("50", accepted=False)),
         ("20", counted()),
         ("Other", counted()),
         (None, counted("20", "50")),
@@ -159,45 +161,64 @@ def test_anything_else_leaves_the_answer_as_it_is(sure_of: str | None, seen: Cou
     assert contradiction(sure_of, seen) is None
 
 
-def of_size(name: str, side: float, score: float) -> Bill:
-    """A square bill, `side` of the photo's width."""
-    far = 0.1 + side
-    return Bill(name, [[0.1, 0.1], [far, 0.1], [far, far], [0.1, far]], score)
+def bills(*seen: tuple[str, float], accepted: bool = False) -> CountedPhoto:
+    """Bills of some values, each with its score."""
+    return CountedPhoto([Bill(name, MIDDLE, score) for name, score in seen], accepted)
+
+
+TWENTY, SLIVER = ("20", 0.9), ("1", 0.4)
 
 
 @pytest.mark.parametrize(
-    ("other", "expected"),
+    ("seen", "expected"),
     [
-        (of_size("1", 0.3, 0.3), None),
-        (of_size("1", 0.3, 0.6), Contradiction.TWO_VALUES),
-        (of_size("1", 0.4, 0.3), Contradiction.TWO_VALUES),
+        ([TWENTY, TWENTY, TWENTY, SLIVER], None),
+        ([TWENTY, TWENTY, SLIVER], Contradiction.TWO_VALUES),
+        ([*[TWENTY] * 6, ("1", 0.7)], Contradiction.TWO_VALUES),
+        ([TWENTY, ("1", 0.1)], Contradiction.TWO_VALUES),
+        ([TWENTY, TWENTY, TWENTY, SLIVER, ("5", 0.55)], Contradiction.TWO_VALUES),
     ],
-    ids=["small and in doubt", "small and likely", "in doubt, and as large"],
+    ids=["among many", "among few", "no doubt", "beside one alone", "one of two"],
 )
-def test_a_small_bill_in_doubt_is_part_of_the_one_that_was_answered(
-    other: Bill, expected: Contradiction | None
+def test_a_bill_in_doubt_among_many_of_one_value_is_one_of_them(
+    seen: list[tuple[str, float]], expected: Contradiction | None
 ) -> None:
-    seen = CountedPhoto([of_size("20", 0.5, 0.8), other], accepted=False)
-    assert contradiction("20", seen) is expected
-    assert contradiction("50", seen) is Contradiction.TWO_VALUES
-    assert contradiction("20", seen._replace(accepted=True)) is Contradiction.TWO_VALUES
-
-
-def test_one_bill_that_is_surely_seen_confirms_what_is_likeliest() -> None:
-    assert confirms("20", counted("20"))
+    assert contradiction("20", bills(*seen)) is expected
+    assert contradiction("50", bills(*seen)) is Contradiction.TWO_VALUES
+    assert contradiction("20", bills(*seen, accepted=True)) is Contradiction.TWO_VALUES
 
 
 @pytest.mark.parametrize(
-    "seen",
-    [counted("50"), counted("20", "20"), counted("20", "1"), counted("20", accepted=False)],
-    ids=["another value", "two bills", "two values", "in doubt"],
+    ("probability", "seen"),
+    [
+        (0.3, counted("20")),
+        (0.3, counted("20", "20")),
+        (0.8, counted("20", "20", accepted=False)),
+    ],
+    ids=["one that is sure", "two that are sure", "two, while likely"],
 )
-def test_anything_else_confirms_nothing(seen: CountedPhoto) -> None:
-    assert not confirms("20", seen)
+def test_bills_of_the_likeliest_value_alone_confirm_it(
+    probability: float, seen: CountedPhoto
+) -> None:
+    assert confirms("20", probability, seen)
+
+
+@pytest.mark.parametrize(
+    ("probability", "seen"),
+    [
+        (0.9, counted("50")),
+        (0.9, counted("20", "1")),
+        (0.9, counted("20", accepted=False)),
+        (0.7, counted("20", "20", accepted=False)),
+    ],
+    ids=["another value", "two values", "one in doubt", "two in doubt, while less likely"],
+)
+def test_anything_else_confirms_nothing(probability: float, seen: CountedPhoto) -> None:
+    assert not confirms("20", probability, seen)
 
 
 def test_an_empty_list_confirms_no_money() -> None:
-    assert not confirms("Other", counted())
+    assert not confirms("Other", 0.9, counted())
 
 
 @pytest.mark.parametrize("seen", [(), ("5",), ("5", "1")])
