@@ -10,10 +10,11 @@ from __future__ import annotations
 import gc
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from serving.local.deadline import NO_DEADLINE, Deadline
 from serving.local.errors import invalid_argument
 from serving.local.rest.request import HttpError
 
@@ -27,42 +28,39 @@ _COSTS = {b"{": 240, b"[": 96, b",": 40, b":": 130, b'"': 32}
 """Bytes of memory for each of these in a text (CPython 3.11 to 3.13, 64 bits)."""
 
 # The parser holds Python's lock, so more at once would save no time and only take memory.
-_SMALL_ONES = threading.BoundedSemaphore(4)
-_LARGE_ONES = threading.BoundedSemaphore(1)
+_SMALL_ONES = threading.Semaphore(4)
+_ONE_LARGE = threading.Lock()
 
 
 class Constant(float):
     """`NaN` or an infinity that was written as a word, not as a number that is too big."""
 
 
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=lambda members: dict(reversed(members)), parse_constant=Constant
+)
+
+
 @contextmanager
-def parsed(text: bytearray, before: Callable[[], None] = lambda: None) -> Iterator[Any]:
+def parsed(text: bytearray, deadline: Deadline = NO_DEADLINE) -> Iterator[Any]:
     """Parses a document, whose text is emptied; its values may be used inside the block.
 
-    `before` is called once it is the document's turn, and may raise. Raises `StatusError` with the
-    offset of a mistake, `HttpError` 413 where the values would take more than `MAX_VALUES_BYTES`.
+    Raises `StatusError` with the offset of a mistake or once the deadline is over, `HttpError` 413
+    where the values would take more than `MAX_VALUES_BYTES`.
     """
     large = len(text) > _SMALL_BYTES
     if large and _cost(text) > MAX_VALUES_BYTES:
-        expected = f"values that take at most {MAX_VALUES_BYTES} bytes of memory"
-        raise HttpError(413, f"Expected a JSON document with {expected}. Received: more values.")
-    with _one_large() if large else _SMALL_ONES:
-        before()
-        yield _parse(text)
-
-
-@contextmanager
-def _one_large() -> Iterator[None]:
-    """Waits for a turn, and has no search for cycles, which JSON has none of.
-
-    Millions of new lists set off dozens of searches, each through all of them.
-    """
-    with _LARGE_ONES:
-        gc.disable()
+        raise HttpError(413, f"The JSON values take more than {MAX_VALUES_BYTES} bytes of memory.")
+    with _ONE_LARGE if large else _SMALL_ONES:
+        deadline.require()
         try:
-            yield
+            if large:
+                # Millions of new lists set off dozens of searches for cycles, which JSON has not.
+                gc.disable()
+            yield _parse(text)
         finally:
-            gc.enable()
+            if large:
+                gc.enable()
 
 
 def _cost(text: bytearray) -> int:
@@ -77,17 +75,8 @@ def _parse(text: bytearray) -> Any:
     text.clear()
     try:
         return _DECODER.raw_decode(decoded)[0]
-    except json.JSONDecodeError as error:
-        reason = f"{error.msg} at offset: {error.pos}"
     except RecursionError:
         reason = "The document is nested too deeply."
     except ValueError as error:
         reason = str(error)
     raise invalid_argument(f"JSON Parse error: {reason}")
-
-
-def _first_counts(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    return dict(reversed(members))
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_first_counts, parse_constant=Constant)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from serving.local.deadline import Deadline
 from serving.local.errors import Code, StatusError
 from serving.local.rest.json_text import parsed
 from serving.local.rest.request import HttpError
@@ -70,11 +71,8 @@ def test_the_search_for_cycles_goes_on_after_a_large_document() -> None:
 
 
 def test_nothing_is_parsed_for_a_client_that_left_while_the_document_waited() -> None:
-    def gone() -> None:
-        raise StatusError(Code.CANCELLED, "")
-
     text = bytearray(b"no JSON")
-    with pytest.raises(StatusError) as refusal, parsed(text, gone):
+    with pytest.raises(StatusError) as refusal, parsed(text, Deadline(is_cancelled=lambda: True)):
         pass
     assert refusal.value.code == Code.CANCELLED
     assert text
