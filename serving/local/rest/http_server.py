@@ -40,8 +40,7 @@ BUDGET_BODIES = 4
 QUICK_ANSWERS = 2
 """Threads for states, metadata and metrics, which do not wait behind predictions."""
 
-_AUTHORITY = re.compile(r"\Ahttps?://[^/?#]*", re.IGNORECASE)
-"""At the beginning of a path, as a proxy is asked."""
+_AUTHORITY = re.compile(r"\Ahttps?://[^/?#]*", re.IGNORECASE)  # As a proxy is asked.
 
 # Tornado tells of every connection that a client breaks off.
 logging.getLogger("tornado.general").setLevel(logging.ERROR)
@@ -195,10 +194,7 @@ class Exchange(httputil.HTTPMessageDelegate):
             self._complete()
 
     def _refuse(self, error: HttpError) -> None:
-        """Replies at once, and closes the connection after what is still on its way.
-
-        Closing before it would take the reply back from the client (RFC 9112, 9.6).
-        """
+        """Replies at once; closing before the rest came would take that back (RFC 9112, 9.6)."""
         self._receiving = False
         self._end_early(error.code)
         self._write(failure(error), is_last=True)

@@ -7,8 +7,7 @@ without is an integer, which a graph that wants floats refuses (recorded cases 3
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 from serving.local.errors import StatusError, invalid_argument
@@ -34,7 +33,8 @@ def read_predict(request: Request, signatures: Signatures) -> tuple[str, dict[st
     reply is to have too. Raises `StatusError` where the body is not JSON or too large, the
     signature unknown, or the values do not fit it.
     """
-    with _document(request) as (name, document):
+    with parsed(request) as document:
+        name = _signature_name(document)
         if name not in signatures or not signatures[name].inputs:
             raise invalid_argument(f'The model has no signature "{name}" with inputs.')
         return name, _inputs(document, signatures[name].inputs), INSTANCES in document
@@ -45,22 +45,18 @@ def read_examples(request: Request) -> tuple[str, pb.Input]:
 
     Raises `StatusError` where it is not JSON, not examples, or too large.
     """
-    with _document(request) as (name, document):
-        return name, _examples(document)
+    with parsed(request) as document:
+        return _signature_name(document), _examples(document)
 
 
-@contextmanager
-def _document(request: Request) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The name of the signature and the whole document; the body is free afterwards."""
-    with parsed(request.body.take(), request.deadline) as document:
-        if not isinstance(document, dict):
-            raise invalid_argument(f"Expected a JSON object. Received: {describe(document)}.")
-        name = document.get("signature_name", "")
-        if not isinstance(name, str):
-            text = f"Expected a string at key 'signature_name'. Received: {describe(name)}."
-            raise invalid_argument(text)
-        yield name or DEFAULT_SIGNATURE, document
-    request.body.release()
+def _signature_name(document: Any) -> str:
+    if not isinstance(document, dict):
+        raise invalid_argument(f"Expected a JSON object. Received: {describe(document)}.")
+    name = document.get("signature_name", "")
+    if not isinstance(name, str):
+        text = f"Expected a string at key 'signature_name'. Received: {describe(name)}."
+        raise invalid_argument(text)
+    return name or DEFAULT_SIGNATURE
 
 
 def _listed(document: dict[str, Any], key: str, method: str) -> list[Any]:

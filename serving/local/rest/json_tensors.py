@@ -15,7 +15,6 @@ import numpy as np
 
 from serving.local.errors import Code, StatusError, invalid_argument
 from serving.local.inference.signature import require_rank, type_name
-from serving.local.rest.json_text import Constant
 from serving.wire import messages_pb2 as pb
 from serving.wire.tensors import Array, empty
 
@@ -24,7 +23,7 @@ _READ_AS: dict[int, tuple[Any, set[type]]] = {
     pb.DT_INT64: (np.int64, {int}),
     pb.DT_UINT32: (np.uint32, {int}),
     pb.DT_UINT64: (np.uint64, {int}),
-    **dict.fromkeys((pb.DT_FLOAT, pb.DT_DOUBLE), (np.float64, {int, float, Constant})),
+    **dict.fromkeys((pb.DT_FLOAT, pb.DT_DOUBLE), (np.float64, {int, float, np.float64})),
     pb.DT_BOOL: (np.bool_, {bool}),
     pb.DT_STRING: (np.object_, {str, dict}),
 }
@@ -99,7 +98,7 @@ def _convert(flat: list[Any], dtype: int) -> Array:
     if read_as is np.object_:
         return np.array([string_bytes(item) for item in flat], np.object_)
     array = np.array(flat, read_as)
-    # Words for infinity are constants, other infinities were digits.
+    # Words for infinity have numpy's type, other infinities were digits.
     if np.isinf(array).any() and any(type(v) is float and abs(v) == math.inf for v in flat):
         raise ValueError("a number too big to be stored in double")
     return array

@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from serving.local.deadline import NO_DEADLINE, Deadline
+import numpy as np
+
 from serving.local.errors import invalid_argument
-from serving.local.rest.request import HttpError
+from serving.local.rest.request import HttpError, Request
 
 MAX_VALUES_BYTES = 320 * 2**20
 """Memory that one document may take; sixteen pictures as floats take 220 MB."""
@@ -32,27 +33,26 @@ _SMALL_ONES = threading.Semaphore(4)
 _ONE_LARGE = threading.Lock()
 
 
-class Constant(float):
-    """`NaN` or an infinity that was written as a word, not as a number that is too big."""
-
-
 _DECODER = json.JSONDecoder(
-    object_pairs_hook=lambda members: dict(reversed(members)), parse_constant=Constant
+    object_pairs_hook=lambda members: dict(reversed(members)),
+    # Another type than that of a number of digits, which may be too big and so infinite.
+    parse_constant=np.float64,
 )
 
 
 @contextmanager
-def parsed(text: bytearray, deadline: Deadline = NO_DEADLINE) -> Iterator[Any]:
-    """Parses a document, whose text is emptied; its values may be used inside the block.
+def parsed(request: Request) -> Iterator[Any]:
+    """Parses a body, which is free after the block; the values may be used inside of it.
 
     Raises `StatusError` with the offset of a mistake or once the deadline is over, `HttpError` 413
     where the values would take more than `MAX_VALUES_BYTES`.
     """
+    text = request.body.take()
     large = len(text) > _SMALL_BYTES
     if large and _cost(text) > MAX_VALUES_BYTES:
         raise HttpError(413, f"The JSON values take more than {MAX_VALUES_BYTES} bytes of memory.")
     with _ONE_LARGE if large else _SMALL_ONES:
-        deadline.require()
+        request.deadline.require()
         try:
             if large:
                 # Millions of new lists set off dozens of searches for cycles, which JSON has not.
@@ -61,6 +61,7 @@ def parsed(text: bytearray, deadline: Deadline = NO_DEADLINE) -> Iterator[Any]:
         finally:
             if large:
                 gc.enable()
+    request.body.release()
 
 
 def _cost(text: bytearray) -> int:

@@ -47,10 +47,7 @@ class Body:
         self._pieces.append(piece)
 
     def take(self) -> bytearray:
-        """Gives the content once, opened where it is compressed.
-
-        Raises as `add` does for what it opens to; `StatusError` for anything but one gzip member.
-        """
+        """Gives the content once; raises as `add` does, or `StatusError`, where it is opened."""
         # Joined at once: an array that grows piece by piece leaves its former selves behind.
         content, self._pieces = bytearray().join(self._pieces), []
         return self._opened(content) if self._gzip else content
