@@ -12,7 +12,6 @@ import re
 
 from serving.local.rest.request import HttpError, Request
 
-ANY = "*"
 _PORT = re.compile(r":[0-9]*\Z")
 
 
@@ -26,12 +25,12 @@ class AllowedHosts:
         by names that only their network knows.
         """
         self._names = {name.strip().lower() for name in names.split(",") if name.strip()}
-        self._all = ANY in self._names or not (self._names or _is_own(listens_on, loopback=True))
+        self._all = "*" in self._names or not (self._names or _is_own(listens_on, loopback=True))
 
     def require(self, request: Request) -> None:
         """Refuses a request of a page of another origin, or by another name: `HttpError` 403."""
         host = request.headers.get("Host", "")
-        if _is_foreign(request, host):
+        if request.method != "OPTIONS" and _is_foreign(request, host):
             origin = request.headers.get("Origin", "another site")
             text = f"Expected no request of a web page of another origin. Received: from {origin}"
             raise HttpError(403, f"{text}. --rest_api_enable_cors_support lets pages ask.")
@@ -49,10 +48,8 @@ def _is_foreign(request: Request, host: str) -> bool:
     """Whether a web page of another origin asks.
 
     A page's POST always has an `Origin`, in mode `no-cors` too (Fetch, 3.2); programs send none.
-    That origin is the host's only where the host is an address.
+    It is the host's own only where that is an address.
     """
-    if request.method == "OPTIONS":
-        return False
     if (origin := request.headers.get("Origin")) is not None:
         return not (origin.partition("://")[2] == host and _is_own(_name(host)))
     site = request.headers.get("Sec-Fetch-Site")

@@ -17,7 +17,7 @@ from http.client import responses
 from typing import Any
 
 from tornado import http1connection, httputil
-from tornado.httputil import HTTPHeaders, RequestStartLine, ResponseStartLine
+from tornado.httputil import HTTPHeaders, ResponseStartLine
 from tornado.iostream import IOStream
 
 from serving.concurrency import ByteBudget
@@ -47,13 +47,7 @@ logging.getLogger("tornado.general").setLevel(logging.ERROR)
 
 
 class RestServer(httputil.HTTPServerConnectionDelegate):
-    """Listens for REST requests.
-
-    Attributes:
-        loop: runs all methods of an exchange.
-        stopping: whether no new request is taken.
-        under_way: the exchanges without a complete reply.
-    """
+    """Listens for REST requests; `under_way` are those without a complete reply."""
 
     def __init__(self, settings: Settings, api: RestApi) -> None:
         """Binds, listens and starts threads; raises `OSError` where the port is taken."""
@@ -131,11 +125,9 @@ class Exchange(httputil.HTTPMessageDelegate):
         self._discarded = 0
         self._began = time.monotonic()
 
-    def headers_received(
-        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
-    ) -> None:
+    def headers_received(self, start_line: Any, headers: HTTPHeaders) -> None:
         """Refuses a request at once where its head suffices."""
-        method, path, _ = map(str, start_line)
+        method, path, _ = start_line
         gzip = "gzip" in headers.get("Content-Encoding", "")
         body = Body(self._server.budget, self._server.body_bytes, gzip=gzip)
         deadline = Deadline.after(self._server.timeout_ms, lambda: self._gone)
@@ -143,10 +135,12 @@ class Exchange(httputil.HTTPMessageDelegate):
         self._server.under_way.add(self)
         self._connection.set_close_callback(self.on_connection_close)
         try:
-            _require_short_head(path, headers)
+            if len(path) + len(str(headers)) > MAX_HEAD_BYTES:
+                raise HttpError(431, f"Expected a request head of at most {MAX_HEAD_BYTES} bytes.")
             if self._server.stopping:
                 raise HttpError(503, "The server is stopping.")
-            body.expect(_length(headers))
+            length = headers.get("Content-Length", "")  # Tornado refuses what is no number.
+            body.expect(int(length) if length.isdecimal() and len(length) < 20 else 0)
             self._server.api.check_head(self._request)
         except HttpError as error:
             self._refuse(error)
@@ -171,21 +165,17 @@ class Exchange(httputil.HTTPMessageDelegate):
         self._receiving = False
         server, request = self._server, self._request
         pool = server.answers if request.method == "POST" else server.quick_answers
-        server.loop.run_in_executor(pool, server.api.handle, request).add_done_callback(
-            self._answer
-        )
+        job = server.loop.run_in_executor(pool, server.api.handle, request)
+        job.add_done_callback(self._answer)
 
     def on_connection_close(self) -> None:
         """Notes that the client is gone; a request that still waits does not begin."""
         self._gone = True
         if self._receiving:
             late = time.monotonic() - self._began >= BODY_SECONDS
-            self._end_early(Code.DEADLINE_EXCEEDED if late else Code.CANCELLED)
+            code = Code.DEADLINE_EXCEEDED if late else Code.CANCELLED
+            self._server.api.end_early(self._request, code)
         self._server.under_way.discard(self)
-
-    def _end_early(self, code: Code) -> None:
-        self._request.body.release()
-        self._server.api.count_early_end(self._request, code)
 
     def _answer(self, job: asyncio.Future[Reply]) -> None:
         self._request.body.release()
@@ -196,7 +186,7 @@ class Exchange(httputil.HTTPMessageDelegate):
     def _refuse(self, error: HttpError) -> None:
         """Replies at once; closing before the rest came would take that back (RFC 9112, 9.6)."""
         self._receiving = False
-        self._end_early(error.code)
+        self._server.api.end_early(self._request, error.code)
         self._write(failure(error), is_last=True)
         if "Expect" in self._request.headers:
             self._connection.finish()
@@ -221,15 +211,3 @@ class Exchange(httputil.HTTPMessageDelegate):
         self._connection.finish()
         if self._is_last:
             self._written.add_done_callback(lambda _: self._connection.close())
-
-
-def _require_short_head(path: str, headers: HTTPHeaders) -> None:
-    size = len(path) + sum(len(name) + len(value) + 4 for name, value in headers.get_all())
-    if size > MAX_HEAD_BYTES:
-        raise HttpError(431, f"Expected a request head of at most {MAX_HEAD_BYTES} bytes: {size}.")
-
-
-def _length(headers: HTTPHeaders) -> int:
-    """The length that a head tells; Tornado refuses one that is no number."""
-    text = headers.get("Content-Length", "")
-    return int(text) if text.isdecimal() and len(text) < 20 else 0

@@ -54,8 +54,7 @@ def _signature_name(document: Any) -> str:
         raise invalid_argument(f"Expected a JSON object. Received: {describe(document)}.")
     name = document.get("signature_name", "")
     if not isinstance(name, str):
-        text = f"Expected a string at key 'signature_name'. Received: {describe(name)}."
-        raise invalid_argument(text)
+        raise invalid_argument(f"Expected a string 'signature_name'. Received: {describe(name)}.")
     return name or DEFAULT_SIGNATURE
 
 
@@ -86,8 +85,8 @@ def _transposed(rows: list[Any], infos: Infos) -> Any:
     expected = f"keys equal to {','.join(sorted(infos))}" if named else "a value or a list"
     for number, row in enumerate(rows):
         if is_named(row) != named or (named and row.keys() != infos.keys()):
-            text = f"Expected {expected} as item {number}. Received: {describe(row)}."
-            raise invalid_argument(text)
+            text = f"Expected {expected} as item {number}"
+            raise invalid_argument(f"{text}. Received: {describe(row)}.")
     return {name: [row[name] for row in rows] for name in infos} if named else rows
 
 
@@ -95,8 +94,7 @@ def _tensors(values: Any, infos: Infos) -> dict[str, Array]:
     """The arrays of an object of named inputs, or of the values of the only input."""
     if not is_named(values):
         if len(infos) > 1:
-            names = ",".join(sorted(infos))
-            raise invalid_argument(f"Expected the inputs by name: {names}, which are several.")
+            raise invalid_argument(f"Expected the inputs by name: {','.join(sorted(infos))}.")
         values = dict.fromkeys(infos, values)
     if missing := infos.keys() - values.keys():
         raise invalid_argument(f"Missing named input: {','.join(sorted(missing))}.")

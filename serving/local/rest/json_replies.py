@@ -24,7 +24,7 @@ def predictions(outputs: Mapping[str, Array], *, row_form: bool) -> bytes:
     """The reply to a prediction, of arrays by output name.
 
     In row form it has an entry per row under `predictions`, else one per output under `outputs`.
-    Raises `StatusError` for rows of different numbers, and for a type that JSON cannot carry.
+    Raises `StatusError` for outputs of unequal rows, and for a type that JSON cannot carry.
     """
     if not outputs:
         raise invalid_argument("Cannot convert empty tensor map to JSON")
@@ -87,8 +87,8 @@ def _values(name: str, array: Array) -> Any:
         text = f"Failed to write JSON value for tensor type: {type_name(dtype)}"
         raise invalid_argument(f"{text}, output {name}")
     if dtype == pb.DT_STRING:
-        write = _base64 if name.endswith(BYTES_SUFFIX) else _text
-        return np.asarray(np.frompyfunc(write, 1, 1)(array), np.object_).tolist()
+        write = np.frompyfunc(_base64 if name.endswith(BYTES_SUFFIX) else _text, 1, 1)
+        return np.asarray(write(array), np.object_).tolist()
     if dtype == pb.DT_FLOAT:
         # Through the shortest text, so that 0.991 is not printed as 0.9909999966621399.
         return array.astype("U").astype(np.float64).tolist()

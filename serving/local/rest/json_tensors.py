@@ -33,9 +33,8 @@ _READ_AS: dict[int, tuple[Any, set[type]]] = {
 def tensor(value: Any, name: str, info: pb.TensorInfo) -> Array:
     """Makes an array of nested lists, of the type that an input wants.
 
-    `[]` is no rows of the input's shape (recorded case 124). Raises `StatusError` where the lists
-    are ragged or nested too deeply, where a value is not of the type, or where JSON has no form for
-    it (UNIMPLEMENTED).
+    `[]` is no rows of its shape (recorded case 124). Raises `StatusError` for lists that are ragged
+    or too deep, a value that is not of the type, or a type without a form in JSON (UNIMPLEMENTED).
     """
     dtype = info.dtype
     flat, shape = _flatten(value, name)

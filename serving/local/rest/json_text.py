@@ -1,8 +1,7 @@
 """JSON text to values, by the standard library's parser, within a bound of memory.
 
-`NaN`, `Infinity` and `-Infinity` are numbers, of a name that comes twice the first counts, bytes
-that are not UTF-8 are kept, and text behind the document is passed over, as TensorFlow Serving
-2.20.0 does.
+As in TensorFlow Serving 2.20.0, `NaN` and `Infinity` are numbers, of a name that comes twice the
+first counts, bytes that are not UTF-8 are kept, and text behind the document is passed over.
 """
 
 from __future__ import annotations
@@ -31,7 +30,6 @@ _COSTS = {b"{": 240, b"[": 96, b",": 40, b":": 130, b'"': 32}
 # The parser holds Python's lock, so more at once would save no time and only take memory.
 _SMALL_ONES = threading.Semaphore(4)
 _ONE_LARGE = threading.Lock()
-
 
 _DECODER = json.JSONDecoder(
     object_pairs_hook=lambda members: dict(reversed(members)),

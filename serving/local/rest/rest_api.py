@@ -2,12 +2,12 @@
 
 Paths match as a whole, query included and percent signs as sent; the fixed parts in any case, the
 verb as written (recorded cases 231 to 264). Only then a model's name and a label are decoded.
-Nothing here knows of sockets.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 import re
 from collections.abc import Mapping
@@ -33,7 +33,9 @@ CORS_HEADERS = {
     "Access-Control-Allow-Methods": "POST, GET",
     "Access-Control-Allow-Headers": "Content-Type",
 }
-METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS")
+METHODS = {"GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"}
+
+_decoded = functools.partial(unquote, errors="surrogateescape")
 
 _CHOICE = r"(?:/versions/(?P<version>[0-9]{1,4000})|/labels/(?P<label>[^/:]+))?"
 _PATH = re.compile(
@@ -43,11 +45,10 @@ _PATH = re.compile(
 )
 
 _HTTP_STATUS = {
-    Code.OK: 200, Code.CANCELLED: 499, Code.INVALID_ARGUMENT: 400, Code.FAILED_PRECONDITION: 400,
+    Code.CANCELLED: 499, Code.INVALID_ARGUMENT: 400, Code.FAILED_PRECONDITION: 400,
     Code.OUT_OF_RANGE: 400, Code.UNAUTHENTICATED: 401, Code.PERMISSION_DENIED: 403,
-    Code.NOT_FOUND: 404, Code.ALREADY_EXISTS: 409, Code.ABORTED: 409,
-    Code.RESOURCE_EXHAUSTED: 429, Code.UNIMPLEMENTED: 501, Code.UNAVAILABLE: 503,
-    Code.DEADLINE_EXCEEDED: 504,
+    Code.NOT_FOUND: 404, Code.ALREADY_EXISTS: 409, Code.ABORTED: 409, Code.RESOURCE_EXHAUSTED: 429,
+    Code.UNIMPLEMENTED: 501, Code.UNAVAILABLE: 503, Code.DEADLINE_EXCEEDED: 504,
 }  # fmt: skip
 
 
@@ -83,8 +84,9 @@ class RestApi:
         if not self._cors:
             self._hosts.require(request)
 
-    def count_early_end(self, request: Request, code: Code) -> None:
-        """Counts a request for a model that ended before its body was complete."""
+    def end_early(self, request: Request, code: Code) -> None:
+        """Frees a body that will not be complete; counts its request, where that is for a model."""
+        request.body.release()
         if match := _PATH.fullmatch(request.path):
             self._metrics.outcome(_decoded(match["model"]), code)
 
@@ -105,8 +107,7 @@ class RestApi:
         """The metrics, for any method, but not with a query (recorded cases 720 to 729)."""
         if path == self._metrics_path:
             return Reply(200, self._metrics.page(), CONTENT_TYPE)
-        text = f"Unexpected path: {path}. Should be {self._metrics_path}"
-        return Reply(400, text.encode("latin-1", "replace"), CONTENT_TYPE)
+        return Reply(400, f"Expected no query after {self._metrics_path}.".encode(), CONTENT_TYPE)
 
     def _dispatch(self, request: Request) -> Reply:
         if request.method == "OPTIONS":
@@ -159,7 +160,3 @@ def _choice(match: re.Match[str]) -> Choice:
     if version and number not in INT64:
         raise invalid_argument(f"Expected a version of at most 64 bits. Received: {version[:40]}")
     return Choice(_decoded(match["model"]), number, label and _decoded(label))
-
-
-def _decoded(part: str) -> str:
-    return unquote(part, errors="surrogateescape")
