@@ -107,7 +107,8 @@ class RestApi:
         """The metrics, for any method, but not with a query (recorded cases 720 to 729)."""
         if path == self._metrics_path:
             return Reply(200, self._metrics.page(), CONTENT_TYPE)
-        return Reply(400, f"Expected no query after {self._metrics_path}.".encode(), CONTENT_TYPE)
+        text = f"Unexpected path: {path}. Should be {self._metrics_path}"
+        return Reply(400, text.encode("latin-1", "replace"), CONTENT_TYPE)
 
     def _dispatch(self, request: Request) -> Reply:
         if request.method == "OPTIONS":
