@@ -139,9 +139,8 @@ def _require_supported(model: pb.ModelConfig) -> None:
 def read_text_proto(file: Path, message: Proto) -> Proto:
     """Reads a file of protobuf text into a message.
 
-    Raises:
-        StatusError: the file is missing, is no regular file, is empty, is too large, or does not
-            fit the message, which may be nested too deeply.
+    Raises `StatusError` where it is missing, no regular file, empty, too large, nested too deeply,
+    or does not fit the message.
     """
     try:
         text = files.read_text(file)
