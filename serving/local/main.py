@@ -35,8 +35,7 @@ DEAD = 70
 def main(arguments: Sequence[str]) -> int:
     """Serves until SIGTERM or SIGINT.
 
-    Returns:
-        The exit status: 0 after a stop that was asked for, 255 where the start was refused.
+    Returns the exit status: 0 after a stop that was asked for, 255 where the start was refused.
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)

@@ -59,9 +59,8 @@ class ModelServer:
     def start(self) -> None:
         """Loads the models, then opens the ports.
 
-        Raises:
-            StatusError: the configuration cannot be used, or no model has a version that loads.
-            OSError, RuntimeError: the REST or gRPC port was taken in the meantime.
+        Raises `StatusError` where the configuration cannot be used or no model has a version that
+        loads; `OSError` or `RuntimeError` where the REST or gRPC port was taken in the meantime.
         """
         settings = self._settings
         self._manager.start()

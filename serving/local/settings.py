@@ -142,12 +142,8 @@ def parse(
 ) -> tuple[Settings, list[str]]:
     """Reads the command line; what is in the environment are defaults.
 
-    Returns:
-        The settings, and the arguments that are no flags of this server.
-
-    Raises:
-        FlagError: a value is missing, not of the flag's type, too small or unknown, or encryption
-            by ALTS is asked for.
+    Returns the settings, and the arguments that are no flags of this server. Raises `FlagError`
+    where a value is missing, not of the flag's type, too small or unknown, or ALTS is asked for.
     """
     try:
         found, unknown = _parser(environment).parse_known_args(arguments)

@@ -100,12 +100,7 @@ class Admission:
 
 
 def parsed(request_type: Any, data: bytes) -> Any:
-    """Parses a message.
-
-    Raises:
-        DecodeError: the bytes are not the message's.
-        StatusError: it holds more than `MAX_ELEMENTS`.
-    """
+    """Parses a message; `DecodeError` for other bytes, `StatusError` beyond `MAX_ELEMENTS`."""
     if len(data) <= _LARGE_BYTES:
         return request_type.FromString(data)
     with _one_large:

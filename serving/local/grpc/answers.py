@@ -157,13 +157,9 @@ def _choice(request: Any) -> Choice:
 
 
 def _choice_of(spec: pb.ModelSpec) -> Choice:
-    match spec.WhichOneof("version_choice"):
-        case "version":
-            return Choice(spec.name, version=spec.version.value)
-        case "version_label":
-            return Choice(spec.name, label=spec.version_label)
-        case _:
-            return Choice(spec.name)
+    version = spec.version.value if spec.HasField("version") else None
+    label = spec.version_label if spec.HasField("version_label") else None
+    return Choice(spec.name, version, label)
 
 
 def _spec(served: Served, signature_name: str = "") -> pb.ModelSpec:

@@ -16,9 +16,8 @@ from serving.wire import operations_pb2 as operations
 def server_credentials(file: Path) -> grpc.ServerCredentials:
     """What the port needs to speak TLS, and to ask clients for a certificate if the file says so.
 
-    Raises:
-        StatusError: the file cannot be read, or its keys and certificates do not go together, of
-            which gRPC itself would say that the port cannot be bound.
+    Raises `StatusError` where the file cannot be read, or its keys and certificates do not go
+    together, of which gRPC itself would say that the port cannot be bound.
     """
     config = read_text_proto(file, operations.SSLConfig())
     key, certificate, authority = (

@@ -81,10 +81,8 @@ class GrpcServer:
         """Binds the port, for plain text where there are no `credentials`; calls get `spans`.
 
         `serves` tells whether a model is answered for, and None for what is no model: the health
-        of a model is asked for by its name.
-
-        Raises:
-            RuntimeError: it is taken, or there may be no more threads.
+        of a model is asked for by its name. Raises `RuntimeError` where the port is taken, or there
+        may be no more threads.
         """
         self._stopping = False
         self._serves = serves

@@ -38,20 +38,11 @@ def infer(
     *,
     limits: TensorLimits = DEFAULT_TENSOR_LIMITS,
 ) -> list[Result]:
-    """Runs tasks on the same examples, in one run of the graph.
+    """Runs tasks on the same examples, in one run of the graph, and gives a result for each.
 
-    Args:
-        servable: the version to run; models and versions of the tasks are not looked at.
-        tasks: one or more; their signatures must share the input tensor.
-        examples: their number must be within the limits.
-        deadline: when the run is given up.
-        limits: the largest tensors.
-
-    Returns:
-        One result for each task.
-
-    Raises:
-        StatusError: tasks, examples and model do not fit, the run failed, or it was given up.
+    Models and versions of the tasks are not looked at; their signatures must share the input.
+    Raises `StatusError` where tasks, examples, limits and model do not fit each other, the run
+    failed, or it was given up at the deadline.
     """
     names = [task.model_spec.signature_name or DEFAULT_SIGNATURE for task in tasks]
     if len(set(names)) < len(names):

@@ -33,22 +33,10 @@ def predict(
     *,
     limits: TensorLimits = DEFAULT_TENSOR_LIMITS,
 ) -> dict[str, Array]:
-    """Runs a signature.
+    """Runs a signature on tensors by input name, and gives arrays by output name.
 
-    Args:
-        servable: the version to run.
-        signature_name: one of its signatures.
-        inputs: tensors by input name.
-        output_filter: the outputs wanted, or none for all.
-        deadline: when the run is given up.
-        limits: the largest tensors.
-
-    Returns:
-        Arrays by output name.
-
-    Raises:
-        StatusError: the request does not fit the signature or the limits, the run failed, or it
-            was given up.
+    Without an `output_filter` these are all outputs. Raises `StatusError` where the request does
+    not fit the signature or the limits, the run failed, or it was given up at the deadline.
     """
     signature = servable.signatures.get(signature_name)
     if signature is None:

@@ -30,11 +30,6 @@ class _Progress(NamedTuple):
     tried: bool
     failures: list[str]
 
-    @property
-    def is_settled(self) -> bool:
-        """Whether nothing more will come soon: all were tried, or one has failed finally."""
-        return bool(self.failures) or (self.tried and self.serves)
-
 
 def wait(
     versions: Versions,
@@ -46,17 +41,10 @@ def wait(
 ) -> None:
     """Waits until a version of each model is AVAILABLE and no other is yet to be tried.
 
-    Args:
-        versions: the table of all versions.
-        awaited: gives the versions that are asked for by now, of each model.
-        stopping: ends the wait.
-        deadline: ends it with an error.
-        one_is_enough: whether one model ends the wait for others, once each of their versions was
-            tried.
-
-    Raises:
-        StatusError: a version failed where none serves (recorded cases 540, 807, 831), or the time
-            is over.
+    `awaited` gives the versions that are asked for by now, of each model. Where `one_is_enough`, a
+    model that serves ends the wait for others once each of their versions was tried; `stopping`
+    ends it in any case. Raises `StatusError` where a version failed of a model that does not serve
+    (recorded cases 540, 807, 831), or the time is over.
     """
     failed: list[str] = []
 
@@ -66,7 +54,8 @@ def wait(
         if one_is_enough and all(m.tried for m in models) and any(m.serves for m in models):
             return True
         failed.extend(m.failures[0] for m in models if m.failures and not m.serves)
-        return all(m.is_settled for m in models)
+        # Nothing more will come soon: all were tried, or one has failed finally.
+        return all(m.failures or (m.tried and m.serves) for m in models)
 
     while not versions.wait_for(settled, _GLANCE_SECONDS):
         if stopping.is_set():

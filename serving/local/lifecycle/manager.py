@@ -69,10 +69,8 @@ class Manager:
         """Reads the configuration, then watches in its own thread.
 
         Returns once every model has a version that serves, however long that takes; where one has,
-        the others need only have been tried. The log says which of them do not serve.
-
-        Raises:
-            StatusError: the configuration cannot be used, or no version of any model can be loaded.
+        the others need only have been tried. The log says which of them do not serve. Raises
+        `StatusError` where the configuration cannot be used, or no version of any model loads.
         """
         models = self._read_config()
         self._take(models)
@@ -107,10 +105,8 @@ class Manager:
 
         Models that stay are looked at in their usual time. The call returns once those that are new
         serve. One without any version is refused, where the original would wait for ever and
-        every later reload behind it (recorded cases 520, 548 to 552).
-
-        Raises:
-            StatusError: it cannot be used, and the old one stays; or a new model cannot be loaded.
+        every later reload behind it (recorded cases 520, 548 to 552). Raises `StatusError` where it
+        cannot be used, and the old one stays, or where a new model cannot be loaded.
         """
         with self._config_lock:
             new = {name: model for name, model in models.items() if name not in self._models}

@@ -68,11 +68,7 @@ class ConfigReader:
         return dataclasses.replace(self, roots=frozenset(roots))
 
     def read(self, file: Path) -> ModelConfigs:
-        """Reads a configuration file.
-
-        Raises:
-            StatusError: the file is missing, is no configuration, or asks for the impossible.
-        """
+        """Reads a configuration file; `StatusError` where there is none, or as in `accept`."""
         message = read_text_proto(file, pb.ModelServerConfig())
         if message.WhichOneof("config") != "model_config_list":
             raise invalid_argument(f"Expected a model_config_list in {file}.")
@@ -81,9 +77,8 @@ class ConfigReader:
     def accept(self, message: pb.ModelConfigList) -> ModelConfigs:
         """Checks each model; labels are checked against what runs, see `version_policy`.
 
-        Raises:
-            StatusError: a name twice, a path that is relative or outside of the roots, or
-                something that is not supported.
+        Raises `StatusError` for a name twice, a path that is relative or outside of the roots, and
+        what is not supported.
         """
         models: dict[str, ModelConfig] = {}
         for model in message.config:
@@ -144,9 +139,8 @@ def _require_supported(model: pb.ModelConfig) -> None:
 def read_text_proto(file: Path, message: Proto) -> Proto:
     """Reads a file of protobuf text into a message.
 
-    Raises:
-        StatusError: the file is missing, is no regular file, is empty, is too large, or does not
-            fit the message, which may be nested too deeply.
+    Raises `StatusError` where it is missing, no regular file, empty, too large, nested too deeply,
+    or does not fit the message.
     """
     try:
         text = files.read_text(file)

@@ -16,15 +16,11 @@ Fingerprint = frozenset[tuple[str, int, int]]
 
 
 def version_paths(base_path: Path, *, first: bool = False) -> dict[int, Path] | None:
-    """Finds the versions below a base path: names that are an int64, `007` and `-3` included.
+    """Paths by version below a base path: of names that are an int64, `007` and `-3` included.
 
-    Args:
-        base_path: where to look.
-        first: of names that parse alike, take the first in the order of their bytes, as the
-            original does for the policy `all`; else the last, so `7` and not `007` (case 624).
-
-    Returns:
-        Paths by version; None where the base path cannot be read, which must change nothing.
+    Of names that parse alike the `first` in the order of their bytes counts, as in the original for
+    the policy `all`, or else the last, so `7` and not `007` (case 624). None where the base path
+    cannot be read, which must change nothing.
     """
     try:
         entries = sorted(base_path.iterdir(), key=os.fsencode, reverse=first)
@@ -53,12 +49,7 @@ def fingerprint(path: Path) -> Fingerprint:
     once it is complete.
     """
     try:
-        files = [path, *path.rglob("*")]
-        return frozenset(_entry(file) for file in files)
+        stats = [(str(file), file.stat()) for file in (path, *path.rglob("*"))]
     except OSError:
         return frozenset()
-
-
-def _entry(file: Path) -> tuple[str, int, int]:
-    stat = file.stat()
-    return str(file), stat.st_size, stat.st_mtime_ns
+    return frozenset((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)

@@ -1,50 +1,75 @@
 """HTTP/1.1 for the REST API, by Tornado: one thread for all connections, a pool for the answers.
 
-What is bounded, and by whom: a head by `MAX_HEAD_BYTES`, a body by its own limit and by the
-budget of all bodies (`request`), the wait for a head, for a body and for a client that reads its
-reply by time (`exchange`), connections by the files that this process may open, answers at once by
-the pool.
+What is bounded, and by what: a head by `MAX_HEAD_BYTES`, a body by its own limit and by the budget
+of all bodies (`request`), the wait for a head, for a body and for a client that reads its reply by
+time, connections by the files that this process may open, answers at once by the pool.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import resource
 import threading
 import time
-from typing import Any, cast
+from http.client import responses
+from typing import Any
 
-from tornado import httputil
-from tornado.http1connection import HTTP1Connection
-from tornado.httpserver import HTTPServer
+from tornado import http1connection, httputil
+from tornado.httputil import HTTPHeaders, ResponseStartLine
 from tornado.iostream import IOStream
 
+from serving.concurrency import ByteBudget
+from serving.local.deadline import Deadline
+from serving.local.errors import Code
 from serving.local.ports import listen
-from serving.local.rest.exchange import BODY_SECONDS, MAX_HEAD_BYTES, Backend, Exchange
-from serving.local.rest.rest_api import RestApi
+from serving.local.rest.request import Body, HttpError, Request
+from serving.local.rest.rest_api import Reply, RestApi, failure
 from serving.local.settings import Settings
+from serving.local.threads import StartedPool
 
-_UNREAD_HEAD_BYTES = 4 * MAX_HEAD_BYTES
-"""Beyond it, a connection is closed without a reply."""
+MAX_HEAD_BYTES = 16 * 2**10
 IDLE_SECONDS = 75.0
 """How long a connection may wait before a head, and how long the head may take."""
+BODY_SECONDS = 60.0
+REPLY_SECONDS = 60.0
 PAUSE_SECONDS = 0.1
+BUDGET_BODIES = 4
+"""All bodies together, and what is read of a refused one, in bodies of the largest size."""
+QUICK_ANSWERS = 2
+"""Threads for states, metadata and metrics, which do not wait behind predictions."""
+
+_AUTHORITY = re.compile(r"\Ahttps?://[^/?#]*", re.IGNORECASE)  # As a proxy is asked.
 
 # Tornado tells of every connection that a client breaks off.
 logging.getLogger("tornado.general").setLevel(logging.ERROR)
 
 
-class RestServer:
-    """Listens for REST requests."""
+class RestServer(httputil.HTTPServerConnectionDelegate):
+    """Listens for REST requests; `under_way` are those without a complete reply."""
 
     def __init__(self, settings: Settings, api: RestApi) -> None:
-        """Binds and listens; raises `OSError` where the port is taken."""
+        """Binds, listens and starts threads; raises `OSError` where the port is taken."""
         self._socket = listen(settings.host, settings.rest_api_port)
         self._socket.setblocking(False)
-        self.backend = Backend(settings, api)
-        self.loop = self.backend.loop
-        self._http = _Connections(self.backend)
+        self.loop = asyncio.new_event_loop()
+        self.stopping = False
+        self.under_way: set[Exchange] = set()
+        self.api = api
+        self.timeout_ms = settings.rest_api_timeout_in_ms
+        self.body_bytes = settings.rest_api_max_body_mb * 2**20
+        self.budget = ByteBudget(BUDGET_BODIES * self.body_bytes)
+        self.answers = StartedPool(settings.rest_api_num_threads, "REST")
+        self.quick_answers = StartedPool(QUICK_ANSWERS, "REST quick")
+        self._connections: set[object] = set()
+        self._most_connections = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2
+        self._bounds = http1connection.HTTP1ConnectionParameters(
+            max_header_size=4 * MAX_HEAD_BYTES,  # Beyond it, there is no reply.
+            max_body_size=2**62,  # `Body` refuses sooner, and with a reply.
+            header_timeout=IDLE_SECONDS,
+            body_timeout=BODY_SECONDS,
+        )
 
     def start(self) -> None:
         """Serves in a thread of its own."""
@@ -55,52 +80,134 @@ class RestServer:
         """Takes no new connection and waits for the requests under way."""
         asyncio.run_coroutine_threadsafe(self._finish(grace_seconds), self.loop).result()
 
+    def start_request(self, server_conn: object, request_conn: Any) -> Exchange:
+        """Has Tornado hand the pieces of a request to an exchange."""
+        return Exchange(self, request_conn)
+
+    def on_close(self, server_conn: object) -> None:
+        """Makes room for another connection."""
+        self._connections.discard(server_conn)
+
     async def _accept(self) -> None:
         while True:
             try:
-                connection, address = await self.loop.sock_accept(self._socket)
+                accepted, _ = await self.loop.sock_accept(self._socket)
             except OSError:
                 # No file is free: asking again at once would keep a core busy.
                 await asyncio.sleep(PAUSE_SECONDS)
-            else:
-                self._http.handle_stream(IOStream(connection), address)
+                continue
+            if len(self._connections) >= self._most_connections:
+                accepted.close()
+                continue
+            connection = http1connection.HTTP1ServerConnection(IOStream(accepted), self._bounds)
+            self._connections.add(connection)
+            connection.start_serving(self)
 
     async def _finish(self, grace_seconds: float) -> None:
         self._accepting.cancel()
         self._socket.close()
-        self.backend.stopping = True
+        self.stopping = True
         end = time.monotonic() + grace_seconds
-        while self.backend.under_way and time.monotonic() < end:
+        while self.under_way and time.monotonic() < end:
             await asyncio.sleep(PAUSE_SECONDS / 10)
 
 
-class _Connections(HTTPServer):
-    """Tornado's server, with a bound on connections: half of the files of this process."""
+class Exchange(httputil.HTTPMessageDelegate):
+    """One request and its reply; all methods run in the loop's thread."""
 
-    def initialize(self, backend: Backend) -> None:  # type: ignore[override]
-        self.backend = backend
-        self._open = 0
-        self._most = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2
-        super().initialize(
-            self,
-            max_header_size=_UNREAD_HEAD_BYTES,
-            max_body_size=2**62,  # `Body` refuses sooner, and with a reply.
-            idle_connection_timeout=IDLE_SECONDS,
-            body_timeout=BODY_SECONDS,
-        )
+    _request: Request
 
-    def start_request(
-        self, server_conn: object, request_conn: httputil.HTTPConnection
-    ) -> httputil.HTTPMessageDelegate:
-        return Exchange(self.backend, cast("HTTP1Connection", request_conn))
+    def __init__(self, server: RestServer, connection: http1connection.HTTP1Connection) -> None:
+        self._server = server
+        self._connection = connection
+        self._gone = False
+        self._receiving = True
+        self._discarded = 0
+        self._began = time.monotonic()
 
-    def handle_stream(self, stream: IOStream, address: Any) -> None:
-        if self._open >= self._most:
-            stream.close()
+    def headers_received(self, start_line: Any, headers: HTTPHeaders) -> None:
+        """Refuses a request at once where its head suffices."""
+        method, path, _ = start_line
+        gzip = "gzip" in headers.get("Content-Encoding", "")
+        body = Body(self._server.budget, self._server.body_bytes, gzip=gzip)
+        deadline = Deadline.after(self._server.timeout_ms, lambda: self._gone)
+        self._request = Request(method, _AUTHORITY.sub("", path), headers, body, deadline)
+        self._server.under_way.add(self)
+        self._connection.set_close_callback(self.on_connection_close)
+        try:
+            if len(path) + len(str(headers)) > MAX_HEAD_BYTES:
+                raise HttpError(431, f"Expected a request head of at most {MAX_HEAD_BYTES} bytes.")
+            if self._server.stopping:
+                raise HttpError(503, "The server is stopping.")
+            length = headers.get("Content-Length", "")  # Tornado refuses what is no number.
+            body.expect(int(length) if length.isdecimal() and len(length) < 20 else 0)
+            self._server.api.check_head(self._request)
+        except HttpError as error:
+            self._refuse(error)
+
+    def data_received(self, chunk: bytes) -> None:
+        """Keeps a piece of the body, or passes over it."""
+        if not self._receiving:
+            self._discarded += len(chunk)
+            if self._discarded > BUDGET_BODIES * self._server.body_bytes:
+                self._connection.finish()
             return
-        self._open += 1
-        super().handle_stream(stream, address)
+        try:
+            self._request.body.add(chunk)
+        except HttpError as error:
+            self._refuse(error)
 
-    def on_close(self, server_conn: object) -> None:
-        self._open -= 1
-        super().on_close(server_conn)
+    def finish(self) -> None:
+        """Has a thread answer the request, now that its body is complete."""
+        if not self._receiving:
+            self._complete()
+            return
+        self._receiving = False
+        server, request = self._server, self._request
+        pool = server.answers if request.method == "POST" else server.quick_answers
+        job = server.loop.run_in_executor(pool, server.api.handle, request)
+        job.add_done_callback(self._answer)
+
+    def on_connection_close(self) -> None:
+        """Notes that the client is gone; a request that still waits does not begin."""
+        self._gone = True
+        if self._receiving:
+            late = time.monotonic() - self._began >= BODY_SECONDS
+            code = Code.DEADLINE_EXCEEDED if late else Code.CANCELLED
+            self._server.api.end_early(self._request, code)
+        self._server.under_way.discard(self)
+
+    def _answer(self, job: asyncio.Future[Reply]) -> None:
+        self._request.body.release()
+        if not self._gone:
+            self._write(job.result(), is_last=self._server.stopping)
+            self._complete()
+
+    def _refuse(self, error: HttpError) -> None:
+        """Replies at once; closing before the rest came would take that back (RFC 9112, 9.6)."""
+        self._receiving = False
+        self._server.api.end_early(self._request, error.code)
+        self._write(failure(error), is_last=True)
+        if "Expect" in self._request.headers:
+            self._connection.finish()
+
+    def _write(self, reply: Reply, *, is_last: bool) -> None:
+        headers = HTTPHeaders(dict(reply.headers))
+        headers["Content-Type"] = reply.content_type
+        headers["Date"] = httputil.format_timestamp(time.time())
+        headers["Content-Length"] = str(len(reply.body))
+        self._is_last = is_last
+        if is_last:
+            headers["Connection"] = "close"
+        line = ResponseStartLine("HTTP/1.1", reply.status, responses.get(reply.status, ""))
+        body = None if self._request.method == "HEAD" else reply.body
+        self._written = self._connection.write_headers(line, headers, body)
+        self._written.add_done_callback(lambda _: self._server.under_way.discard(self))
+        # A client that does not read would hold the reply for ever.
+        limit = self._server.loop.call_later(REPLY_SECONDS, self._connection.stream.close)
+        self._written.add_done_callback(lambda _: limit.cancel())
+
+    def _complete(self) -> None:
+        self._connection.finish()
+        if self._is_last:
+            self._written.add_done_callback(lambda _: self._connection.close())

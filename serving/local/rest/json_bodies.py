@@ -7,13 +7,12 @@ without is an integer, which a graph that wants floats refuses (recorded cases 3
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 from serving.local.errors import StatusError, invalid_argument
 from serving.local.inference.dataplane import Signatures
-from serving.local.rest.json_tensors import describe, is_base64, is_named, string_bytes, tensor
+from serving.local.rest.json_tensors import describe, is_named, string_bytes, tensor
 from serving.local.rest.json_text import parsed
 from serving.local.rest.request import Request
 from serving.wire import messages_pb2 as pb
@@ -30,15 +29,15 @@ _INTEGERS = range(-(2**63), 2**64)
 def read_predict(request: Request, signatures: Signatures) -> tuple[str, dict[str, Array], bool]:
     """Parses the body of a prediction, and reads the inputs as the signature wants them.
 
-    Returns:
-        The signature's name, arrays by input name, and whether they came in row form, which the
-        reply is to have too.
-
-    Raises:
-        StatusError: not JSON, unknown signature, or values that do not fit it or are too large.
+    Returns the signature's name, arrays by input name, and whether they came in row form, which the
+    reply is to have too. Raises `StatusError` where the body is not JSON or too large, the
+    signature unknown, or the values do not fit it.
     """
-    with _document(request) as (name, document):
-        return name, _inputs(document, _infos(signatures, name)), INSTANCES in document
+    with parsed(request) as document:
+        name = _signature_name(document)
+        if name not in signatures or not signatures[name].inputs:
+            raise invalid_argument(f'The model has no signature "{name}" with inputs.')
+        return name, _inputs(document, signatures[name].inputs), INSTANCES in document
 
 
 def read_examples(request: Request) -> tuple[str, pb.Input]:
@@ -46,96 +45,60 @@ def read_examples(request: Request) -> tuple[str, pb.Input]:
 
     Raises `StatusError` where it is not JSON, not examples, or too large.
     """
-    with _document(request) as (name, document):
-        return name, _examples(document)
+    with parsed(request) as document:
+        return _signature_name(document), _examples(document)
 
 
-@contextmanager
-def _document(request: Request) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The name of the signature and the whole document; the body is free afterwards."""
-    with parsed(request.body.take(), request.deadline.require) as document:
-        request.deadline.require()
-        if not isinstance(document, dict):
-            raise invalid_argument(f"JSON Value: expected an object, received {describe(document)}")
-        name = document.get("signature_name", "")
-        if not isinstance(name, str):
-            text = f"'signature_name' key must be a string value, received {describe(name)}"
-            raise invalid_argument(text)
-        yield name or DEFAULT_SIGNATURE, document
-    request.body.release()
+def _signature_name(document: Any) -> str:
+    if not isinstance(document, dict):
+        raise invalid_argument(f"Expected a JSON object. Received: {describe(document)}.")
+    name = document.get("signature_name", "")
+    if not isinstance(name, str):
+        raise invalid_argument(f"Expected a string 'signature_name'. Received: {describe(name)}.")
+    return name or DEFAULT_SIGNATURE
 
 
 def _listed(document: dict[str, Any], key: str, method: str) -> list[Any]:
     """The list, not an empty one, that a key has; else `StatusError`."""
-    values = document.get(key)
+    values = document.get(key, document)
     if not isinstance(values, list) or not values:
-        found = describe(values) if key in document else f"keys {', '.join(document)}"
-        text = f"To {method}, a list with values is expected at key '{key}'. Received: {found}."
-        raise invalid_argument(text)
+        text = f"To {method}, a list with values is expected at key '{key}'"
+        raise invalid_argument(f"{text}. Received: {describe(values)}.")
     return values
-
-
-def _infos(signatures: Signatures, name: str) -> Infos:
-    if name not in signatures:
-        raise invalid_argument(f'Serving signature name: "{name}" not found in signature def')
-    if not signatures[name].inputs:
-        raise invalid_argument(f"Failed to get input map for signature: {name}")
-    return signatures[name].inputs
 
 
 def _inputs(document: dict[str, Any], infos: Infos) -> dict[str, Array]:
     if (INSTANCES in document) == (INPUTS in document):
         raise invalid_argument(f"Expected one of the keys '{INPUTS}' and '{INSTANCES}'.")
     if INPUTS in document:
-        return _columns(document[INPUTS], infos)
-    columns = _transposed(_listed(document, INSTANCES, "predict"), infos)
+        return _tensors(document[INPUTS], infos)
     try:
-        return {name: tensor(column, name, infos[name].dtype) for name, column in columns.items()}
+        return _tensors(_transposed(_listed(document, INSTANCES, "predict"), infos), infos)
     except StatusError as error:
         # Whatever is wrong with a row is the request's fault, an unknown type too (case 044).
-        raise invalid_argument(f"Failed to process 'instances' list: {error.message}") from error
+        raise invalid_argument(f"'{INSTANCES}': {error.message}") from error
 
 
-def _transposed(instances: list[Any], infos: Infos) -> dict[str, list[Any]]:
-    """The rows' values by input name; each row is an object, or each the value of one input."""
-    named = is_named(instances[0])
-    for number, item in enumerate(instances):
-        if is_named(item) != named:
-            expected = "an object" if named else "a value or a list"
-            text = f"Expecting {expected} as item {number} of 'instances' list"
-            raise invalid_argument(f"{text}, received {describe(item)}")
-        if named and item.keys() != infos.keys():
-            expected, found = ",".join(sorted(infos)), ",".join(sorted(item))
-            text = f"Expecting keys equal to {expected} at item {number} of 'instances' list"
-            raise invalid_argument(f"{text}, found {found}")
-    if named:
-        return {name: [item[name] for item in instances] for name in infos}
-    return {_only(infos, INSTANCES): instances}
+def _transposed(rows: list[Any], infos: Infos) -> Any:
+    """Values by input name where the rows are objects; else all are values of the one input."""
+    named = is_named(rows[0])
+    expected = f"keys equal to {','.join(sorted(infos))}" if named else "a value or a list"
+    for number, row in enumerate(rows):
+        if is_named(row) != named or (named and row.keys() != infos.keys()):
+            text = f"Expected {expected} as item {number}"
+            raise invalid_argument(f"{text}. Received: {describe(row)}.")
+    return {name: [row[name] for row in rows] for name in infos} if named else rows
 
 
-def _columns(value: Any, infos: Infos) -> dict[str, Array]:
-    if not is_named(value):
-        value = {_only(infos, INPUTS): value}
-    if missing := infos.keys() - value.keys():
-        names = ",".join(sorted(missing))
-        raise invalid_argument(f"Missing named input: {names} in 'inputs' object.")
-    return {name: _column(value[name], name, info) for name, info in infos.items()}
-
-
-def _column(value: Any, name: str, info: pb.TensorInfo) -> Array:
-    """The array of an input; `[]` is no rows of the signature's shape (recorded case 124)."""
-    array = tensor(value, name, info.dtype)
-    sizes = [dim.size for dim in info.tensor_shape.dim]
-    if array.shape != (0,) or sizes[:1] != [-1]:
-        return array
-    return array.reshape(0, *(max(size, 0) for size in sizes[1:]))
-
-
-def _only(infos: Infos, key: str) -> str:
-    if len(infos) > 1:
-        names = ",".join(sorted(infos))
-        raise invalid_argument(f"{key} without names, where several inputs are required: {names}")
-    return next(iter(infos))
+def _tensors(values: Any, infos: Infos) -> dict[str, Array]:
+    """The arrays of an object of named inputs, or of the values of the only input."""
+    if not is_named(values):
+        if len(infos) > 1:
+            raise invalid_argument(f"Expected the inputs by name: {','.join(sorted(infos))}.")
+        values = dict.fromkeys(infos, values)
+    if missing := infos.keys() - values.keys():
+        raise invalid_argument(f"Missing named input: {','.join(sorted(missing))}.")
+    return {name: tensor(values[name], name, info) for name, info in infos.items()}
 
 
 def _examples(document: dict[str, Any]) -> pb.Input:
@@ -156,28 +119,21 @@ def _fill(example: pb.Example, value: Any) -> None:
     for name, content in value.items():
         feature = example.features.feature[name]
         for element in content if isinstance(content, list) else [content]:
-            _add(feature, name, element)
+            try:
+                _add(feature, element)
+            except (ValueError, OverflowError) as error:
+                text = f"Feature: {name} has an element of unexpected type: {describe(element)}"
+                raise invalid_argument(f"{text} ({error})") from None
 
 
-def _add(feature: pb.Feature, name: str, value: Any) -> None:
-    field = _kind(value)
-    wanted = feature.WhichOneof("kind") or field
-    kind = wanted.removesuffix("_list")
-    if field != wanted or not field:
-        text = f"Feature: {name} has an element of unexpected type: {describe(value)}"
-        raise invalid_argument(f"{text} among {kind}" if kind else text)
-    try:
-        element = string_bytes(value) if kind == "bytes" else value + 0  # A truth is 0 or 1.
-        getattr(feature, field).value.append(element)
-    except (ValueError, OverflowError) as error:
-        text = f"Feature: {name} has an element that {kind} cannot hold: {error}"
-        raise invalid_argument(text) from None
-
-
-def _kind(value: Any) -> str:
-    """The field of `Feature` that a JSON value belongs to; empty for none."""
+def _add(feature: pb.Feature, value: Any) -> None:
+    """Appends a value; `ValueError` or `OverflowError` where it does not fit those before it."""
     if isinstance(value, float) or (type(value) is int and value not in _INTEGERS):
-        return "float_list"
-    if isinstance(value, int):
-        return "int64_list"
-    return "bytes_list" if isinstance(value, str) or is_base64(value) else ""
+        kind = "float_list"
+    elif isinstance(value, int):
+        kind, value = "int64_list", int(value)  # A truth is 0 or 1.
+    else:
+        kind, value = "bytes_list", string_bytes(value)
+    if feature.WhichOneof("kind") not in (None, kind):
+        raise ValueError(f"among {feature.WhichOneof('kind')}")
+    getattr(feature, kind).value.append(value)

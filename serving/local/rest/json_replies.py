@@ -24,33 +24,28 @@ def predictions(outputs: Mapping[str, Array], *, row_form: bool) -> bytes:
     """The reply to a prediction, of arrays by output name.
 
     In row form it has an entry per row under `predictions`, else one per output under `outputs`.
-    Raises `StatusError` for rows of outputs without a common first dimension, and for a type that
-    JSON cannot carry.
+    Raises `StatusError` for outputs of unequal rows, and for a type that JSON cannot carry.
     """
     if not outputs:
         raise invalid_argument("Cannot convert empty tensor map to JSON")
-    if row_form:
-        _require_common_rows(outputs)
-    values = {name: _values(name, array) for name, array in outputs.items()}
-    key = "predictions" if row_form else "outputs"
+    rows = {name: array.shape[:1] for name, array in outputs.items()}
+    if row_form and (() in rows.values() or len(set(rows.values())) > 1):
+        raise invalid_argument(f"Tensors have no common batch size: {rows}")
+    values: Any = {name: _values(name, array) for name, array in outputs.items()}
     if len(values) == 1:
-        return _dumped({key: next(iter(values.values()))})
-    if not row_form:
-        return _dumped({key: values})
-    rows = zip(*values.values(), strict=True)
-    return _dumped({key: [dict(zip(values, row, strict=True)) for row in rows]})
+        (values,) = values.values()
+    elif row_form:
+        values = [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
+    return _dumped({"predictions" if row_form else "outputs": values})
 
 
 def results(result: pb.ClassificationResult | pb.RegressionResult) -> bytes:
     """The reply to a classification or a regression: pairs of label and score, or values."""
     if isinstance(result, pb.RegressionResult):
         return _dumped({"results": [_short(entry.value) for entry in result.regressions]})
-    return _dumped({
-        "results": [
-            [[_text(scored.label), _short(scored.score)] for scored in entry.classes]
-            for entry in result.classifications
-        ]
-    })  # fmt: skip
+    entries = result.classifications
+    pairs = [[[_text(c.label), _short(c.score)] for c in entry.classes] for entry in entries]
+    return _dumped({"results": pairs})
 
 
 def error(message: str) -> bytes:
@@ -85,12 +80,6 @@ def _dumped(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogateescape")
 
 
-def _require_common_rows(outputs: Mapping[str, Array]) -> None:
-    rows = {name: array.shape[:1] for name, array in outputs.items()}
-    if () in rows.values() or len(set(rows.values())) > 1:
-        raise invalid_argument(f"Tensors have no common batch size: {rows}")
-
-
 def _values(name: str, array: Array) -> Any:
     """An array as nested lists; a tensor without dimensions as one value."""
     dtype = data_type(array)
@@ -98,8 +87,8 @@ def _values(name: str, array: Array) -> Any:
         text = f"Failed to write JSON value for tensor type: {type_name(dtype)}"
         raise invalid_argument(f"{text}, output {name}")
     if dtype == pb.DT_STRING:
-        write = _base64 if name.endswith(BYTES_SUFFIX) else _text
-        return np.asarray(np.frompyfunc(write, 1, 1)(array), np.object_).tolist()
+        write = np.frompyfunc(_base64 if name.endswith(BYTES_SUFFIX) else _text, 1, 1)
+        return np.asarray(write(array), np.object_).tolist()
     if dtype == pb.DT_FLOAT:
         # Through the shortest text, so that 0.991 is not printed as 0.9909999966621399.
         return array.astype("U").astype(np.float64).tolist()

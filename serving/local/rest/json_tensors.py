@@ -1,7 +1,6 @@
 """JSON values to arrays of a signature's types; an error names the input, the place and the type.
 
-Integers of fewer than 32 bits are not checked against their type, they wrap around (recorded case
-046).
+Integers of fewer than 32 bits are not checked but wrap around (recorded case 046).
 """
 
 from __future__ import annotations
@@ -16,33 +15,35 @@ import numpy as np
 
 from serving.local.errors import Code, StatusError, invalid_argument
 from serving.local.inference.signature import require_rank, type_name
-from serving.local.rest.json_text import Constant
 from serving.wire import messages_pb2 as pb
 from serving.wire.tensors import Array, empty
 
-_INTEGERS: dict[int, Any] = {
-    pb.DT_INT8: np.int32, pb.DT_INT16: np.int32, pb.DT_UINT8: np.int32, pb.DT_INT32: np.int32,
-    pb.DT_INT64: np.int64, pb.DT_UINT32: np.uint32, pb.DT_UINT64: np.uint64,
-}  # fmt: skip
-"""What integers are read as; numpy refuses those beyond it."""
-_KINDS: dict[int, set[type]] = {
-    **{dtype: {int} for dtype in _INTEGERS},
-    pb.DT_FLOAT: {int, float, Constant}, pb.DT_DOUBLE: {int, float, Constant},
-    pb.DT_BOOL: {bool}, pb.DT_STRING: {str, dict},
-}  # fmt: skip
+_READ_AS: dict[int, tuple[Any, set[type]]] = {
+    **dict.fromkeys((pb.DT_INT8, pb.DT_INT16, pb.DT_UINT8, pb.DT_INT32), (np.int32, {int})),
+    pb.DT_INT64: (np.int64, {int}),
+    pb.DT_UINT32: (np.uint32, {int}),
+    pb.DT_UINT64: (np.uint64, {int}),
+    **dict.fromkeys((pb.DT_FLOAT, pb.DT_DOUBLE), (np.float64, {int, float, np.float64})),
+    pb.DT_BOOL: (np.bool_, {bool}),
+    pb.DT_STRING: (np.object_, {str, dict}),
+}
+"""What values are read as, numpy refuses those beyond it, and their types in JSON."""
 
 
-def tensor(value: Any, name: str, dtype: int) -> Array:
-    """Makes an array of nested lists, of the `DataType` that the signature wants.
+def tensor(value: Any, name: str, info: pb.TensorInfo) -> Array:
+    """Makes an array of nested lists, of the type that an input wants.
 
-    Raises `StatusError` where the lists are ragged or nested too deeply, where a value is not of
-    the type, or where JSON has no form for it (UNIMPLEMENTED).
+    `[]` is no rows of its shape (recorded case 124). Raises `StatusError` for lists that are ragged
+    or too deep, a value that is not of the type, or a type without a form in JSON (UNIMPLEMENTED).
     """
+    dtype = info.dtype
     flat, shape = _flatten(value, name)
+    if shape == [0]:
+        shape += [max(dim.size, 0) for dim in info.tensor_shape.dim[1:]]
     array = empty(() if flat else shape, dtype)
     if array is not None and not flat:
         return array
-    if array is None or dtype not in _KINDS:
+    if array is None or dtype not in _READ_AS:
         text = f"Input {name}: conversion of a JSON value to type: {type_name(dtype)}"
         raise StatusError(Code.UNIMPLEMENTED, text)
     try:
@@ -90,18 +91,13 @@ def _first_misfit(flat: list[Any], dtype: int) -> int:
 
 def _convert(flat: list[Any], dtype: int) -> Array:
     """An array of one dimension; `ValueError` or `OverflowError` where a value does not fit."""
-    if not set(map(type, flat)) <= _KINDS[dtype]:
+    read_as, types = _READ_AS[dtype]
+    if not set(map(type, flat)) <= types:
         raise ValueError("another JSON type")
-    if dtype == pb.DT_STRING:
+    if read_as is np.object_:
         return np.array([string_bytes(item) for item in flat], np.object_)
-    if dtype in (pb.DT_FLOAT, pb.DT_DOUBLE):
-        return _floats(flat)
-    return np.array(flat, _INTEGERS.get(dtype, np.bool_))
-
-
-def _floats(flat: list[Any]) -> Array:
-    array = np.array(flat, np.float64)
-    # Words for infinity are constants, other infinities were digits.
+    array = np.array(flat, read_as)
+    # Words for infinity have numpy's type, other infinities were digits.
     if np.isinf(array).any() and any(type(v) is float and abs(v) == math.inf for v in flat):
         raise ValueError("a number too big to be stored in double")
     return array
@@ -112,22 +108,19 @@ def describe(value: Any) -> str:
     if isinstance(value, list):
         return f"a list of {len(value)}"
     if isinstance(value, dict):
-        return "an object"
+        return f"an object with keys {','.join(value)[:200]}"
     return json.dumps(value[:40] if isinstance(value, str) else value)[:80]
 
 
-def string_bytes(item: str | dict[str, Any]) -> bytes:
-    """The bytes of a string or of a `b64` object; `ValueError` where it has none."""
+def string_bytes(item: Any) -> bytes:
+    """The bytes of a string or of a `b64` object; `ValueError` for anything else."""
     if isinstance(item, str):
         return item.encode("utf-8", "surrogateescape")
     if not is_base64(item):
-        raise ValueError('expected {"b64": "..."}')
-    try:
-        # `base64` of the command line breaks lines, and padding may be missing.
-        text = item["b64"].encode("ascii").translate(None, b" \t\r\n")
-        return b64decode(text + b"=" * (-len(text) % 4), validate=True)
-    except ValueError as error:
-        raise ValueError(f"Unable to base64 decode: {error}") from None
+        raise ValueError('expected a string or {"b64": "..."}')
+    # `base64` of the command line breaks lines, and padding may be missing.
+    text = item["b64"].encode("ascii").translate(None, b" \t\r\n")
+    return b64decode(text + b"=" * (-len(text) % 4), validate=True)
 
 
 def is_base64(value: Any) -> bool:

@@ -1,8 +1,7 @@
 """JSON text to values, by the standard library's parser, within a bound of memory.
 
-`NaN`, `Infinity` and `-Infinity` are numbers, of a name that comes twice the first counts, bytes
-that are not UTF-8 are kept, and text behind the document is passed over, as TensorFlow Serving
-2.20.0 does.
+As in TensorFlow Serving 2.20.0, `NaN` and `Infinity` are numbers, of a name that comes twice the
+first counts, bytes that are not UTF-8 are kept, and text behind the document is passed over.
 """
 
 from __future__ import annotations
@@ -10,12 +9,14 @@ from __future__ import annotations
 import gc
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from serving.local.errors import invalid_argument
-from serving.local.rest.request import HttpError
+from serving.local.rest.request import HttpError, Request
 
 MAX_VALUES_BYTES = 320 * 2**20
 """Memory that one document may take; sixteen pictures as floats take 220 MB."""
@@ -27,42 +28,38 @@ _COSTS = {b"{": 240, b"[": 96, b",": 40, b":": 130, b'"': 32}
 """Bytes of memory for each of these in a text (CPython 3.11 to 3.13, 64 bits)."""
 
 # The parser holds Python's lock, so more at once would save no time and only take memory.
-_SMALL_ONES = threading.BoundedSemaphore(4)
-_LARGE_ONES = threading.BoundedSemaphore(1)
+_SMALL_ONES = threading.Semaphore(4)
+_ONE_LARGE = threading.Lock()
 
-
-class Constant(float):
-    """`NaN` or an infinity that was written as a word, not as a number that is too big."""
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=lambda members: dict(reversed(members)),
+    # Another type than that of a number of digits, which may be too big and so infinite.
+    parse_constant=np.float64,
+)
 
 
 @contextmanager
-def parsed(text: bytearray, before: Callable[[], None] = lambda: None) -> Iterator[Any]:
-    """Parses a document, whose text is emptied; its values may be used inside the block.
+def parsed(request: Request) -> Iterator[Any]:
+    """Parses a body, which is free after the block; the values may be used inside of it.
 
-    `before` is called once it is the document's turn, and may raise. Raises `StatusError` with the
-    offset of a mistake, `HttpError` 413 where the values would take more than `MAX_VALUES_BYTES`.
+    Raises `StatusError` with the offset of a mistake or once the deadline is over, `HttpError` 413
+    where the values would take more than `MAX_VALUES_BYTES`.
     """
+    text = request.body.take()
     large = len(text) > _SMALL_BYTES
     if large and _cost(text) > MAX_VALUES_BYTES:
-        expected = f"values that take at most {MAX_VALUES_BYTES} bytes of memory"
-        raise HttpError(413, f"Expected a JSON document with {expected}. Received: more values.")
-    with _one_large() if large else _SMALL_ONES:
-        before()
-        yield _parse(text)
-
-
-@contextmanager
-def _one_large() -> Iterator[None]:
-    """Waits for a turn, and has no search for cycles, which JSON has none of.
-
-    Millions of new lists set off dozens of searches, each through all of them.
-    """
-    with _LARGE_ONES:
-        gc.disable()
+        raise HttpError(413, f"The JSON values take more than {MAX_VALUES_BYTES} bytes of memory.")
+    with _ONE_LARGE if large else _SMALL_ONES:
+        request.deadline.require()
         try:
-            yield
+            if large:
+                # Millions of new lists set off dozens of searches for cycles, which JSON has not.
+                gc.disable()
+            yield _parse(text)
         finally:
-            gc.enable()
+            if large:
+                gc.enable()
+    request.body.release()
 
 
 def _cost(text: bytearray) -> int:
@@ -77,17 +74,8 @@ def _parse(text: bytearray) -> Any:
     text.clear()
     try:
         return _DECODER.raw_decode(decoded)[0]
-    except json.JSONDecodeError as error:
-        reason = f"{error.msg} at offset: {error.pos}"
     except RecursionError:
         reason = "The document is nested too deeply."
     except ValueError as error:
         reason = str(error)
     raise invalid_argument(f"JSON Parse error: {reason}")
-
-
-def _first_counts(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    return dict(reversed(members))
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_first_counts, parse_constant=Constant)

@@ -37,8 +37,7 @@ class Body:
     def expect(self, length: int) -> None:
         """Refuses a length that exceeds the limit: `HttpError` 413."""
         if length > self._limit:
-            text = f"Expected a request body of at most {self._limit} bytes. Received: more."
-            raise HttpError(413, text)
+            raise HttpError(413, f"Expected a request body of at most {self._limit} bytes.")
 
     def add(self, piece: bytes) -> None:
         """Appends what arrived; `HttpError` 413 beyond the limit, 503 beyond the budget."""
@@ -48,22 +47,15 @@ class Body:
         self._pieces.append(piece)
 
     def take(self) -> bytearray:
-        """Gives the content, opened where it is compressed, once.
-
-        Raises:
-            HttpError: as `add` does, for what the body opens to.
-            StatusError: the body is not one whole gzip member.
-        """
+        """Gives the content once; raises as `add` does, or `StatusError`, where it is opened."""
         # Joined at once: an array that grows piece by piece leaves its former selves behind.
-        content = bytearray().join(self._pieces)
-        self._pieces = []
+        content, self._pieces = bytearray().join(self._pieces), []
         return self._opened(content) if self._gzip else content
 
     def release(self) -> None:
         """Gives the memory back."""
-        held, self._held = self._held, 0
-        self._pieces = []
-        self._budget.give_back(held)
+        self._budget.give_back(self._held)
+        self._held, self._pieces = 0, []
 
     def _opened(self, packed: bytearray) -> bytearray:
         # A member ends with its length, if it tells the truth; one byte more shows that it does.

@@ -2,12 +2,12 @@
 
 Paths match as a whole, query included and percent signs as sent; the fixed parts in any case, the
 verb as written (recorded cases 231 to 264). Only then a model's name and a label are decoded.
-Nothing here knows of sockets.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 import re
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from serving.local.lifecycle.storage import INT64
 from serving.local.lifecycle.versions import Choice
 from serving.local.metrics import CONTENT_TYPE, Metrics
 from serving.local.rest import json_replies
-from serving.local.rest.hosts import AllowedHosts, is_foreign
+from serving.local.rest.hosts import AllowedHosts
 from serving.local.rest.json_bodies import read_examples, read_predict
 from serving.local.rest.request import HttpError, Request
 from serving.local.settings import Settings
@@ -33,22 +33,22 @@ CORS_HEADERS = {
     "Access-Control-Allow-Methods": "POST, GET",
     "Access-Control-Allow-Headers": "Content-Type",
 }
-METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS")
+METHODS = {"GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"}
 
-_CHOICE = r"(?:/versions/(?P<version>[0-9]+)|/labels/(?P<label>[^/:]+))?"
+_decoded = functools.partial(unquote, errors="surrogateescape")
+
+_CHOICE = r"(?:/versions/(?P<version>[0-9]{1,4000})|/labels/(?P<label>[^/:]+))?"
 _PATH = re.compile(
     rf"/v1/models/(?P<model>[^/:]+){_CHOICE}"
     r"(?::(?P<verb>(?-i:predict|classify|regress))|(?P<metadata>/metadata))?",
     re.IGNORECASE,
 )
-_ORIGIN = re.compile(r"https?://")
 
 _HTTP_STATUS = {
-    Code.OK: 200, Code.CANCELLED: 499, Code.INVALID_ARGUMENT: 400, Code.FAILED_PRECONDITION: 400,
+    Code.CANCELLED: 499, Code.INVALID_ARGUMENT: 400, Code.FAILED_PRECONDITION: 400,
     Code.OUT_OF_RANGE: 400, Code.UNAUTHENTICATED: 401, Code.PERMISSION_DENIED: 403,
-    Code.NOT_FOUND: 404, Code.ALREADY_EXISTS: 409, Code.ABORTED: 409,
-    Code.RESOURCE_EXHAUSTED: 429, Code.UNIMPLEMENTED: 501, Code.UNAVAILABLE: 503,
-    Code.DEADLINE_EXCEEDED: 504,
+    Code.NOT_FOUND: 404, Code.ALREADY_EXISTS: 409, Code.ABORTED: 409, Code.RESOURCE_EXHAUSTED: 429,
+    Code.UNIMPLEMENTED: 501, Code.UNAVAILABLE: 503, Code.DEADLINE_EXCEEDED: 504,
 }  # fmt: skip
 
 
@@ -81,19 +81,12 @@ class RestApi:
             raise HttpError(501, "Not Implemented")
         if request.path[:4].lower() != "/v1/" and not self._is_metrics(request.path):
             raise HttpError(404, "Not Found")
-        if not self._cors and is_foreign(request):
-            origin = request.headers.get("Origin", "another site")
-            raise HttpError(
-                403,
-                "Expected no request from a web page of another origin or under a host's name. "
-                f"Received: one from {origin}. --rest_api_enable_cors_support lets pages ask.",
-            )
-        if not self._cors and not self._hosts.allow(host := request.headers.get("Host", "")):
-            text = "Expected an address, localhost or a name of --allowed_hosts as Host"
-            raise HttpError(403, f"{text}. Received: {host[:100]}")
+        if not self._cors:
+            self._hosts.require(request)
 
-    def count_early_end(self, request: Request, code: Code) -> None:
-        """Counts a request for a model that ended before its body was complete."""
+    def end_early(self, request: Request, code: Code) -> None:
+        """Frees a body that will not be complete; counts its request, where that is for a model."""
+        request.body.release()
         if match := _PATH.fullmatch(request.path):
             self._metrics.outcome(_decoded(match["model"]), code)
 
@@ -119,7 +112,7 @@ class RestApi:
 
     def _dispatch(self, request: Request) -> Reply:
         if request.method == "OPTIONS":
-            known = _ORIGIN.match(request.headers.get("Origin", ""))
+            known = request.headers.get("Origin", "").startswith(("http://", "https://"))
             return Reply(200 if known else 400, b"", PREFLIGHT)
         match = _PATH.fullmatch(request.path)
         if match is None or request.method != ("POST" if match["verb"] else "GET"):
@@ -150,28 +143,21 @@ def _answer(served: Served, verb: str, request: Request) -> bytes:
 
 def failure(error: Exception) -> Reply:
     """The reply to a request that failed: the one place where errors become statuses."""
-    match error:
-        case HttpError(status=404 | 501):
-            return Reply(error.status, f"<h1>{error.message}</h1>\n".encode(), "text/html")
-        case HttpError():
-            headers = {"Retry-After": "1"} if error.status == 503 else {}
-            return Reply(error.status, json_replies.error(error.message), headers=headers)
-        case StatusError():
-            return Reply(_HTTP_STATUS.get(error.code, 500), json_replies.error(error.message))
-        case UnicodeEncodeError():
-            text = "A string holds half of a surrogate pair, or bytes that are not UTF-8."
-            return Reply(400, json_replies.error(text))
-    log.error("A REST request failed", exc_info=error)
-    return Reply(500, json_replies.error(StatusError.of(error).message))
+    if isinstance(error, UnicodeEncodeError):
+        error = invalid_argument("A string holds half of a surrogate pair, or bytes of no UTF-8.")
+    elif not isinstance(error, StatusError):
+        log.error("A REST request failed", exc_info=error)
+    known = StatusError.of(error)
+    status = error.status if isinstance(error, HttpError) else _HTTP_STATUS.get(known.code, 500)
+    if isinstance(error, HttpError) and status in (404, 501):
+        return Reply(status, f"<h1>{known.message}</h1>\n".encode(), "text/html")
+    headers = {"Retry-After": "1"} if status == 503 else {}
+    return Reply(status, json_replies.error(known.message), headers=headers)
 
 
 def _choice(match: re.Match[str]) -> Choice:
     version, label = match["version"], match["label"]
-    if version is not None and (len(version) > 4000 or int(version) not in INT64):
+    number = int(version) if version else None
+    if version and number not in INT64:
         raise invalid_argument(f"Expected a version of at most 64 bits. Received: {version[:40]}")
-    number = None if version is None else int(version)
-    return Choice(_decoded(match["model"]), number, None if label is None else _decoded(label))
-
-
-def _decoded(part: str) -> str:
-    return unquote(part, errors="surrogateescape")
+    return Choice(_decoded(match["model"]), number, label and _decoded(label))

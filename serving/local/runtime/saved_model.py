@@ -90,17 +90,11 @@ class SavedModel:
     ) -> list[Array]:
         """Runs the graph once; a run that has begun goes on, cancelled or not.
 
-        TensorFlow keeps a compiled graph, tens of megabytes, for each set of fetches: the fewer
-        sets are asked for, the better.
-
-        Args:
-            feeds: values by tensor name (`serving_default_x:0`).
-            fetches: tensor names, in the order wanted.
-            deadline: when the run is given up; whether the client has gone is asked by the
-                wrappers of this class before a run.
-
-        Raises:
-            StatusError: whatever the graph reports, with TensorFlow's text.
+        Feeds are values by tensor name (`serving_default_x:0`), fetches tensor names in the order
+        wanted. TensorFlow keeps a compiled graph, tens of megabytes, for each set of fetches: the
+        fewer sets are asked for, the better. Whether the client has gone is asked by the wrappers
+        of this class before a run. Raises `StatusError`: whatever the graph reports, with
+        TensorFlow's text.
         """
         try:
             values = self._session.run(feeds, fetches, timeout_ms=deadline.milliseconds_left())

@@ -50,16 +50,11 @@ class Session:
         targets: Sequence[str] = (),
         timeout_ms: int = 0,
     ) -> list[Any]:
-        """Runs the part of the graph that is asked for.
+        """Runs the part of the graph that is asked for, and gives the fetches in their order.
 
-        Args:
-            feeds: values by tensor name (`serving_default_x:0`).
-            fetches: names of the tensors wanted, in that order.
-            targets: names of operations to run for what they do.
-            timeout_ms: milliseconds after which the run is given up; 0 waits for ever.
-
-        Raises:
-            OpError: whatever the graph reports, or that it has no such tensor or target.
+        Feeds and fetches go by tensor name (`serving_default_x:0`); `targets` are operations to run
+        for what they do; after `timeout_ms` milliseconds the run is given up, 0 waits for ever.
+        Raises `OpError`: whatever the graph reports, or that it has no such tensor or target.
         """
         fed = {self._output(name): value for name, value in feeds.items()}
         fetched = [self._output(name) for name in fetches]

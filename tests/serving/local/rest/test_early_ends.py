@@ -13,7 +13,7 @@ import pytest
 from serving.local.inference.dataplane import DataPlane
 from serving.local.lifecycle.versions import Versions
 from serving.local.metrics import Metrics
-from serving.local.rest import exchange, http_server
+from serving.local.rest import http_server
 from serving.local.rest.rest_api import RestApi
 from serving.local.settings import Settings
 from tests.support.servers import HOST, free_port, wait_until
@@ -49,8 +49,7 @@ class Rest:
 @pytest.fixture
 def rest(monkeypatch: pytest.MonkeyPatch) -> Iterator[Rest]:
     """One that gives a body three seconds."""
-    for module in (http_server, exchange):
-        monkeypatch.setattr(module, "BODY_SECONDS", 3.0)
+    monkeypatch.setattr(http_server, "BODY_SECONDS", 3.0)
     made = Rest()
     made.server.start()
     yield made

@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 
+from serving.local.deadline import Deadline
 from serving.local.errors import Code, StatusError
 from serving.local.rest.json_text import parsed
 from serving.local.rest.request import HttpError
+from tests.serving.local.rest.bodies import request_of
 
 
 def parse(text: bytes) -> Any:
-    with parsed(bytearray(text)) as value:
+    with parsed(request_of(text, limit=100_000_000)) as value:
         return value
 
 
@@ -63,18 +65,14 @@ def test_a_long_string_of_wide_letters_is_counted_as_what_it_takes() -> None:
 
 
 def test_the_search_for_cycles_goes_on_after_a_large_document() -> None:
-    with parsed(bytearray(b"[" + b"1," * 1_000_000 + b"1]")) as value:
+    with parsed(request_of([1] * 1_000_001, limit=10_000_000)) as value:
         assert not gc.isenabled()
         assert len(value) == 1_000_001
     assert gc.isenabled()
 
 
 def test_nothing_is_parsed_for_a_client_that_left_while_the_document_waited() -> None:
-    def gone() -> None:
-        raise StatusError(Code.CANCELLED, "")
-
-    text = bytearray(b"no JSON")
-    with pytest.raises(StatusError) as refusal, parsed(text, gone):
+    request = request_of(b"no JSON", Deadline(is_cancelled=lambda: True))
+    with pytest.raises(StatusError) as refusal, parsed(request):
         pass
     assert refusal.value.code == Code.CANCELLED
-    assert text

@@ -11,7 +11,7 @@ import pytest
 from serving.local.inference.dataplane import DataPlane
 from serving.local.lifecycle.versions import Versions
 from serving.local.metrics import REQUEST_COUNT, Metrics
-from serving.local.rest import exchange
+from serving.local.rest import http_server
 from serving.local.rest.http_server import RestServer
 from serving.local.rest.rest_api import RestApi
 from serving.local.settings import Settings
@@ -30,7 +30,7 @@ def port() -> int:
 @pytest.fixture
 def server(port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[RestServer]:
     """A server whose page of metrics does not fit into the buffers of a connection."""
-    monkeypatch.setattr(exchange, "REPLY_SECONDS", 1.0)
+    monkeypatch.setattr(http_server, "REPLY_SECONDS", 1.0)
     metrics = Metrics()
     metrics.count(REQUEST_COUNT, model_name="x" * LONG)
     settings = Settings(host=HOST, rest_api_port=port, rest_api_num_threads=1)
@@ -45,10 +45,10 @@ def test_a_client_that_does_not_read_is_cut_off(server: RestServer, port: int) -
     with socket.create_connection((HOST, port), timeout=30) as connection:
         connection.sendall(f"GET {PAGE} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         for _ in wait_until("the reply to begin", time.monotonic() + 30):
-            if server.backend.under_way:
+            if server.under_way:
                 break
         for _ in wait_until("the reply to be given up", time.monotonic() + 30):
-            if not server.backend.under_way:
+            if not server.under_way:
                 break
         received = sum(map(len, iter(lambda: connection.recv(2**20), b"")))
     assert 0 < received < LONG

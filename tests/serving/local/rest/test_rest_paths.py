@@ -7,6 +7,9 @@ import socket
 
 import pytest
 
+from serving.local.errors import Code, StatusError
+from serving.local.rest.request import HttpError
+from serving.local.rest.rest_api import failure
 from tests.support.servers import HOST, ModelServer
 
 
@@ -91,3 +94,9 @@ def test_a_method_that_is_not_known_is_refused(small_server: ModelServer) -> Non
 def test_head_has_the_headers_of_its_answer_and_no_body(small_server: ModelServer) -> None:
     head = b"HEAD /v1/models/half HTTP/1.1\r\nConnection: close\r\n\r\n"
     assert send(small_server, head) == ("HTTP/1.1 400 Bad Request", b"")
+
+
+@pytest.mark.parametrize("error", [HttpError(503, ""), StatusError(Code.UNAVAILABLE, "")])
+def test_a_503_says_when_to_try_again(error: StatusError) -> None:
+    reply = failure(error)
+    assert (reply.status, reply.headers) == (503, {"Retry-After": "1"})
