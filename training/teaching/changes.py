@@ -119,10 +119,13 @@ def beyond(found: list[Change], lost_at_most: float) -> list[Change]:
     in each class may be enough in all of them together.
     """
     old = [change for change in found if not change.name.startswith(NEW)]
-    together = Change(ALL, *(sum(column) for column in list(zip(*old, strict=True))[1:]))
+    tested = [(change, CHANCE / len(old)) for change in old]
+    if len(old) > 1:
+        _, *columns = zip(*old, strict=True)
+        tested.append((Change(ALL, *map(sum, columns)), CHANCE))
     return [
         change
-        for change, chance in [*((one, CHANCE / len(old)) for one in old), (together, CHANCE)]
+        for change, chance in tested
         if change.fewer > max(1, lost_at_most * change.pictures)
         and (by_chance(change) < chance or 2 * change.right <= change.right_before)
     ]

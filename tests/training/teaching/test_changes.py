@@ -40,6 +40,18 @@ def test_a_loss_that_may_be_chance_is_no_loss_and_one_that_is_not_is() -> None:
         require_kept([four], 0.05)
 
 
+def test_of_many_classes_one_is_soon_unlucky() -> None:
+    kept = [change(str(n), before=40, now=40, lost=0) for n in range(6)]
+    require_kept([change(before=40, now=34, lost=6), *kept], 0.1)
+    with pytest.raises(ValueError, match="5: 40 of 43 right, 33 now"):
+        require_kept([change(before=40, now=33, lost=7), *kept], 0.1)
+
+
+def test_what_is_little_in_each_class_may_be_too_much_in_all() -> None:
+    with pytest.raises(ValueError, match="all of before: 280 of 301 right, 245 now"):
+        require_kept([change(str(n), before=40, now=35, lost=5) for n in range(7)], 0.1)
+
+
 def test_gains_make_up_for_losses() -> None:
     assert by_chance(change(before=40, now=36, lost=7)) == pytest.approx(176 / 1024)
     require_kept([change(before=40, now=36, lost=7)], 0.05)
