@@ -8,8 +8,9 @@ by class, and published only where it lost no more than is allowed.
 """
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import keras
@@ -31,17 +32,18 @@ from training.rehearsal.rehearsal import Rehearsal
 from training.teaching import trust
 from training.teaching.changes import (
     NEW,
+    Change,
     Judged,
     changes,
-    facts,
     judged,
     require_kept,
     table,
 )
+from training.teaching.changes import facts as changes_as_facts
 from training.teaching.lessons import Before, Examples, Lessons, learn
 
 VIEWS = 2_000
-"""Views of the new photos to learn from, all photos together."""
+"""Views that the first lesson has of its new photos, together; the second has as many of each."""
 JUDGED_VIEWS = 200
 """Views of those new photos that are held out."""
 NEW_KEPT = 160
@@ -49,6 +51,22 @@ NEW_KEPT = 160
 LEAST_PHOTOS = 5
 STEPS = 400
 RATE = 5e-4
+
+
+class Taught(NamedTuple):
+    """What two lessons made.
+
+    Attributes:
+        network: What learnt all new photos.
+        learnt: Views of these, as activations.
+        to_judge: Views of those that the first lesson left out.
+        logits: What the first lesson's network makes of them, float32 [N,C].
+    """
+
+    network: Parts
+    learnt: Examples
+    to_judge: Examples
+    logits: Floats
 
 
 def teach(
@@ -83,58 +101,71 @@ def teach(
     seed = card["recipe"]["seed"]
     keras.utils.set_random_seed(seed)
     cv2.setNumThreads(1)
-    learnt, judges = split(photos, seed)
     classes = _all_classes(card["classes"], photos)
     named = model_card.with_names({**card, "classes": classes}, class_names or {})
-    before = parts.of_version(version, card)
-    told = Before(before, card["classes"], card["temperature"])
+    before = Before(parts.of_version(version, card), card["classes"], card["temperature"])
 
-    def taught_by(examples: Examples, stage: str) -> Parts:
+    def lesson(examples: Examples, stage: str) -> Parts:
         network = parts.with_room(version, card, classes)
-        learn(network, Lessons(told, examples, kept, classes, steps, seed), stage, RATE)
+        learn(network, Lessons(before, examples, kept, classes, steps, seed), stage, RATE)
         return network
 
-    say(f"stage 1 of 4: views of {len(learnt)} new photos to learn from, {len(judges)} to judge by")
-    of_each = max(1, VIEWS // len(learnt))
-    new, left_out = (_views(before, some, of_each, seed) for some in (learnt, judges))
-    new_judges = _views(before, judges, max(1, JUDGED_VIEWS // len(judges)), seed)
-    say("stage 2 of 4: the layers behind the middle learn without those to judge by")
-    judged_by = taught_by(new, "stage 2").logits(new_judges.activations)
-    say("stage 3 of 4: they learn all new photos")
-    new = _both(new, left_out)
-    after = taught_by(new, "stage 3")
+    taught = _twice(lesson, before.network, photos, seed)
     say("stage 4 of 4: calibration, comparison with the version before, export")
-    both = _both(_examples(kept, kept.held_out), new_judges)
-    logits = np.concatenate([after.logits(kept.activations(kept.held_out)), judged_by])
-    old = Calibration.of(card)
-    said_before = judged(before.logits(both.activations), card["classes"], old)
-    # What it is to learn was not known, so nothing that was said to it is an example.
-    is_old = np.arange(len(both.labels)) < kept.held_out.sum()
-    example = Judged(said_before.said, said_before.sure & is_old)
-    calibration = trust.calibrated(logits, both.labels, example, classes, old)
-    names = np.concatenate([kept.labels[kept.held_out], [f"{NEW}, {n}" for n in new_judges.labels]])
-    known = both.labels != rehearsal.NO_CLASS
-    earlier = Judged(said_before.said[known], said_before.sure[known])
-    now = judged(logits[known], classes, calibration)
-    found = changes(names[known], both.labels[known], earlier, now)
+    calibration, figures, found = _compared(before, taught, kept, classes, Calibration.of(card))
     say(table(found))
     require_kept(found, lost_at_most)
-    taught = {
-        **named,
-        **calibration._asdict(),
-        "selection": trust.counted(logits, both.labels, classes, calibration)._asdict(),
-        "measures": {
-            "held_out": _measured(logits[known], both.labels[known], classes, calibration)
-        },
-        "taught": {
-            "command": command,
-            "version": version.name,
-            "photos": dataset.counts(photos),
-            "data_fingerprint": fingerprint(photos),
-            "changes": facts(found),
-        },
+    facts = {
+        "command": command,
+        "version": version.name,
+        "photos": dataset.counts(photos),
+        "data_fingerprint": fingerprint(photos),
+        "changes": changes_as_facts(found),
     }
-    return _publish(after, taught, kept, new, version, models)
+    next_card = {**named, **calibration._asdict(), **figures, "taught": facts}
+    return _publish(taught.network, next_card, kept, taught.learnt, version, models)
+
+
+def _twice(
+    lesson: Callable[[Examples, str], Parts], network: Parts, photos: list[Photo], seed: int
+) -> Taught:
+    """Gives a lesson without a fifth of the photos, which judge it, and one with all of them."""
+    some, judges = split(photos, seed)
+    say(f"stage 1 of 4: views of {len(some)} new photos to learn from, {len(judges)} to judge by")
+    of_each = max(1, VIEWS // len(some))
+    new, left_out = (_views(network, part, of_each, seed) for part in (some, judges))
+    to_judge = _views(network, judges, max(1, JUDGED_VIEWS // len(judges)), seed)
+    say("stage 2 of 4: the layers behind the middle learn without those to judge by")
+    logits = lesson(new, "stage 2").logits(to_judge.activations)
+    say("stage 3 of 4: they learn all new photos")
+    learnt = _both(new, left_out)
+    return Taught(lesson(learnt, "stage 3"), learnt, to_judge, logits)
+
+
+def _compared(
+    before: Before, taught: Taught, kept: Rehearsal, classes: list[str], old: Calibration
+) -> tuple[Calibration, dict[str, Any], list[Change]]:
+    """Returns the new calibration, figures for the model card, and what changed for each class.
+
+    Old pictures are those that no lesson was given; new ones, those that the first was not.
+    """
+    both = _both(_examples(kept, kept.held_out), taught.to_judge)
+    is_old = np.arange(len(both.labels)) < kept.held_out.sum()
+    logits = np.concatenate([taught.network.logits(both.activations[is_old]), taught.logits])
+    earlier = judged(before.network.logits(both.activations), before.classes, old)
+    # What it is to learn was not known, so nothing that was said to it is an example.
+    example = Judged(earlier.said, earlier.sure & is_old)
+    calibration = trust.calibrated(logits, both.labels, example, classes, old)
+    known = both.labels != rehearsal.NO_CLASS
+    names = np.where(is_old, both.labels, np.char.add(f"{NEW}, ", both.labels))
+    now = judged(logits[known], classes, calibration)
+    was = Judged(earlier.said[known], earlier.sure[known])
+    held_out = _measured(logits[known], both.labels[known], classes, calibration)
+    figures = {
+        "selection": trust.counted(logits, both.labels, classes, calibration)._asdict(),
+        "measures": {"held_out": held_out},
+    }
+    return calibration, figures, changes(names[known], both.labels[known], was, now)
 
 
 def _all_classes(known: list[str], photos: list[Photo]) -> list[str]:
