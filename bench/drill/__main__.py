@@ -46,7 +46,7 @@ def _plan(given: argparse.Namespace) -> drill.Plan:
 
 
 def _lost_at_most(given: argparse.Namespace) -> float:
-    usual = 0.1 if given.old else 1.0
+    usual = drill.Plan.lost_at_most if given.old else 1.0
     return usual if given.lost_at_most is None else float(given.lost_at_most)
 
 
@@ -78,8 +78,9 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--lost-at-most",
         type=float,
-        help="share of old pictures that may be answered no longer (default: 0.1 with --old; of"
-        " drawn ones, which no version has learnt, any)",
+        help="share of old pictures that may be answered no longer (default:"
+        f" {drill.Plan.lost_at_most:g} with --old; of drawn ones, which no version has learnt,"
+        " any)",
     )
     add(
         "--teach",

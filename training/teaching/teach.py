@@ -35,11 +35,11 @@ from training.teaching.changes import (
     Change,
     Judged,
     changes,
+    facts,
     judged,
     require_kept,
     table,
 )
-from training.teaching.changes import facts as changes_as_facts
 from training.teaching.lessons import Before, Examples, Lessons, learn
 
 VIEWS = 2_000
@@ -115,14 +115,14 @@ def teach(
     calibration, figures, found = _compared(before, taught, kept, classes, Calibration.of(card))
     say(table(found))
     require_kept(found, lost_at_most)
-    facts = {
+    lesson_facts = {
         "command": command,
         "version": version.name,
         "photos": dataset.counts(photos),
         "data_fingerprint": fingerprint(photos),
-        "changes": changes_as_facts(found),
+        "changes": facts(found),
     }
-    next_card = {**named, **calibration._asdict(), **figures, "taught": facts}
+    next_card = {**named, **calibration._asdict(), **figures, "taught": lesson_facts}
     return _publish(taught.network, next_card, kept, taught.learnt, version, models)
 
 
