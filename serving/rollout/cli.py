@@ -138,9 +138,10 @@ def _losses(options: argparse.Namespace) -> Losses:
 
 def _status(deployment: Deployment, options: argparse.Namespace) -> int:
     from serving.rollout.report.status import status
+    from serving.rollout.report.table import table
 
     found = status(deployment, _figures(deployment, options), options.seconds)
-    _say(json.dumps(found.to_json(), indent=1) if options.json else found.table())
+    _say(json.dumps(found.to_json(), indent=1) if options.json else table(found))
     return 0
 
 

@@ -2,13 +2,11 @@
 
 A connection that is silent, sends its request in drops or whose refused upload is still on its way
 costs a file descriptor, a deadline and what has come of its request, which counts in the memory
-budget; see `webapp.runtime.waiting` for which of them makes room for others. Only chunked bodies
-are read by threads, which are a few for all of them.
+budget (see `webapp.runtime.waiting`). Only chunked bodies are read by threads, a few for all.
 
-This overrides methods of gunicorn's thread worker that its documentation does not list, so the
-package is pinned to one major version. Without it, 300 silent connections keep `/livez` waiting for
-10 s and 1,300 for 50 s, and an upload that is refused ends as a broken pipe; with it that takes
-about 1 s, and the reply arrives.
+This overrides undocumented methods of gunicorn's thread worker, so the package is pinned to one
+major version. Without it, 300 silent connections keep `/livez` waiting for 10 s, and an upload that
+is refused ends as a broken pipe; with it that takes about 1 s, and the reply arrives.
 """
 
 import time
@@ -33,8 +31,7 @@ MOMENT = 0.05
 KEPT = 75.0
 """Seconds that a connection is kept for its next request: longer than the minute of most proxies.
 
-Whoever closes first must not find the other one asking: a request that is on its way then is lost,
-and a client may repeat it by itself only where that changes nothing (RFC 9112, 9.3.1).
+A request that is on its way when the other side closes is lost (RFC 9112, 9.3.1).
 """
 
 HEALTH_THREADS = 2

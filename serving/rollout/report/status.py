@@ -1,4 +1,4 @@
-"""One table: versions on disk and on the servers, their labels, traffic and figures."""
+"""Versions on disk and on the servers, their labels, traffic and figures."""
 
 from __future__ import annotations
 
@@ -23,11 +23,6 @@ from serving.rollout.state.card import accuracy_of
 from serving.rollout.state.config import Layout
 from serving.rollout.state.deployment import Deployment
 from serving.traffic import BY_CLIENT, Traffic
-
-_HEADS = (
-    "labels", "traffic", "requests", "errors", "p50 ms", "p95 ms", "accuracy",
-)  # fmt: skip
-_MOST_COLUMNS = 8
 
 
 @dataclass(frozen=True)
@@ -79,19 +74,6 @@ class Status:
     def to_json(self) -> dict[str, Any]:
         """For machines."""
         return asdict(self)
-
-    def table(self) -> str:
-        """For people."""
-        columns = self.servers if 1 < len(self.servers) <= _MOST_COLUMNS else ()
-        states = [url.rpartition("/")[2] for url in columns] or ["state"]
-        heads = ("version", "on disk", *states, *_HEADS)
-        lines = [heads, *[_cells(row, columns) for row in self.rows]]
-        widths = [max(len(line[i]) for line in lines) for i in range(len(heads))]
-        text = ["  ".join(c.ljust(w) for c, w in zip(x, widths, strict=True)) for x in lines]
-        since = f", requests of the last {self.seconds:.0f} s" if self.seconds else ""
-        sharing = [self.sharing] if self.sharing else []
-        below = [*_measured(self.rows), *sharing, *self.judged, *self.notes, *self.others]
-        return "\n".join([f"{self.model}{since}", *(x.rstrip() for x in text), *below])
 
 
 def status(deployment: Deployment, source: Source | None, seconds: int) -> Status:
@@ -214,38 +196,3 @@ def _traffic(deployment: Deployment, notes: list[str]) -> Traffic | None:
     except Refused as error:
         notes.append(str(error))
         return None
-
-
-def _cells(row: Row, columns: Sequence[str]) -> tuple[str, ...]:
-    counts = row.figures
-    states = [row.states.get(url) for url in columns] or [row.state]
-    return (
-        str(row.version),
-        "yes" if row.on_disk else "no",
-        *(state or "?" for state in states),
-        ", ".join(row.labels) or "-",
-        _share(row),
-        str(counts.requests) if counts else "?",
-        str(counts.errors) if counts else "?",
-        _milliseconds(counts.p50 if counts else None),
-        _milliseconds(counts.p95 if counts else None),
-        f"{row.accuracy:.1%}" if row.accuracy is not None else "-",
-    )
-
-
-def _measured(rows: Sequence[Row]) -> list[str]:
-    """Returns what the accuracies rest on: they compare only where that is the same."""
-    pictures = dict.fromkeys(row.measured_on for row in rows if row.measured_on)
-    of = {what: [str(row.version) for row in rows if row.measured_on == what] for what in pictures}
-    told = [f"of {' and '.join(versions)} on {what}" for what, versions in of.items()]
-    return [f"Accuracy: {'; '.join(told)}."] if told else []
-
-
-def _share(row: Row) -> str:
-    if row.percent is None:
-        return "?"
-    return (f"{row.percent:g} %" if row.percent else "-") + (" + shadow" if row.shadow else "")
-
-
-def _milliseconds(seconds: float | None) -> str:
-    return "-" if seconds is None else f"{1000 * seconds:.0f}"

@@ -19,6 +19,7 @@ from serving.rollout.remote import fleet as fleet_module
 from serving.rollout.remote.addresses import Addresses
 from serving.rollout.remote.fleet import Fleet
 from serving.rollout.report.status import status
+from serving.rollout.report.table import table
 from serving.rollout.state.deployment import Deployment
 from serving.rollout.steps import Step
 from serving.traffic import NO_CANARY, Traffic
@@ -271,7 +272,7 @@ def test_status_has_a_column_for_each_server_and_names_those_that_differ(site: S
     deadline = time.monotonic() + 10
     while "AVAILABLE" not in (found := status(site.deployment, None, 0)).rows[0].states.values():
         assert time.monotonic() < deadline
-    lines = found.table().splitlines()
+    lines = table(found).splitlines()
     assert lines[1].split()[:6] == [
         "version",
         "on",
