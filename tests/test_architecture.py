@@ -121,6 +121,8 @@ ARROWS = {
     "training.export": {
         "training.rehearsal",
         "training.fit",
+        "training.flags",
+        "training.run_folder",
         "training.evaluation",
         "training.augmentation",
         "training.network",
@@ -149,7 +151,7 @@ ARROWS = {
     },
     "training.counting": {
         "training.checkpoint",
-        "training.commands",
+        "training.flags",
         "training.progress",
         "training.recipe",
         "training.run_folder",

@@ -1,9 +1,16 @@
-"""Flags that several commands of `python -m training` share."""
+"""What several commands of `python -m training` share: flags, and what is read by them."""
 
 import argparse
+import json
+import shlex
+import sys
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
+
+from training.data import dataset, files
+from training.data.dataset import Photo
+from webapp import names
 
 
 def add_photos(parser: argparse.ArgumentParser, name: str = "photos") -> None:
@@ -61,3 +68,42 @@ def add_recipe(parser: argparse.ArgumentParser, recipe: type[Any]) -> None:
         default = "" if field.default == "" else f" (default: {field.default})"
         text = field.metadata["help"] + default
         parser.add_argument(name, type=type(field.default), default=argparse.SUPPRESS, help=text)
+
+
+def scan(given: argparse.Namespace) -> list[Photo]:
+    """Reads a folder by `--relabel` and `--skip`, which must name sub-folders that exist."""
+    if given.photos.is_dir():
+        files.require_folders(given.photos, given.skip, "--skip")
+        files.require_folders(given.photos, dict(given.relabel), "--relabel")
+    return dataset.scan(given.photos, dict(given.relabel), given.skip)
+
+
+def scan_aloud(given: argparse.Namespace) -> list[Photo]:
+    """Does `scan`, and says on the error output which files are no photos of it."""
+    photos = scan(given)
+    for line in files.lines(files.left_out(given.photos, given.skip)):
+        print(line, file=sys.stderr)  # noqa: T201
+    return photos
+
+
+def typed() -> str:
+    """Returns the command line, for a run's facts and model cards."""
+    return files.shown(shlex.join(["python", "-m", "training", *sys.argv[1:]]))
+
+
+def names_of(given: argparse.Namespace) -> dict[str, Any]:
+    """Reads the file of `--names`, by the same code as the front end."""
+    if not given.names:
+        return {}
+    try:
+        stated: dict[str, Any] = json.loads(given.names.read_bytes())
+        names.parse(stated)
+    except ValueError as error:
+        raise ValueError(f"{given.names}: {error}") from error
+    return stated
+
+
+def made(version: Path) -> str:
+    """Returns what is said of a new version of the classifier: where it is, and what is next."""
+    next_command = f".venv/bin/python -m serving rollout canary {version.name}"
+    return f"made: {version}\nnext, while `make run` runs: {next_command}"

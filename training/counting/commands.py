@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from training import run_folder
-from training.commands import scan, typed
 from training.counting.recipe import CountRecipe
+from training.flags import scan, typed
 
 
 def fit_count(given: argparse.Namespace) -> None:

@@ -1,0 +1,47 @@
+"""The command line of the counter: `fit-count`, `export-count` and `evaluate-count`."""
+
+from pathlib import Path
+from typing import Any
+
+from training.counting.recipe import CountRecipe
+from training.flags import add_photos, add_recipe
+
+
+def add_counter(commands: Any) -> None:
+    """Adds the commands of the counter, which finds several bills in a picture."""
+    module = {"module": "training.counting.commands"}
+    run = Path("runs/count")
+    fit = commands.add_parser("fit-count", help="train a counter on scenes composed of photos")
+    add_photos(fit)
+    fit.add_argument("--run", type=Path, default=run, dest="folder")
+    fit.add_argument(
+        "--resume", action="store_true", help="continue --run after its last finished epoch"
+    )
+    fit.set_defaults(
+        **module, stopped="Continue after the detector's last finished epoch with --resume."
+    )
+    add_recipe(fit, CountRecipe)
+
+    export = commands.add_parser("export-count", help="make a version of a trained counter")
+    add_photos(export)
+    export.add_argument("--run", type=Path, default=run, dest="folder")
+    export.add_argument("--models", type=Path, default=Path("models/us_bills_count"))
+    export.add_argument(
+        "--scenes", type=int, default=2_400, help="to calibrate it on (default: %(default)s)"
+    )
+    export.set_defaults(**module)
+
+    evaluate = commands.add_parser("evaluate-count", help="measure a counter on composed scenes")
+    add_photos(evaluate, "--data")
+    evaluate.add_argument("--model", type=Path, required=True, help="e.g. models/us_bills_count/1")
+    evaluate.add_argument(
+        "--scenes", type=int, default=200, help="of each kind (default: %(default)s)"
+    )
+    evaluate.add_argument(
+        "--corners", type=Path, help="a CSV file that marks whole bills in the photos"
+    )
+    evaluate.add_argument(
+        "--single", type=Path, help="a CSV file with the bill in photos that show only that one"
+    )
+    evaluate.add_argument("--report", type=Path, help="a folder for report.md and a picture")
+    evaluate.set_defaults(**module)
