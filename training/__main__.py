@@ -5,9 +5,8 @@ import importlib
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
-from training.counting.recipe import CountRecipe
+from training.counting.flags import add_counter
 from training.flags import add_names, add_photos, add_recipe, share
 from training.recipe import Recipe
 
@@ -72,6 +71,16 @@ def parser() -> argparse.ArgumentParser:
     fit.set_defaults(stopped="Continue after the last finished epoch with --resume.")
     add_recipe(fit, Recipe)
 
+    folds = commands.add_parser(
+        "folds",
+        help="tell what a recipe reaches on sources that it never saw: each is left out once",
+    )
+    add_photos(folds)
+    folds.add_argument("--run", type=Path, default=Path("runs/folds"), dest="folder")
+    folds.add_argument("--folds", type=int, default=3, help="(default: %(default)s)")
+    folds.set_defaults(stopped="The same command continues after the last finished epoch.")
+    add_recipe(folds, Recipe)
+
     export = commands.add_parser("export", help="make a version of a trained run")
     add_photos(export)
     export.add_argument("--run", type=Path, default=Path("runs/latest"), dest="folder")
@@ -99,6 +108,7 @@ def parser() -> argparse.ArgumentParser:
         help="add a version also where the same run and settings made one already",
     )
     add_names(export)
+    export.set_defaults(module="training.export.commands")
 
     review = commands.add_parser(
         "review", help="look at photos that people sent back, and accept those that may be learnt"
@@ -117,6 +127,7 @@ def parser() -> argparse.ArgumentParser:
     reexport.add_argument("--model", type=Path, required=True, help="e.g. models/us_bills/1")
     reexport.add_argument("--models", type=Path, default=Path("models/us_bills"))
     add_names(reexport)
+    reexport.set_defaults(module="training.export.commands")
 
     convert = commands.add_parser("convert", help="write a version as ONNX or for LiteRT")
     convert.add_argument("version", type=Path, help="e.g. models/us_bills/1")
@@ -125,6 +136,7 @@ def parser() -> argparse.ArgumentParser:
     convert.add_argument(
         "--one-look", action="store_true", help="look at no picture twice: half the time, less sure"
     )
+    convert.set_defaults(module="training.export.commands")
 
     teach = commands.add_parser(
         "teach", help="teach a version new photos, without those that it was trained on"
@@ -189,7 +201,7 @@ def parser() -> argparse.ArgumentParser:
         " --mixed_precision=bfloat16; slow where the processor has no bfloat16",
     )
 
-    _add_counter(commands)
+    add_counter(commands)
 
     model_card = commands.add_parser(
         "card", help="print a version's model card, or put it into a file"
@@ -199,46 +211,6 @@ def parser() -> argparse.ArgumentParser:
         "--into", type=Path, help="a Markdown file that has the card's two markers"
     )
     return whole
-
-
-def _add_counter(commands: Any) -> None:
-    """Adds the commands of the counter, which finds several bills in a picture."""
-    module = {"module": "training.counting.commands"}
-    run = Path("runs/count")
-    fit = commands.add_parser("fit-count", help="train a counter on scenes composed of photos")
-    add_photos(fit)
-    fit.add_argument("--run", type=Path, default=run, dest="folder")
-    fit.add_argument(
-        "--resume", action="store_true", help="continue --run after its last finished epoch"
-    )
-    fit.set_defaults(
-        **module, stopped="Continue after the detector's last finished epoch with --resume."
-    )
-    add_recipe(fit, CountRecipe)
-
-    export = commands.add_parser("export-count", help="make a version of a trained counter")
-    add_photos(export)
-    export.add_argument("--run", type=Path, default=run, dest="folder")
-    export.add_argument("--models", type=Path, default=Path("models/us_bills_count"))
-    export.add_argument(
-        "--scenes", type=int, default=2_400, help="to calibrate it on (default: %(default)s)"
-    )
-    export.set_defaults(**module)
-
-    evaluate = commands.add_parser("evaluate-count", help="measure a counter on composed scenes")
-    add_photos(evaluate, "--data")
-    evaluate.add_argument("--model", type=Path, required=True, help="e.g. models/us_bills_count/1")
-    evaluate.add_argument(
-        "--scenes", type=int, default=200, help="of each kind (default: %(default)s)"
-    )
-    evaluate.add_argument(
-        "--corners", type=Path, help="a CSV file that marks whole bills in the photos"
-    )
-    evaluate.add_argument(
-        "--single", type=Path, help="a CSV file with the bill in photos that show only that one"
-    )
-    evaluate.add_argument("--report", type=Path, help="a folder for report.md and a picture")
-    evaluate.set_defaults(**module)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,16 @@
-"""What each command of `python -m training` does with its flags."""
+"""What the commands of `python -m training` do with their flags; two rooms have their own."""
 
 import argparse
 import json
 import shlex
-import sys
 from dataclasses import asdict, fields
-from pathlib import Path
 from typing import Any
 
 from training import run_folder
-from training.data import dataset, files
-from training.data.dataset import Photo
+from training.data import files
 from training.evaluation import model_card
+from training.flags import made, names_of, scan, scan_aloud, typed
 from training.recipe import Recipe
-from webapp import names
 
 
 def inspect(given: argparse.Namespace) -> None:
@@ -33,40 +30,28 @@ def fit(given: argparse.Namespace) -> None:
     """Trains a classifier, or continues with the recipe of the run."""
     from training.fit import fit
 
-    photos = _scan_aloud(given)
-    stated = {f.name: getattr(given, f.name) for f in fields(Recipe) if hasattr(given, f.name)}
+    photos = scan_aloud(given)
     begun = asdict(run_folder.recipe_of(run_folder.read(given.folder))) if given.resume else {}
-    recipe = Recipe(**{**begun, **stated})
+    recipe = Recipe(**{**begun, **_stated(given)})
     fit(photos, recipe, given.folder, typed(), resume=given.resume, tensorboard=given.tensorboard)
 
 
-def export(given: argparse.Namespace) -> None:
-    """Makes a version of a run, a report beside the run, and prints what was made."""
-    from training.export.version import export
+def _stated(given: argparse.Namespace) -> dict[str, Any]:
+    """Returns the settings of a recipe that are on the command line."""
+    return {f.name: getattr(given, f.name) for f in fields(Recipe) if hasattr(given, f.name)}
 
-    if not given.again and (same := _exported_before(given)):
-        print(
-            f"{same} is this run with these settings already: nothing is added (--again adds it)."
-        )
-        return
-    photos = scan(given)
-    measured_on = _measured_on(given)
-    print("exporting: calibration on held-out photos, then the version's figures", flush=True)
-    version = export(
-        given.folder,
-        photos,
-        measured_on,
-        given.models,
-        given.risk,
-        given.second_look,
-        names=_names(given),
-    )
-    _report(given.folder, version, photos, measured_on)
-    print(
-        f"report: {given.folder / 'report' / 'report.md'}\n"
-        f"some pictures as the network saw them: {given.folder / run_folder.VIEWS}\n"
-        f"{_made(version)}"
-    )
+
+def folds(given: argparse.Namespace) -> None:
+    """Tells what a recipe reaches on sources that it never saw, by leaving each out once."""
+    from training import folds
+
+    photos = scan_aloud(given)
+    recipe = Recipe(**_stated(given))
+    found = folds.figures(folds.run(photos, recipe, given.folder, typed(), given.folds))
+    page = given.folder / "folds.md"
+    page.write_text(folds.markdown(found), encoding="utf-8")
+    (given.folder / "folds.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    print(f"{folds.markdown(found)}\nreport: {page}")
 
 
 def review(given: argparse.Namespace) -> None:
@@ -88,42 +73,21 @@ def review(given: argparse.Namespace) -> None:
         print(f"next: .venv/bin/python -m training teach {folder}")
 
 
-def reexport(given: argparse.Namespace) -> None:
-    """Makes a version of another's weights, with the signatures of today's code."""
-    from training.export.reexport import reexport
-
-    print(reexport(given.model, given.models, typed(), _names(given)))
-
-
-def convert(given: argparse.Namespace) -> None:
-    """Writes a version for another engine, and prints what the file lacks."""
-    from training.export.convert import SUFFIXES, convert
-
-    version: Path = given.version
-    name = f"{version.absolute().parent.name}-{version.name}{SUFFIXES[given.to]}"
-    file: Path = given.output or Path(name)
-    print(f"converting {version}: about a minute", flush=True)
-    about = convert(version, given.to, file, second_look=not given.one_look)
-    print(f"made: {file}\nclasses, calibration and so on: {file.with_suffix('.json')}")
-    for part in about["left_out"]:
-        print(f"left out: {part}")
-
-
 def teach(given: argparse.Namespace) -> None:
     """Makes a version of another and new photos, and prints the next command."""
     from training.teaching.teach import STEPS, teach
 
-    photos = _scan_aloud(given)
+    photos = scan_aloud(given)
     version = teach(
         photos,
         given.model,
         given.models,
         typed(),
         given.lost_at_most,
-        _names(given),
+        names_of(given),
         given.steps or STEPS,
     )
-    print(_made(version))
+    print(made(version))
 
 
 def rehearse(given: argparse.Namespace) -> None:
@@ -151,7 +115,7 @@ def evaluate(given: argparse.Namespace) -> None:
         tables,
     )
 
-    photos = _scan_aloud(given)
+    photos = scan_aloud(given)
     figures, answers = evaluate.evaluate(given.model, photos, slices=given.slices)
     print(tables.lines(figures))
     if given.corners:
@@ -180,80 +144,3 @@ def card(given: argparse.Namespace) -> None:
         model_card.put_into(given.into, text)
     else:
         print(text)
-
-
-def typed() -> str:
-    """Returns the command line, for a run's facts and model cards."""
-    return files.shown(shlex.join(["python", "-m", "training", *sys.argv[1:]]))
-
-
-def scan(given: argparse.Namespace) -> list[Photo]:
-    """Reads a folder by `--relabel` and `--skip`, which must name sub-folders that exist."""
-    if given.photos.is_dir():
-        files.require_folders(given.photos, given.skip, "--skip")
-        files.require_folders(given.photos, dict(given.relabel), "--relabel")
-    return dataset.scan(given.photos, dict(given.relabel), given.skip)
-
-
-def _names(given: argparse.Namespace) -> dict[str, Any]:
-    """Reads the file of `--names`, by the same code as the front end."""
-    if not given.names:
-        return {}
-    try:
-        stated: dict[str, Any] = json.loads(given.names.read_bytes())
-        names.parse(stated)
-    except ValueError as error:
-        raise ValueError(f"{given.names}: {error}") from error
-    return stated
-
-
-def _measured_on(given: argparse.Namespace) -> list[Photo]:
-    """Reads the folder by the same `--relabel` and `--skip`, which need not all apply to it."""
-    folder = given.measured_on
-    return dataset.scan(folder, dict(given.relabel), given.skip) if folder else []
-
-
-def _scan_aloud(given: argparse.Namespace) -> list[Photo]:
-    """Does `scan`, and says on the error output which files are no photos of it."""
-    photos = scan(given)
-    for line in files.lines(files.left_out(given.photos, given.skip)):
-        print(line, file=sys.stderr)
-    return photos
-
-
-def _made(version: Path) -> str:
-    next_command = f".venv/bin/python -m serving rollout canary {version.name}"
-    return f"made: {version}\nnext, while `make run` runs: {next_command}"
-
-
-def _exported_before(given: argparse.Namespace) -> Path | None:
-    """Returns the version that the same weights and settings made, if there is one."""
-    settings: dict[str, Any] = {"risk": given.risk, "second_look_chosen": given.second_look is None}
-    if given.second_look is not None:
-        settings["second_look_below"] = given.second_look
-    digest = run_folder.weights_digest(given.folder)
-    if stated := _names(given):
-        settings["names"] = stated
-    same = model_card.find(given.models, {"weights_sha256": digest, **settings})
-    if same and given.measured_on and "other_source" not in model_card.read(same)["measures"]:
-        return None
-    return same
-
-
-def _report(run: Path, version: Path, photos: list[Photo], measured_on: list[Photo]) -> None:
-    """Writes the report into the run's folder and prints the figures of each class."""
-    from training.data.split import split
-    from training.evaluation import evaluate, report, tables
-
-    facts = model_card.read(version)
-    recipe = run_folder.recipe_of(facts)
-    asked = measured_on or split(photos, recipe.seed, recipe.held_out_source)[1]
-    print(f"writing the report: the version's answers to {len(asked):,} photos", flush=True)
-    figures, answers = evaluate.evaluate(version, asked)
-    report.write(run / "report", version, facts, figures, answers, run)
-    print(
-        f"{'photos of --measured-on' if measured_on else 'held-out photos'}:\n"
-        + tables.by_class(figures)
-    )
-    if not measured_on:
-        print("Expect less on photos of other people; `evaluate` measures that.")

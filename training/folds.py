@@ -1,0 +1,161 @@
+"""Nested folds of whole sources: what a recipe reaches on photos of sources that it never saw.
+
+A version that is to be published learns from every source, so none of its photos tells how it does
+on a stranger's. Here each source is left out once. The recipe trains, stops, calibrates, and
+chooses threshold and second look on the photos of the other sources alone, as `fit` and `export` do
+with all of them; only then the version is asked about the photos that were left out.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from training import run_folder
+from training.data.dataset import OTHER, Photo
+from training.data.split import split
+from training.evaluation import model_card, tables
+from training.evaluation.evaluate import Version
+from training.evaluation.measures import Answers, measures, share
+from training.export.version import export
+from training.fit import fit
+from training.progress import say
+from training.recipe import Recipe
+
+RISK = 0.01
+"""The share of wrong answers that `export` tolerates by default."""
+
+
+class Fold(NamedTuple):
+    """What became of the sources that were left out together.
+
+    Attributes:
+        sources: Their names.
+        answers: The answers to their photos, of the version that never saw them.
+        threshold: The probability from which that version is sure.
+        kinds: The kinds of `Other` that it saw.
+    """
+
+    sources: list[str]
+    answers: Answers
+    threshold: float
+    kinds: set[str]
+
+
+def source_folds(photos: list[Photo], count: int) -> list[list[str]]:
+    """Returns the sources in `count` groups, with about as many bills and as many other things.
+
+    Raises:
+        ValueError: There are fewer sources.
+    """
+    bills = Counter(photo.source for photo in photos if photo.label != OTHER)
+    others = Counter(photo.source for photo in photos if photo.label == OTHER)
+    sources = sorted({*bills, *others}, key=lambda name: (-bills[name], -others[name], name))
+    if len(sources) < count:
+        raise ValueError(f"Expected at least {count} sources. Received: {', '.join(sources)}.")
+    folds: list[list[str]] = [[] for _ in range(count)]
+    for name in sources:
+        counted = bills if bills[name] else others
+        min(folds, key=lambda fold: sum(counted[source] for source in fold)).append(name)
+    return folds
+
+
+def run(photos: list[Photo], recipe: Recipe, folder: Path, command: str, count: int) -> list[Fold]:
+    """Trains, exports and asks a version for each fold; one that is in `folder` is asked again.
+
+    Raises:
+        ValueError: Too few sources, or too few photos or classes without those of a fold.
+    """
+    return [
+        _fold(photos, recipe, folder / f"fold-{number}", command, sources)
+        for number, sources in enumerate(source_folds(photos, count), 1)
+    ]
+
+
+def _fold(
+    photos: list[Photo], recipe: Recipe, folder: Path, command: str, sources: Sequence[str]
+) -> Fold:
+    say(f"left out: {', '.join(sources)}")
+    seen, left_out = split(photos, recipe.seed, ",".join(sources))
+    version = folder / "us_bills" / "1"
+    if not version.is_dir():
+        begun = (folder / run_folder.STATE).is_file()
+        fit(seen, recipe, folder, command, resume=begun)
+        version = export(folder, seen, [], version.parent, RISK, None)
+    # Copies of photos that were left out are not among those seen, and are no strangers' either.
+    strangers = [photo for photo in left_out if photo.source in sources]
+    answers = Version(version).ask(strangers)
+    threshold = float(model_card.read(version)["threshold"])
+    return Fold(list(sources), answers, threshold, {photo.kind for photo in seen})
+
+
+def figures(folds: list[Fold]) -> dict[str, Any]:
+    """Returns the measures of each fold and of all together, ready for JSON.
+
+    `withheld` is how many pictures of kinds that the version never saw are taken for money.
+    """
+    return {
+        "folds": [
+            {
+                "sources": fold.sources,
+                "threshold": fold.threshold,
+                "withheld": _withheld([fold]),
+                **measures(fold.answers),
+            }
+            for fold in folds
+        ],
+        "all": {"withheld": _withheld(folds), **measures(_joined(folds))},
+    }
+
+
+def _joined(folds: list[Fold]) -> Answers:
+    answers = [fold.answers for fold in folds]
+    return Answers(
+        photos=[photo for one in answers for photo in one.photos],
+        said=[said for one in answers for said in one.said],
+        confidence=np.concatenate([one.confidence for one in answers]),
+        accepted=np.concatenate([one.accepted for one in answers]),
+        probabilities=np.concatenate([one.probabilities for one in answers]),
+    )
+
+
+def _withheld(folds: list[Fold]) -> dict[str, Any]:
+    return share(
+        np.array(
+            [
+                bool(sure) and said != OTHER
+                for fold in folds
+                for photo, said, sure in zip(
+                    fold.answers.photos, fold.answers.said, fold.answers.accepted, strict=True
+                )
+                if photo.label == OTHER and photo.kind and photo.kind not in fold.kinds
+            ],
+            dtype=bool,
+        )
+    )
+
+
+def markdown(found: dict[str, Any]) -> str:
+    """Returns the figures as a page: all folds together, then each."""
+    whole = found["all"]
+    bound = whole["wrong_among_sure"]
+    parts = [
+        "# The recipe on sources that it never saw\n",
+        tables.table(_rows(whole), "all folds together"),
+        f"\nOf {bound['of']:,} sure answers {bound['count']} are wrong: with 99 % confidence at"
+        f" most {100 * bound['at_most']:.2f} % of such answers.",
+    ]
+    for fold in found["folds"]:
+        title = f"without {', '.join(fold['sources'])}"
+        parts += [
+            f"\nSure from a probability of {fold['threshold']:.3f}:\n",
+            tables.table(_rows(fold), title),
+        ]
+    return "\n".join(parts) + "\n"
+
+
+def _rows(figures: dict[str, Any]) -> dict[str, Any]:
+    rows = {says: figures[name] for name, says in tables.MEASURES.items()}
+    return {**rows, "other things of kinds that it never saw, taken for money": figures["withheld"]}
