@@ -12,7 +12,7 @@ import tensorflow as tf
 from serving.rollout.checks.check import check
 from serving.wire.messages_pb2 import PredictionLog
 from tests import specimen
-from tests.training.conftest import CLASSES
+from tests.training.conftest import CLASSES, TINY_RECIPE
 from training import fit
 from training.__main__ import main
 from training.data import dataset
@@ -144,6 +144,7 @@ def test_a_version_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["7", "8"]
 
 
+@pytest.mark.usefixtures("tiny_backbone")
 def test_unreadable_files_among_the_photos_do_not_stop_the_export(
     drawn_photos: Path, tmp_path: Path
 ) -> None:
@@ -155,8 +156,7 @@ def test_unreadable_files_among_the_photos_do_not_stop_the_export(
     _, held_out = split(dataset.scan(photos, {}, []), seed=1)
     assert any(photo.source == "broken" for photo in held_out)
     run = ["--run", str(tmp_path / "run")]
-    recipe = ["--weights", "none", "--head-views", "4", "--views", "4", "--batch", "4"]
-    assert main(["fit", str(photos), *run, *recipe, "--top-layers", "1"]) == 0
+    assert main(["fit", str(photos), *run, *TINY_RECIPE]) == 0
     assert main(["export", str(photos), *run, "--models", str(tmp_path / "models")]) == 0
     assert (tmp_path / "models" / "1" / "saved_model.pb").is_file()
 
