@@ -68,8 +68,8 @@ def fit(
         _require_same(run, recipe, photos)
     else:
         facts = _facts(command, recipe, photos, held_out) | {"detector_from": detector_from}
-        run_folder.begin(run, facts)
-        run_folder.begin(run / DETECTOR, facts)
+        for folder in (run, run / DETECTOR, run / READER):
+            run_folder.begin(folder, facts)
         contact_sheet(stock, recipe.seed).save(run / SCENES)
     _fit_detector(detector, stock, judges, recipe, run / DETECTOR)
     _fit_reader(stock, recipe, finding.finder(_trained(run)), run / READER)
@@ -162,7 +162,6 @@ def _fit_reader(stock: Stock, recipe: CountRecipe, find: finding.Finder, run: Pa
     told = Before(before, card["classes"], card["temperature"])
     lessons = Lessons(told, new, kept, card["classes"], steps, recipe.seed, _NEW_SHARE)
     learn(after, lessons, "stage 2", recipe.reader_rate)
-    run.mkdir(exist_ok=True)
     after.whole.save_weights(run / WEIGHTS)
 
 

@@ -82,8 +82,12 @@ def test_a_run_is_not_continued_with_another_recipe(
 def test_a_run_that_goes_on_from_another_one_names_it(
     photos: Path, run: Path, tmp_path: Path
 ) -> None:
+    of_another = tmp_path / "next" / "reader" / "classifier.weights.h5"
+    of_another.parent.mkdir(parents=True)
+    of_another.write_text("of an earlier run in this folder")
     command = ["fit-count", str(photos), "--run", str(tmp_path / "next"), *FIT]
     assert main([*command, "--start", str(run)]) == 0
+    assert of_another.stat().st_size > 1_000_000, "a new run replaces the reader too"
     before = json.loads((tmp_path / "next" / "run.json").read_text())["detector_from"]
     assert before["recipe"]["scenes"] == 16
     assert before["weights_sha256"]
