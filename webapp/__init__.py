@@ -1,7 +1,7 @@
 """The front end: takes a photo of a bill, asks the model server, shows the answer.
 
-Start with `app`, which puts it together, then follow `views.api`: `views` (HTTP), `inference` (the
-model's answers), `imaging` (bytes to a tensor), each importing only what stands behind it.
+Start with `app`, which assembles the application, then follow `views.api`: `views` (HTTP) imports
+`inference` (model answers), which imports `imaging` (bytes to a tensor), never the reverse.
 `telemetry` and `runtime` are for operators. Never imports TensorFlow.
 """
 
@@ -18,19 +18,19 @@ __all__ = ["create_app"]
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """Builds the front end, as `flask --app webapp run` does.
+    """Build the front end; `flask --app webapp run` calls this function.
 
     Args:
-        settings: By default those of the environment, see `webapp.settings`.
+        settings: Defaults to the settings of the environment, see `webapp.settings`.
 
     Returns:
-        The application of `webapp.app.create_app`.
+        The application that `webapp.app.create_app` builds.
 
     Raises:
-        BadSetting: An environment variable has a value that is none.
+        BadSetting: An environment variable has an invalid value.
     """
-    # Here and not above: the processes that decode pictures import this package, and neither need
-    # Flask nor should have it in memory.
+    # Imported here, not above: the decoding processes import this package, and neither need Flask
+    # nor should have it in memory.
     from webapp.app import create_app as build
     from webapp.settings import Settings
 

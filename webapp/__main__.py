@@ -1,4 +1,4 @@
-"""`python -m webapp` serves the front end; `python -m webapp classify photo.jpg` asks from here."""
+"""`python -m webapp` serves the front end; `python -m webapp classify photo.jpg` reads a photo."""
 
 import argparse
 import os
@@ -13,9 +13,9 @@ from webapp.telemetry import logs
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Read the settings, then serve until told to stop, or answer about the named photos."""
+    """Read the settings, then serve until stopped, or classify the named photos."""
     options = _parser().parse_args(arguments)
-    # Of odd photos Pillow warns at length; the caller is told, the log need not be.
+    # Pillow logs long warnings about unusual photos; the reply reports any error to the client.
     warnings.filterwarnings("ignore", module="PIL")
     try:
         settings = Settings.from_env()
@@ -41,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _check_address(settings: Settings) -> None:
-    # Gunicorn itself would try five times, a second apart, and name no variable.
+    # Gunicorn would retry five times, a second apart, and its error would name no variable.
     host, port = settings.host, settings.web_port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -57,7 +57,7 @@ def _check_address(settings: Settings) -> None:
 def _reason(error: OSError | TypeError) -> str:
     if isinstance(error, TypeError):
         return str(error)
-    # A name that cannot be looked up has a number of its own kind, and the address behind it.
+    # A failed name lookup has a negative errno, and its message ends with the address.
     number = error.errno or 0
     return os.strerror(number) if number >= 0 else str(error.strerror).partition(" (while")[0]
 

@@ -1,4 +1,4 @@
-"""The application factory: what the front end is made of, in one place."""
+"""The application factory, which assembles the parts of the front end."""
 
 from collections.abc import Callable
 from functools import partial
@@ -22,33 +22,33 @@ from webapp.views import api, feedback, headers, health, pages, problems
 
 class _App(Flask):
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        # None of ours is a coroutine; Flask would look at half a dozen of them for each request.
+        # No function here is a coroutine; Flask would check half a dozen of them for each request.
         return func
 
 
 def create_app(settings: Settings) -> Flask:
     """Build the front end.
 
-    Connecting is lazy: the application starts, and says so on `/livez`, while the model server
-    is still away. Call it in the process that serves, since gRPC does not survive a fork.
+    Connecting is lazy: the application starts, and reports so on `/livez`, while the model server
+    is still down. Call this function in the process that serves: gRPC does not survive a fork.
 
     Args:
         settings: Usually `Settings.from_env()`.
 
     Returns:
         A WSGI application. Its `extensions` hold `settings`, `model_server` (the client),
-        `classifier`, `names` (what versions say of their classes), `metrics`, `places` (for photo
-        requests, with a queue before them), `admission` (which of them are refused), `budget` (how
-        many more bytes may come in), `traffic` (the share of a version on trial), `feedback`
-        (the folder of photos that come back, or None), `feedback_rate` (how many a client may) and
-        `spans` (of OpenTelemetry, or None).
+        `classifier`, `names` (the class names of each version), `metrics`, `places` (slots for
+        photo requests, with a queue), `admission` (refuses photo requests under load), `budget`
+        (the memory for request bodies), `traffic` (the traffic split of canaries), `feedback` (the
+        folder of feedback photos, or None), `feedback_rate` (the feedback limit of a client) and
+        `spans` (OpenTelemetry spans, or None).
     """
     app = _App(__name__)
-    # Else an address with `//` would be led to the same one without, on the host of the request's
-    # own header.
+    # Otherwise an address with `//` would be redirected to the address with a single slash, on the
+    # host that the request's `Host` header names.
     app.url_map.merge_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = settings.max_bytes
-    # Probabilities are sent most likely first.
+    # Replies list probabilities in descending order.
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["settings"] = settings
     app.extensions["model_server"] = connect_to(settings)
@@ -59,7 +59,7 @@ def create_app(settings: Settings) -> Flask:
     counts: Metrics = app.extensions["metrics"]
     model = Model(settings, app.extensions["model_server"], _calls(counts, settings.model_name))
     if settings.proxies:
-        # Without it the client's address and scheme would be those of the last proxy.
+        # Without it Flask would take the last proxy's address and scheme for the client's.
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies
         )

@@ -1,4 +1,4 @@
-"""`python -m webapp classify photo.jpg ...`: the same answers in a terminal."""
+"""`python -m webapp classify photo.jpg ...`: the answers of the front end, in a terminal."""
 
 import argparse
 import json
@@ -21,7 +21,7 @@ _UNSURE = "not sure"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what the command takes."""
+    """Add the arguments of the command to its parser."""
     parser.description = "Ask the model server what the bills on photos are worth."
     parser.epilog = "Exit status: 0 all read, 1 a file could not be read, 2 no model server."
     parser.add_argument("photos", nargs="+", type=Path, metavar="photo", help="a picture file")
@@ -33,10 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
-    """Print an answer for each photo, in order, as soon as it is there.
+    """Print an answer for each photo, in order, as soon as the answer arrives.
 
     Returns:
-        The exit status: 0, or 1 where a file could not be read, or 2 without a model server.
+        The exit status: 0, or 1 if a file could not be read, or 2 without a model server.
     """
     label = options.label or (None if options.version is not None else settings.model_label or None)
     query = PredictionRequest(options.version, label, count=not options.no_count)
@@ -82,7 +82,7 @@ def _row(line: dict[str, Any]) -> str:
 
 
 def _several(line: dict[str, Any]) -> str:
-    """What is to be said beside the answer where there are several bills."""
+    """Return the text about several bills that follows the answer; empty for fewer than two."""
     values = [_dollars(int(bill["class"])) for bill in line.get("bills", ())]
     if len(values) < 2:
         return ""

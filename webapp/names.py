@@ -1,11 +1,11 @@
-"""What a class is worth, and how it is shown and said.
+"""The value of each class, and the words for it.
 
-Most names speak for themselves: `20` is 20 dollars, so is `20-2026` (a second design of it),
+Most labels are self-explanatory: `20` is 20 dollars, so is `20-2026` (a second design of it),
 `Other` is none of the others, and `mug` is a mug. A version may state more in its model card:
 
     "names": {"ten-new": {"value": 10}, "mug": {"en": "a mug", "es": "una taza"}}
 
-The training writes that, and the front end reads it, so that no client holds a list of classes.
+The training writes `names`, and the front end reads it, so that no client needs a list of classes.
 """
 
 import re
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 OTHER = "Other"
-"""The class of all that is none of the others."""
+"""The class of everything that belongs to none of the other classes."""
 
 _NUMBER = re.compile(r"(\d{1,9})(-.*)?", re.ASCII | re.DOTALL)
 _LANGUAGE = re.compile(r"[a-z]{2,3}", re.ASCII)
@@ -27,9 +27,9 @@ class Name:
     """One class.
 
     Attributes:
-        label: As the model and the API name it.
-        value: Dollars; None where it is no money.
-        spoken: Its words by language, such as `en`; without those it is said by value or label.
+        label: The name of the class in the model and the API.
+        value: Dollars; None for a class that is not money.
+        spoken: Its words by language, such as `en`; a language without words uses value or label.
     """
 
     label: str
@@ -37,7 +37,7 @@ class Name:
     spoken: Mapping[str, str] = field(default_factory=dict)
 
     def amount(self) -> str:
-        """The value as text, such as `20` or `0.25`; empty for None."""
+        """Return the value as text, such as `20` or `0.25`; empty for None."""
         return "" if self.value is None else f"{self.value:.10g}"
 
 
@@ -46,21 +46,21 @@ class Names:
     """The classes of one version.
 
     Attributes:
-        stated: What its model card says beyond the labels, by label.
+        stated: The classes that the model card describes, by label.
     """
 
     stated: Mapping[str, Name] = field(default_factory=dict)
 
     def of(self, label: str) -> Name:
-        """What there is to know about a class, whether or not anything was stated."""
+        """Return the name of a class; the label alone defines it if the card does not list it."""
         return self.stated.get(label) or Name(label, _value_of(label))
 
 
 def parse(document: Any) -> Names:
-    """Read what a model card has under `names`.
+    """Read the member `names` of a model card.
 
     Raises:
-        ValueError: It has another form; says which class, what was expected and what came.
+        ValueError: It has a wrong form; names the class, the expected and the received value.
     """
     if not isinstance(document, dict):
         raise ValueError(f"Expected an object of classes. Received {document!r:.60}.")
@@ -95,6 +95,6 @@ def _require_words(label: str, language: str, text: Any) -> None:
 
 
 def _value_of(label: str) -> int | None:
-    """The dollars that a label says by itself."""
+    """Return the dollars of a label such as `20` or `20-2026`, or None."""
     number = _NUMBER.fullmatch(label)
     return int(number[1]) or None if number else None

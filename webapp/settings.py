@@ -1,4 +1,4 @@
-"""Everything about the front end that can be set, each by one environment variable."""
+"""The settings of the front end, each set by one environment variable."""
 
 import importlib.util
 import os
@@ -9,15 +9,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 PREFIX = "US_BILLS_"
-# gRPC takes several servers by number only; by name one name stands for all of them.
+# gRPC accepts several servers only as IP addresses; a single name can resolve to all of them.
 _SEVERAL_SERVERS = re.compile(r"grpcs?://\d+(\.\d+){3}:\d+(,\d+(\.\d+){3}:\d+)+")
-# gRPC has no usual port. A name has labels of at most 63 letters each (RFC 1035).
+# gRPC has no default port. A host name has labels of at most 63 letters each (RFC 1035).
 _HOST = r"(\[[\w:.%]+\]|[\w-]{1,63}(\.[\w-]{1,63})*\.?)"
 _ONE_SERVER = re.compile(
     rf"(grpcs?://{_HOST}:\d{{1,5}}|https?://{_HOST}(:\d{{1,5}})?)/?", re.ASCII | re.IGNORECASE
 )
-# Prometheus's own variable, set by the server for its processes and read as its library is
-# imported: the folder where they share their counts. Named here, where nothing imports that.
+# Variable of prometheus_client: the folder where processes share their counts. The server sets it,
+# and the library reads it when imported. Defined here because this module does not import it.
 COUNTS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 
@@ -65,7 +65,7 @@ def _origins(value: str) -> str:
 
 def _server_url(value: str) -> str:
     try:
-        # `urlsplit` raises where the port is none, or the address in brackets.
+        # `urlsplit` raises for an invalid port, or for an invalid address in brackets.
         one = _ONE_SERVER.fullmatch(value) and urlsplit(value).port != 0
     except ValueError:
         one = False
@@ -100,7 +100,7 @@ def _setting(default: Any, parse: Callable[[str], Any], meaning: str) -> Any:
 
 @dataclass(frozen=True)
 class Settings:
-    """The table of settings: names, defaults, what is accepted and what each is for."""
+    """The table of settings: names, defaults, accepted values and meanings."""
 
     host: str = _setting("127.0.0.1", _name, "address the front end listens on")
     web_port: int = _setting(5000, _whole_number(1, 65535), "port the front end listens on")
@@ -196,7 +196,7 @@ class Settings:
         """Read the settings from environment variables; one that is not set keeps its default.
 
         Raises:
-            BadSetting: Names the variable, the values that are allowed and the value it has.
+            BadSetting: Names the variable, the allowed values and the received value.
         """
         given = {f.name: f for f in fields(cls) if variable(f.name) in environ}
         made = cls(**{name: _parse(name, f.metadata, environ) for name, f in given.items()})
@@ -217,12 +217,12 @@ def _require_certificates_to_fit(settings: Settings) -> None:
 
 
 def variable(name: str) -> str:
-    """The environment variable of a setting: `web_port` is `US_BILLS_WEB_PORT`."""
+    """Return the environment variable of a setting: `web_port` is `US_BILLS_WEB_PORT`."""
     return PREFIX + name.upper()
 
 
 def describe() -> str:
-    """The table of settings as text, one line each: variable, default, meaning."""
+    """Return the table of settings as text, one line each: variable, default, meaning."""
     return "\n".join(
         f"  {variable(f.name):<22} {f.default!s:<22} {f.metadata['meaning']}"
         for f in fields(Settings)

@@ -8,10 +8,10 @@ Around = Callable[[str], AbstractContextManager[None]]
 
 
 class Timings:
-    """Seconds by stage of one request; a stage that is entered again adds up.
+    """Seconds by stage of one request; a stage that is entered again adds to its seconds.
 
     Args:
-        around: Entered with each stage's name, as for the spans of a trace.
+        around: Makes a context that surrounds the named stage, such as a span of a trace.
     """
 
     def __init__(self, around: Around | None = None) -> None:
@@ -20,7 +20,7 @@ class Timings:
 
     @contextmanager
     def time(self, stage: str) -> Iterator[None]:
-        """Add the time spent within the `with` block, also where it fails."""
+        """Add the time spent within the `with` block, also if the block fails."""
         started = time.perf_counter()
         try:
             with self._around(stage) if self._around else nullcontext():
@@ -30,14 +30,14 @@ class Timings:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + elapsed
 
     def move(self, source: str, target: str, seconds: float) -> None:
-        """Count some of what was spent in one stage as spent in another."""
+        """Move some seconds from one stage to another."""
         self.seconds[source] -= seconds
         self.seconds[target] = self.seconds.get(target, 0.0) + seconds
 
     def milliseconds(self) -> dict[str, float]:
-        """Stage to milliseconds, for people and logs."""
+        """Return the milliseconds by stage, for people and logs."""
         return {stage: round(1000 * seconds, 1) for stage, seconds in self.seconds.items()}
 
     def server_timing(self) -> str:
-        """The value of a `Server-Timing` header, which browsers show beside the request."""
+        """Return the value of a `Server-Timing` header, which browsers show with the request."""
         return ", ".join(f"{stage};dur={ms}" for stage, ms in self.milliseconds().items())

@@ -1,8 +1,8 @@
-"""A queue before a few resources: next is the client that has used them least of late.
+"""A queue for a few resources: the client that has used them least recently gets the next one.
 
 Least attained service (M. Nuyens, A. Wierman: The foreground-background queue, a survey, 2008),
-with clients in the place of jobs: it needs no knowledge of how long a job takes, and serves clients
-of small jobs before those of large ones.
+with clients in the place of jobs: the queue need not know how long a job takes, and serves clients
+with small jobs before clients with large ones.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import Generic, TypeVar
 _T = TypeVar("_T")
 
 HALF_LIFE = 20.0
-"""Seconds after which half of what a client has had is forgotten."""
+"""Seconds after which the recorded service of a client has halved."""
 MOST_CLIENTS = 10_000
 
 
 class ServiceTimes:
-    """Seconds of service that each client has had of late; safe to use from many threads."""
+    """Seconds of recent service of each client; safe to use from many threads."""
 
     def __init__(self, most: int = MOST_CLIENTS) -> None:
         self._most = most
@@ -28,12 +28,12 @@ class ServiceTimes:
         self._lock = threading.Lock()
 
     def of(self, client: str) -> float:
-        """The seconds of a client, halved every `HALF_LIFE`."""
+        """Return the seconds of a client, halved every `HALF_LIFE`."""
         seconds, since = self._attained.get(client, (0.0, 0.0))
         return seconds * 0.5 ** ((time.monotonic() - since) / HALF_LIFE) if seconds else 0.0
 
     def add(self, client: str, seconds: float) -> None:
-        """Count service; with too many clients the one served longest ago is forgotten."""
+        """Add service; with too many clients, forget the client that was served longest ago."""
         with self._lock:
             self._attained[client] = (self.of(client) + seconds, time.monotonic())
             self._attained.move_to_end(client)
@@ -42,16 +42,16 @@ class ServiceTimes:
 
 
 class QueueFull(Exception):
-    """The queue is full of clients that have had less service."""
+    """The queue is full of requests whose clients have had less service."""
 
 
 class FairQueue(Generic[_T]):
     """Resources that are lent, one to a request, and the queue of requests that wait for one.
 
     Args:
-        resources: Those that are free; the one used last is lent first.
-        service: The service that the clients have had.
-        longest: Requests that may wait; beyond, that of the client with most service is refused.
+        resources: The free resources; the one used last is lent first.
+        service: The service that each client has had.
+        longest: Most requests that may wait; beyond, the client with most service is refused.
     """
 
     def __init__(self, resources: list[_T], service: ServiceTimes, longest: int) -> None:
@@ -65,17 +65,17 @@ class FairQueue(Generic[_T]):
         """Wait for a resource.
 
         Raises:
-            TimeoutError: None became free in time.
+            TimeoutError: No resource became free in time.
             QueueFull: Too many requests wait whose clients have had less service.
         """
         with self._lock:
-            # Where one is free no request waits.
+            # While a resource is free, no request waits.
             if self._free:
                 return self._free.pop()
             waiting = _Waiting[_T](client)
             self._queue.append(waiting)
             if len(self._queue) > self._longest:
-                # Of equal ones the latest.
+                # Among clients with equal service, the latest request is refused.
                 most = max(reversed(self._queue), key=self._service_of)
                 self._queue.remove(most)
                 most.turn.set()
@@ -83,7 +83,7 @@ class FairQueue(Generic[_T]):
         return self._leave(waiting)
 
     def release(self, resource: _T) -> None:
-        """Lend the resource to the next request, or keep it."""
+        """Lend the resource to the next request, or mark it free."""
         with self._lock:
             if not self._queue:
                 self._free.append(resource)
@@ -95,7 +95,7 @@ class FairQueue(Generic[_T]):
 
     def _leave(self, waiting: _Waiting[_T]) -> _T:
         with self._lock:
-            # The turn may have come after all, just behind the time-out.
+            # A resource may have been lent just after the timeout.
             if waiting.lent is not None:
                 return waiting.lent
             if waiting.turn.is_set():

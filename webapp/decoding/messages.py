@@ -1,7 +1,7 @@
 """Messages between the front end and a decoding process: fixed layouts with checked lengths.
 
 Nothing here is unpickled: a process that a hostile picture has taken over can send a wrong picture
-or a wrong sentence, and no code. Every message from it is bounded, and read within a time limit.
+or a wrong sentence, but no code. Its messages are bounded in size, and read within a time limit.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ from webapp.imaging.preprocessing import COUNT_SIZE, IMAGE_SIZE
 PIXELS = IMAGE_SIZE * IMAGE_SIZE * 3
 """Bytes of a decoded picture."""
 COUNT_PIXELS = COUNT_SIZE * COUNT_SIZE * 3
-"""Bytes of a decoded picture as the counter takes it."""
+"""Bytes of a decoded picture in the counter's format."""
 LARGEST_REPLY = 4_000_000
-"""Bytes of a reply; a small copy of 480 pixels takes some 50,000."""
+"""Most bytes of a reply; a small copy of 480 pixels takes some 50,000."""
 
 # Bytes of the file; longest side of the small copy; two bounds on seconds of processor time;
-# whether it is for the counter too.
+# whether the counter needs the picture too.
 _REQUEST = struct.Struct("<QIdd?")
-# Kind; bytes that follow.
+# Kind of the reply; number of bytes that follow.
 _REPLY = struct.Struct("<BI")
-# Seconds of preprocessing; width and height of the picture; bytes for the counter.
+# Seconds of preprocessing; width and height of the picture; number of bytes for the counter.
 _PHOTO = struct.Struct("<dIII")
 _KINDS = (BadImage, NotAnImage, DamagedImage, TooManyPixels, TooCostly, UnsupportedImage)
 _LONGEST_SENTENCE = 1000
 
 
 class BrokenReply(Exception):
-    """The other process has sent something that is not in the protocol."""
+    """The decoding process has sent a message that violates the protocol."""
 
 
 class _Reply(IntEnum):
@@ -53,7 +53,7 @@ class _Reply(IntEnum):
 
 
 class Costly(Exception):
-    """The picture would cost more than this process is for."""
+    """Decoding the picture would exceed the limits of this process."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,9 @@ class Request:
     Attributes:
         data: A whole file.
         side: Longest side in pixels of the small copy; 0 for none.
-        most_estimated: Seconds of processor time that it may take by the estimate.
-        most_seconds: Seconds of processor time after which the process is ended.
-        for_counter: Whether the counter will be asked about it.
+        most_estimated: Most seconds of processor time that the estimate may give.
+        most_seconds: Seconds of processor time after which the process is killed.
+        for_counter: Whether the counter needs the picture too.
     """
 
     data: bytes
@@ -77,15 +77,14 @@ class Request:
 
 @dataclass(frozen=True)
 class DecodedPhoto:
-    """What is left of a picture once it is decoded.
+    """The result of decoding a picture.
 
     Attributes:
-        pixels: The bytes of uint8 `[224, 224, 3]`, as the model takes it.
-        small: A JPEG of the upright picture made small, where one was asked for.
+        pixels: The bytes of the model's input, uint8 `[224, 224, 3]`.
+        small: A JPEG with a small copy of the upright picture, if it was requested.
         preprocessing: Seconds that were spent after decoding.
         size: Width and height of the upright picture as it was decoded.
-        square: The bytes of uint8 `[448, 448, 3]`, as the counter takes it, where that was asked
-            for.
+        square: The bytes of the counter's input, uint8 `[448, 448, 3]`, if they were requested.
     """
 
     pixels: bytes
@@ -96,7 +95,7 @@ class DecodedPhoto:
 
 
 def send_request(connection: socket.socket, request: Request) -> None:
-    """Hand a picture to the decoding process."""
+    """Send a picture to the decoding process."""
     bounds = (request.most_estimated, request.most_seconds)
     connection.sendall(_REQUEST.pack(len(request.data), request.side, *bounds, request.for_counter))
     connection.sendall(request.data)
@@ -106,14 +105,14 @@ def receive_request(connection: socket.socket) -> Request:
     """Wait for the next picture, in the decoding process.
 
     Raises:
-        EOFError: The front end is gone.
+        EOFError: The front end has closed the connection.
     """
     size, side, *rest = _REQUEST.unpack(_receive_all(connection, _REQUEST.size))
     return Request(_receive_all(connection, size), side, *rest)
 
 
 def send_ready(connection: socket.socket, lacking: str) -> None:
-    """Say that the process has started, and which part of its confinement is lacking, if any."""
+    """Report that the process has started, and which part of its confinement is missing, if any."""
     _send(connection, _Reply.READY, lacking.encode()[:_LONGEST_SENTENCE])
 
 
@@ -125,7 +124,7 @@ def send_photo(connection: socket.socket, photo: DecodedPhoto) -> None:
 
 
 def send_error(connection: socket.socket, error: BadImage | Costly) -> None:
-    """Send what is wrong with the picture."""
+    """Send the reason why the picture was not decoded."""
     if isinstance(error, Costly):
         return _send(connection, _Reply.COSTLY, b"")
     kind = bytes([_KINDS.index(type(error))])
@@ -133,12 +132,12 @@ def send_error(connection: socket.socket, error: BadImage | Costly) -> None:
 
 
 def receive_ready(connection: socket.socket, until: float) -> str:
-    """Wait for the process to start; returns what its confinement lacks.
+    """Wait for the process to start; return which part of its confinement is missing.
 
     Raises:
         TimeoutError: It has not started by `until`, on the clock of `time.monotonic`.
         EOFError, OSError: It has ended.
-        BrokenReply: It says something else.
+        BrokenReply: It has sent a different message.
     """
     kind, body = _receive_reply(connection, until)
     if kind != _Reply.READY:
@@ -150,11 +149,11 @@ def receive_photo(connection: socket.socket, until: float) -> DecodedPhoto:
     """Wait for the answer about a picture.
 
     Raises:
-        BadImage: What the process has found wrong with it.
-        Costly: It belongs into the slow lane.
+        BadImage: The problem that the process has found in the picture.
+        Costly: The picture exceeds the limits of the process.
         TimeoutError: There is no whole answer by `until`, on the clock of `time.monotonic`.
         EOFError, OSError: The process has ended.
-        BrokenReply: The answer is none.
+        BrokenReply: The answer violates the protocol.
     """
     kind, body = _receive_reply(connection, until)
     if kind == _Reply.PHOTO:
@@ -176,7 +175,7 @@ def _photo(body: bytes) -> DecodedPhoto:
         raise BrokenReply(f"a picture of {len(body)} bytes, {square} of them for the counter")
     if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
         raise BrokenReply(f"a picture of {width} x {height} pixels")
-    # A number that is none would be told to clients as JSON.
+    # NaN or infinity would otherwise reach clients in the JSON of the reply.
     seconds = seconds if 0 <= seconds < 3600 else 0.0
     pixels, counted = body[_PHOTO.size : middle], body[middle:end] or None
     return DecodedPhoto(pixels, body[end:] or None, seconds, (width, height), counted)
@@ -194,7 +193,7 @@ def _receive_reply(connection: socket.socket, until: float) -> tuple[int, bytes]
 
 
 def _receive_all(connection: socket.socket, size: int, until: float | None = None) -> bytes:
-    # One allocation of the right size where all comes at once, as it does without a time limit.
+    # One allocation of the right size if all bytes arrive together, as without a time limit.
     pieces = []
     while size:
         if until is not None:

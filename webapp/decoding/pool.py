@@ -1,9 +1,9 @@
 """The decoding processes of a front end: two for quick pictures, and one for slow ones.
 
-A picture is slow by the estimate of `webapp.imaging.cost`, or where it outlasts the processor time
-of a quick one. Slow ones are decoded one at a time, by a process that stands back behind all others
-of the machine, so they take neither the memory nor the processor of the quick ones. In both queues
-the client that has had the least decoding of late is next (`webapp.decoding.fair_queue`).
+A picture is slow if the estimate of `webapp.imaging.cost` says so, or if it exceeds the processor
+time of a quick one. Slow pictures are decoded one at a time by a process of lower priority, so they
+take neither memory nor processor time from quick ones. In both queues the client with the least
+recent decoding time is next (`webapp.decoding.fair_queue`).
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from webapp.timings import Timings
 __all__ = ["SLOWEST", "Busy", "Client", "DecodePool", "Place", "TooSlow", "Wanted", "decoders"]
 
 SLOWEST = 5.0
-"""Seconds by the clock that one picture may be decoded, all tries together."""
+"""Seconds of wall-clock time for decoding one picture, all attempts together."""
 
-# 50 megapixels of WebP reserve 0.4 GB before their size is known, and take 0.9 GB.
+# A WebP of 50 megapixels reserves 0.4 GB before its size is known, and takes 0.9 GB.
 QUICK = Limits(memory=700_000_000, niceness=0, most_estimated=0.15, most_seconds=0.6)
-# The clock bounds a slow one; its processor time, of several threads for HEIC, would end it before.
+# Wall-clock time bounds slow pictures: HEIC uses processor time in several threads simultaneously.
 SLOW = Limits(memory=1_200_000_000, niceness=10, most_estimated=6.0, most_seconds=4 * SLOWEST)
 _QUICK_COUNT, _LONGEST_QUICK = 2, 256
-# A full queue of the slowest that are answered is over before the last of it would be too late.
+# A full queue of the slowest accepted pictures is decoded before its last request is too late.
 _SLOW_COUNT, _LONGEST_SLOW = 1, 16
-# What is left of 1.0 after a minute, see HALF_LIFE.
+# The remainder of 1.0 after a minute, see HALF_LIFE.
 _FORGOTTEN = 0.125
 _START_SECONDS = 2.0
 _ONE_PIXEL = b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;"
-# By what a sender cannot change: behind these bytes, or before `ftyp`, are sizes.
+# Only bytes that a sender cannot vary: the bytes after these, or before `ftyp`, are sizes.
 _FORMATS = re.compile(
     rb"(?P<JPEG>\xff\xd8)|(?P<PNG>\x89PNG)|(?P<GIF>GIF8)|(?P<BMP>BM)|(?P<TIFF>II|MM)|(?P<WEBP>RIFF)"
     rb"|(?P<AVIF>.{4}ftypavi)|(?P<HEIF>.{4}ftyp)",
@@ -44,16 +44,16 @@ _FORMATS = re.compile(
 
 
 class Place:
-    """One of the places of requests that are answered at once; this one is always free."""
+    """A place of a request among those answered simultaneously; this default is always free."""
 
     def release(self) -> None:
-        """Leave the place to others, if it is held."""
+        """Release the place, if it is held."""
 
     def acquire(self, deadline: float) -> None:
         """Take the place again, if it was released.
 
         Args:
-            deadline: How long to wait, on the clock of `time.monotonic`.
+            deadline: When to stop waiting, on the clock of `time.monotonic`.
         """
 
 
@@ -62,8 +62,8 @@ class Client:
     """The client that sent a picture.
 
     Attributes:
-        name: Its address or network; all without one count as one client.
-        place: Held while its pictures are quick, released while one is slow.
+        name: Its address or network; all clients without one count as one client.
+        place: Held while the client's pictures are quick, released while one is slow.
     """
 
     name: str = ""
@@ -83,7 +83,7 @@ class DecodePool:
         self._has_decoded = False
 
     def start(self) -> None:
-        """Start processes now, so that the first picture need not wait for them."""
+        """Start the quick processes now, so that the first picture need not wait for them."""
         for process in self._quick:
             process.start()
 
@@ -102,7 +102,7 @@ class DecodePool:
         self._has_decoded = True
 
     def pids(self) -> list[int]:
-        """The numbers of the processes that there are."""
+        """Return the process ids of the running processes."""
         return [each.pid for each in (*self._quick, *self._slow) if each.pid]
 
     def decode(
@@ -113,7 +113,7 @@ class DecodePool:
         timings: Timings,
         client: Client = Client(),
     ) -> DecodedPhoto:
-        """Decode one picture for the classifier, and for whatever else is wanted.
+        """Decode one picture for the classifier, with the additional outputs in `wanted`.
 
         Args:
             data: A whole file.
@@ -123,14 +123,14 @@ class DecodePool:
             client: The sender of the picture.
 
         Raises:
-            Exception: What `acquire` of the client's place raises.
-            BadImage: The file is no picture, or one that its decoder did not survive.
+            Exception: Any error that `acquire` of the client's place raises.
+            BadImage: The file is not a picture, or it crashed its decoder.
             Busy: No process became free in time.
             TooSlow: The deadline has passed, or decoding took more than `SLOWEST` seconds and its
-                process was ended.
+                process was killed.
         """
         task = _Task(data, wanted, deadline, timings, client, time_left=SLOWEST)
-        # Not within the `try`: a picture that was never begun says nothing about its kind.
+        # Outside of the `try`: a picture whose decoding never began is not an overrun of its kind.
         task.require_time()
         if self._overruns.of(task.kind) < _FORGOTTEN:
             client.place.acquire(deadline)
@@ -160,7 +160,7 @@ class DecodePool:
         started = time.monotonic()
         seconds = task.time_left
         if queue is self._slow_queue:
-            # Others wait for this process longer than a new one takes to start.
+            # A late picture would block the queue for longer than a new process takes to start.
             seconds = min(seconds, task.deadline - started)
         try:
             with task.timings.time("decode"):
@@ -186,12 +186,12 @@ class _Task:
 
     @property
     def kind(self) -> str:
-        """The client and the format: one that overruns says little of others."""
+        """The client and the format; an overrun counts only against the same pair."""
         start = _FORMATS.match(self.data)
         return f"{self.client.name} {start.lastgroup if start else ''}"
 
     def require_time(self) -> None:
-        """Raises `TooSlow` where nothing is left: pictures before this one may have taken all."""
+        """Raise `TooSlow` if no time is left: earlier pictures may have used all of it."""
         if time.monotonic() >= self.deadline or self.time_left <= 0:
             raise TooSlow("The time was over before the picture could be read.")
 
@@ -204,6 +204,6 @@ def _acquire(queue: FairQueue[DecodeProcess], task: _Task) -> DecodeProcess:
 
 
 decoders = DecodePool()
-"""Those of this process, whatever the number of its applications."""
+"""The decoding processes of this process, shared by all its applications."""
 
 atexit.register(decoders.close)

@@ -1,4 +1,4 @@
-"""One decoding process as the front end sees it: started, asked, ended when it is too slow."""
+"""The front end's handle of one decoding process: starts it, uses it, kills it when too slow."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from webapp.imaging.errors import DamagedImage
 _log = logging.getLogger("webapp")
 
 _COMMAND = "import sys; from webapp.decoding.worker import serve; serve(*map(int, sys.argv[1:]))"
-# A process ends with the thread that started it (prctl(2), PR_SET_PDEATHSIG): one that outlives
-# every request.
+# A decoding process ends with the thread that started it (prctl(2), PR_SET_PDEATHSIG), so this
+# thread, which outlives every request, starts all of them.
 _starter = ThreadPoolExecutor(1, "decoders")
-# What it needs of the environment; secrets of the front end are not among that.
+# The environment variables that the process needs; the front end's secrets are not among them.
 _KEPT = ("PATH", "LD_LIBRARY_PATH", "LD_PRELOAD", "LANG", "LC_ALL", "PYTHONHOME", "VIRTUAL_ENV")
 
 
@@ -43,11 +43,11 @@ class TooSlow(Exception):
 
 
 class Wanted(NamedTuple):
-    """What is made of a picture beside the classifier's tensor.
+    """The outputs to make of a picture in addition to the classifier's tensor.
 
     Attributes:
         side: Longest side in pixels of a small copy for people; 0 for none.
-        for_counter: Whether it gets the counter's tensor too.
+        for_counter: Whether to make the counter's tensor too.
     """
 
     side: int = 0
@@ -56,13 +56,13 @@ class Wanted(NamedTuple):
 
 @dataclass(frozen=True)
 class Limits:
-    """What one process is for.
+    """The limits of one process.
 
     Attributes:
-        memory: Most bytes of data that it may have.
-        niceness: How far it stands back behind other processes, see nice(2).
-        most_estimated: Seconds of processor time that a picture may take by the estimate.
-        most_seconds: Seconds of processor time after which its process is ended.
+        memory: Most bytes of data that the process may allocate.
+        niceness: How much to lower its priority, see nice(2).
+        most_estimated: Most seconds of processor time that a picture's estimate may give.
+        most_seconds: Seconds of processor time for a picture after which the process is killed.
     """
 
     memory: int
@@ -72,7 +72,7 @@ class Limits:
 
 
 class DecodeProcess:
-    """A process that decodes one picture at a time, asked by one thread at a time."""
+    """A process that decodes one picture at a time, used by one thread at a time."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -89,15 +89,15 @@ class DecodeProcess:
 
         Args:
             data: A whole file.
-            wanted: What is to be made of it beside the model's tensor.
-            deadline: Until when the process may be starting, on the clock of `time.monotonic`.
-            seconds: How long the picture may take, by the clock.
+            wanted: The outputs to make in addition to the model's tensor.
+            deadline: When the process must have started, on the clock of `time.monotonic`.
+            seconds: Most seconds of wall-clock time for the picture.
 
         Raises:
-            BadImage, Costly: What the process says.
-            DamagedImage: The picture has ended the process.
-            TooSlow: It took too long, and the process was ended.
-            Busy: The process is still starting.
+            BadImage, Costly: The error that the process reports.
+            DamagedImage: The picture has crashed the process.
+            TooSlow: Decoding took too long, and the process was killed.
+            Busy: The process is still starting, or cannot be started.
         """
         until = None
         for last in (False, True):
@@ -105,13 +105,13 @@ class DecodeProcess:
             until = until or time.monotonic() + seconds
             try:
                 return self._ask(connection, data, wanted, until)
-            # Also TimeoutError is an OSError.
+            # TimeoutError is an OSError too.
             except (EOFError, OSError, BrokenReply) as error:
                 self._explain(error, last)
         raise AssertionError("unreachable")
 
     def end(self) -> None:
-        """End the process."""
+        """Kill the process."""
         if self._connection:
             self._connection.close()
         if self._process:
@@ -123,7 +123,7 @@ class DecodeProcess:
 
     @property
     def pid(self) -> int | None:
-        """Its number, while there is one."""
+        """The process id; None while no process exists."""
         return self._process.pid if self._process else None
 
     def _ask(
@@ -138,17 +138,17 @@ class DecodeProcess:
         return photo
 
     def _explain(self, error: Exception, last: bool) -> None:
-        """End the process, and raise what is to be said; nothing where it may be tried again."""
+        """Kill the process, and raise the error to report; return if a retry is allowed."""
         status = self._status() if isinstance(error, EOFError | ConnectionError) else 0
         self.end()
         if isinstance(error, TimeoutError) or status == -signal.SIGPROF:
             raise TooSlow("Decoding the picture took too long.") from error
-        # No picture sends SIGKILL: something else ended the process before or during it.
+        # A picture cannot cause SIGKILL: something else killed the process, so retry once.
         if status != -signal.SIGKILL or last:
             raise DamagedImage("The picture is damaged: its decoder broke down over it.") from error
 
     def _status(self) -> int:
-        # A process that was taken over may close its end and live on.
+        # A process that a hostile picture controls may close its end and keep running.
         with suppress(subprocess.TimeoutExpired):
             return self._process.wait(1) if self._process else 0
         return 0
@@ -161,7 +161,7 @@ class DecodeProcess:
         if connection := self._running():
             return connection
         self.end()
-        # `end` closes it, also where no process can be started.
+        # `end` closes the connection, even if no process can be started.
         self._connection, theirs = socket.socketpair()
         with theirs:
             numbers = (theirs.fileno(), self._limits.memory, self._limits.niceness)
@@ -176,11 +176,11 @@ class DecodeProcess:
     def _wait_until_ready(self, deadline: float) -> socket.socket:
         try:
             connection = self._running() or _starter.submit(self._start).result()
-        # No process, memory or file descriptor is left on this machine.
+        # The machine has run out of processes, memory or file descriptors.
         except OSError as error:
             raise Busy("The process that reads pictures could not be started.") from error
-        # The start is not the picture's fault: on a slow machine the process may finish it after
-        # the request has given up, and is there for the next one.
+        # A slow start is not the picture's fault: on a slow machine the process may finish starting
+        # after the request has failed, and is then ready for the next request.
         if not self._ready:
             try:
                 lacking = receive_ready(connection, deadline)
@@ -196,7 +196,7 @@ class DecodeProcess:
 
 
 def _environment() -> dict[str, str]:
-    """The process finds the same packages; threads and memory pools would only take memory."""
+    """Return an environment with the same packages and, to save memory, few threads and arenas."""
     path = os.pathsep.join(filter(None, sys.path))
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     return kept | {"PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}

@@ -1,9 +1,9 @@
-"""Confines a decoding process: it may compute, and answer on the socket that it was given.
+"""Confines a decoding process: it may only compute, and reply on the socket that it was given.
 
-A filter of system calls (seccomp(2), mode filter) leaves it memory, threads, clocks and its open
-descriptors: no file is opened, no socket made, no program run, no process started or looked into.
-Resource limits bound memory and forbid core files, also where a kernel has no filter. Nothing of
-this needs a privilege or a library, so containers without capabilities have it too.
+A system call filter (seccomp(2), mode filter) allows only memory, threads, clocks and the open
+descriptors: the process cannot open files, create sockets, run programs, start or inspect other
+processes. Resource limits bound memory and forbid core files, even where the kernel has no filter.
+Neither needs a privilege or a library, so both work in containers without capabilities.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ import struct
 _NO_NEW_PRIVILEGES, _DUMPABLE, _PARENT_DEATH_SIGNAL, _SECCOMP = 38, 4, 1, 22
 _MODE_FILTER = 2
 _THREAD = 0x00010000
-"""The flag of clone(2) that makes a thread and no process (linux/sched.h)."""
+"""The flag of clone(2) that creates a thread instead of a process (linux/sched.h)."""
 
-# AUDIT_ARCH of linux/audit.h, then the place in the lists of numbers below.
+# AUDIT_ARCH of linux/audit.h, then the index in the tuples of numbers below.
 _ARCHITECTURES = {"x86_64": (0xC000003E, 0), "aarch64": (0xC00000B7, 1)}
 _CLONE = (56, 220)
-# Number on x86-64 and on arm64 (asm/unistd_64.h, asm-generic/unistd.h); -1 where there is none.
+# Number on x86-64 and on arm64 (asm/unistd_64.h, asm-generic/unistd.h); -1 if the call is missing.
 _ALLOWED = {
     "read": (0, 63),
     "write": (1, 64),
@@ -44,7 +44,7 @@ _ALLOWED = {
     "rseq": (334, 293),
     "sched_yield": (24, 124),
     "sched_getaffinity": (204, 123),
-    # Pillow asks for it as it writes a picture, even into memory.
+    # Pillow calls it when it writes a picture, even into memory.
     "getcwd": (79, 17),
     "gettid": (186, 178),
     "getpid": (39, 172),
@@ -62,22 +62,22 @@ _ALLOWED = {
     "exit_group": (231, 94),
 }
 
-# Classic BPF: linux/filter.h and linux/seccomp.h. Where the words of a call lie: its number, its
+# Classic BPF: linux/filter.h and linux/seccomp.h. The offsets of a call's data: its number, its
 # architecture, the low half of its first argument.
 _LOAD, _IF_EQUAL, _IF_BITS, _RETURN = 0x20, 0x15, 0x45, 0x06
 _NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16
 _ALLOW = 0x7FFF0000
-# As if the kernel did not know the call: libraries then take another way, or fail as they should.
+# As if the kernel lacked the call: libraries then use another call, or fail as they should.
 _DENY = 0x00050000 | errno.ENOSYS
 
 
 def limit(memory: int) -> None:
-    """Bound the process by resource limits; before it reads anything that it was sent.
+    """Set the resource limits of the process; call this before it reads any data from a client.
 
-    Threads stay possible, which HEIC needs: their limit counts all processes of the user.
+    Sets no limit on threads, which HEIC needs: that limit counts all processes of the user.
 
     Args:
-        memory: Most bytes of data that it may have.
+        memory: Most bytes of data that the process may allocate.
     """
     resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -86,16 +86,16 @@ def limit(memory: int) -> None:
 
 
 def confine() -> str:
-    """Give up everything that decoding does not need, for good; all modules are imported before.
+    """Permanently drop all rights that decoding does not need; import all modules before.
 
     Returns:
-        Why there is no filter of system calls, or nothing where there is one.
+        Why there is no system call filter; empty if the filter is active.
     """
     try:
         prctl = ctypes.CDLL(None, use_errno=True).prctl
     except (OSError, AttributeError):
         return "this system has no prctl"
-    # Not to be looked into by other processes of its user; to end with the thread that started it.
+    # Other processes of its user cannot inspect it; it ends with the thread that started it.
     prctl(_DUMPABLE, 0, 0, 0, 0)
     prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
     prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0)
@@ -114,9 +114,9 @@ class _Program(ctypes.Structure):
 
 
 def _filter(architecture: int, column: int) -> bytes:
-    """The program: the right architecture, then one comparison a call, threads last."""
+    """Assemble the filter: check the architecture, then compare each allowed call, clone last."""
     numbers = [each[column] for each in _ALLOWED.values() if each[column] >= 0]
-    # How far each jump leads: the two last instructions deny and allow.
+    # The distance of each jump: the last two instructions deny and allow.
     count = len(numbers)
     checks = [
         _instruction(_IF_EQUAL, number, count - place + 3, 0)

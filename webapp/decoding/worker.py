@@ -1,9 +1,9 @@
-"""The process that decodes pictures, apart from the one that answers.
+"""The program of a decoding process, which is separate from the process that answers requests.
 
 Decoders are large C libraries, and Pillow reads headers in Python: a hostile file may keep a core
 busy for minutes, take gigabytes or take over its process. Here it can only harm a process that has
 bounded memory and time, that may do nothing but decode (`webapp.decoding.sandbox`), and that
-`webapp.decoding.process` ends at the deadline.
+`webapp.decoding.process` kills at the deadline.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import time
 import warnings
 from contextlib import suppress
 
-# All that a picture may need: once the process is confined, nothing is imported any more.
+# All plugins that a picture may need: a confined process cannot import modules.
 from PIL import (  # noqa: F401
     AvifImagePlugin,
     BmpImagePlugin,
@@ -53,17 +53,17 @@ from webapp.imaging.preprocessing import (
 
 
 def serve(descriptor: int, memory: int, niceness: int) -> None:
-    """Decode one picture after the other until the other end is closed.
+    """Decode pictures one after the other until the front end closes the connection.
 
-    First it says that it is ready. The answer to a `Request` is a `DecodedPhoto`, a `BadImage`, or
-    `Costly` where its estimate is beyond what the request allows.
+    First report that the process is ready. The reply to a `Request` is a `DecodedPhoto`, a
+    `BadImage`, or `Costly` if the estimate exceeds the limit of the request.
 
     Args:
         descriptor: One end of a socket pair.
-        memory: Most bytes of data that the process may have.
-        niceness: Added to its own, see nice(2).
+        memory: Most bytes of data that the process may allocate.
+        niceness: Added to the niceness of the process, see nice(2).
     """
-    # Ctrl-C reaches the whole group; the front end then still finishes what it was asked.
+    # Ctrl-C reaches the whole process group, but the front end still finishes its open requests.
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, signal.SIG_IGN)
     with socket.socket(fileno=descriptor) as connection, suppress(EOFError, ConnectionError):
@@ -77,7 +77,7 @@ def serve(descriptor: int, memory: int, niceness: int) -> None:
 
 
 def prepare(memory: int, niceness: int) -> str:
-    """Bound and confine this process; returns why a filter is lacking, see `sandbox.confine`."""
+    """Limit and confine this process; return why the filter is missing, see `sandbox.confine`."""
     warnings.filterwarnings("ignore", module="PIL")
     return_large_blocks()
     os.nice(niceness)
@@ -87,7 +87,7 @@ def prepare(memory: int, niceness: int) -> str:
 
 
 def _answer(request: Request) -> DecodedPhoto:
-    # The kernel ends the process where the picture takes more than it may (SIGPROF).
+    # The kernel kills the process (SIGPROF) if the picture takes more processor time.
     signal.setitimer(signal.ITIMER_PROF, request.most_seconds)
     try:
         header = open_header(request.data)
@@ -116,7 +116,7 @@ def _decode(header: Image.Image, side: int, for_counter: bool) -> DecodedPhoto:
 
 
 def _small_copy(upright: Image.Image, side: int) -> bytes:
-    # A new picture: `thumbnail` leaves a HEIC its decoder, which would write its pixels once more.
+    # Resized into a new image: with `thumbnail`, a HEIC decoder would write its pixels again.
     scale = min(1.0, side / max(upright.size))
     size = (max(1, round(upright.width * scale)), max(1, round(upright.height * scale)))
     file = io.BytesIO()
@@ -125,7 +125,7 @@ def _small_copy(upright: Image.Image, side: int) -> bytes:
 
 
 def _warm_up() -> None:
-    """Decode a picture, so that what the libraries load at their first use is loaded."""
+    """Decode a picture of each format, so that the libraries load everything they load lazily."""
     tiny = Image.new("RGB", (8, 8))
     for name in ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF"):
         file = io.BytesIO()

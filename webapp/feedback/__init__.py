@@ -1,5 +1,5 @@
-"""Photos that people sent back with the right answer, and the bounds on them.
+"""Feedback: photos that people sent back with the right answer, and the limits on storing them.
 
-Start with `store`, which says how the folder is laid out; `record` is what is kept beside a photo.
-Imports no room: `views` writes to it, `runtime` clears it, and `training.review` reads it.
+Start with `store`, which describes the layout of the folder; `record` is the data of one photo.
+Imports no other package: `views` adds, `runtime` expires and `training.review` reads photos.
 """

@@ -1,4 +1,4 @@
-"""A bound on how often one client may do something. Addresses stay in memory, for an hour."""
+"""A rate limit for each client. Addresses are kept in memory only, for an hour."""
 
 import threading
 import time
@@ -6,14 +6,14 @@ from collections import Counter
 
 HOUR = 3600.0
 MOST_CLIENTS = 10_000
-"""Clients that are told apart within an hour; beyond, new ones are refused."""
+"""Clients that are counted within an hour; further ones are refused."""
 
 
 class RateLimit:
-    """Counts by client and starts anew each hour; safe to use from many threads.
+    """Counts uses by client and restarts each hour; safe to use from many threads.
 
     Args:
-        most: How often one client may within an hour.
+        most: Uses that one client may have within an hour.
     """
 
     def __init__(self, most: int) -> None:
@@ -23,7 +23,7 @@ class RateLimit:
         self._lock = threading.Lock()
 
     def take(self, client: str) -> float:
-        """Count one; returns 0, or how many seconds the client has to wait instead."""
+        """Count one use and return 0; at the limit, return the seconds for the client to wait."""
         now = time.monotonic()
         with self._lock:
             if now - self._started >= HOUR:

@@ -1,4 +1,4 @@
-"""What is kept beside a photo that was sent back."""
+"""The record that is stored with a photo that was sent back."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 UNLISTED = "unlisted"
-"""The class of a photo whose class the model does not know; a reviewer gives it one."""
-# One folder each: no way out of it, and nothing that hides.
+"""The class of a photo whose class the model does not know; a reviewer assigns one later."""
+# Each class names one folder: no path separators, and no leading dot, which hides a folder.
 _CLASS = re.compile(r"[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]{0,63}")
 
 
 @dataclass(frozen=True)
 class Feedback:
-    """What is kept beside a photo, and nothing about the person.
+    """The record of one photo, with no data about the person.
 
     Attributes:
-        was: What the sender says that it shows: a class of the model, or `UNLISTED`.
-        answered: What was answered; None where the model was not sure.
-        version: The version that gave `probabilities`, None where the protocol does not tell.
-        probabilities: That version's answer for the photo as it is kept.
-        days: For how many days it may be kept.
-        time: When it came, in ISO 8601.
-        id: Deletes it; nobody can guess it.
+        was: The class that the sender gives: a class of the model, or `UNLISTED`.
+        answered: The class that was answered; None if the model was not sure.
+        version: The version that gave `probabilities`; None if the protocol does not report it.
+        probabilities: That version's probabilities for the photo.
+        days: Days for which the photo may be kept.
+        time: When the photo arrived, in ISO 8601.
+        id: A random, unguessable id, with which the sender can delete the photo.
     """
 
     was: str
@@ -37,10 +37,10 @@ class Feedback:
 
     @property
     def until(self) -> datetime:
-        """When it is deleted at the latest, which later settings do not change."""
+        """The time by which the photo is deleted; later changes of settings do not affect it."""
         return datetime.fromisoformat(self.time) + timedelta(days=self.days)
 
 
 def is_class(name: str) -> bool:
-    """Tells whether a name can be that of a class's folder."""
+    """Report whether a name can be the name of a class's folder."""
     return _CLASS.fullmatch(name) is not None

@@ -1,12 +1,12 @@
-"""The folder of feedback: photos by class, a line of JSON for each, and the bounds on all of it.
+"""The feedback folder: photos by class, a JSON record for each, and limits on size and age.
 
-    records/ID.json                     the line of JSON
-    unchecked/CLASS/feedback-ID.jpg     the photo, under what its sender says that it shows
-    accepted/CLASS/feedback-ID.jpg      the same, once `python -m training review` accepted it
-    unchecked/UNCHECKED.txt             keeps the training away, see `training.data.files`
+    records/ID.json                     the record, one line of JSON
+    unchecked/CLASS/feedback-ID.jpg     the photo, in the class that its sender gives
+    accepted/CLASS/feedback-ID.jpg      the photo, after `python -m training review` accepted it
+    unchecked/UNCHECKED.txt             makes the training refuse it, see `training.data.files`
 
-Files appear by a rename, the record before its photo: each photo has a record at any time, so it
-can be deleted by its id and is deleted when its time is over. Several processes may use a folder.
+Files appear by a rename, the record before its photo. So each photo always has a record, can be
+deleted by its id and is deleted when it expires. Several processes may use the same folder.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ MARKER = "UNCHECKED.txt"
 _NOTICE = "Nobody has looked at these photos yet: python -m training review FOLDER\n"
 _ID = re.compile(r"[0-9a-f]{32}")
 _EVERY_SECONDS = 3600.0
-# A file that is still being written is far younger.
+# Older partial files are abandoned: a file that is still being written is far younger.
 _ABANDONED_SECONDS = 3600.0
 
 
 class Full(Exception):
-    """The folder holds as many bytes as it may."""
+    """The folder has reached its limit of bytes."""
 
 
 class FeedbackStore:
     """One folder of feedback; safe to use from many threads, and from several processes.
 
     Args:
-        folder: Made with the first photo.
-        most_bytes: Bytes of all files together, beyond which nothing is added.
+        folder: Created when the first photo is added.
+        most_bytes: Most bytes of all files together; an addition that exceeds them is refused.
     """
 
     def __init__(self, folder: Path, most_bytes: int = 0) -> None:
@@ -55,16 +55,16 @@ class FeedbackStore:
         self._lock = threading.Lock()
 
     def add(self, feedback: Feedback, photo: bytes) -> None:
-        """Keep a photo.
+        """Store a photo and its record.
 
         Args:
-            feedback: What is kept beside it.
+            feedback: The record.
             photo: A JPEG that a decoding process wrote.
 
         Raises:
             ValueError: The class cannot be the name of a folder.
-            Full: There is no room.
-            OSError: The folder cannot be written; nothing was kept.
+            Full: The photo would exceed the limit of bytes.
+            OSError: The folder cannot be written; nothing was stored.
         """
         if not is_class(feedback.was):
             raise ValueError(f"{feedback.was!r} cannot be the name of a class.")
@@ -81,7 +81,7 @@ class FeedbackStore:
                 raise
 
     def find(self, name: str) -> Feedback | None:
-        """The feedback of an id, or None where there is none of it."""
+        """Return the record of an id, or None if it does not exist or cannot be read."""
         if not _ID.fullmatch(name):
             return None
         try:
@@ -95,7 +95,7 @@ class FeedbackStore:
             return None
 
     def delete(self, name: str) -> bool:
-        """Delete a photo and its record, checked or not; returns whether there was one."""
+        """Delete a photo, unchecked or accepted, and its record; return whether it had a record."""
         if not _ID.fullmatch(name):
             return False
         for photo in self.folder.glob(f"*/*/{_file(name)}"):
@@ -105,12 +105,12 @@ class FeedbackStore:
         return found
 
     def photos(self, state: str = UNCHECKED) -> list[Path]:
-        """The photos of `UNCHECKED` or `ACCEPTED`, by class and then by the time they came."""
+        """Return the photos of `UNCHECKED` or `ACCEPTED`, sorted by class, then by file time."""
         found = self.folder.glob(f"{state}/*/{_file('*')}")
         return sorted(found, key=lambda photo: (photo.parent.name, _modified(photo), photo.name))
 
     def accept(self, photo: Path, label: str) -> None:
-        """Move an unchecked photo to the accepted ones of a class.
+        """Move an unchecked photo to the accepted photos of a class.
 
         Raises:
             ValueError: The class cannot be the name of a folder, or is `UNLISTED`.
@@ -123,10 +123,10 @@ class FeedbackStore:
         photo.replace(target)
 
     def expire(self) -> int:
-        """Delete what was kept for its days, and what an interrupted write left.
+        """Delete expired photos, and partial files that an interrupted write left.
 
         Returns:
-            How many photos were deleted.
+            The number of deleted photos.
         """
         old = [name for name in self._ids() if _is_over(self.find(name))]
         for name in old:
@@ -137,7 +137,7 @@ class FeedbackStore:
         return len(old)
 
     def keep_expiring(self) -> None:
-        """Delete what is over now and then, for ever; the server runs this in a thread."""
+        """Delete expired photos every hour, for ever; the server runs this method in a thread."""
         while True:
             try:
                 if count := self.expire():
@@ -147,7 +147,7 @@ class FeedbackStore:
             time.sleep(_EVERY_SECONDS)
 
     def size(self) -> int:
-        """Bytes of all files."""
+        """Return the bytes of all files together."""
         return _size(self.folder)
 
     def _ids(self) -> list[str]:
@@ -166,17 +166,17 @@ class FeedbackStore:
 
 
 def id_of(photo: Path) -> str:
-    """The id of a photo's feedback, from the name of its file."""
+    """Return the id of a photo's record, from the name of the photo's file."""
     return photo.stem.removeprefix("feedback-")
 
 
 def _file(name: str) -> str:
-    # Up to the hyphen it is the photo's source, see `training.data.dataset`.
+    # The part before the hyphen names the photo's source, see `training.data.dataset`.
     return f"feedback-{name}.jpg"
 
 
 def _is_over(feedback: Feedback | None) -> bool:
-    # A record that cannot be read names no day any more, so its photo may not stay.
+    # A record that cannot be read has no known expiry, so its photo must be deleted.
     return feedback is None or feedback.until < datetime.now(UTC)
 
 
@@ -198,13 +198,13 @@ def _size(folder: Path | str) -> int:
 def _bytes(entry: os.DirEntry[str]) -> int:
     try:
         return entry.stat().st_size
-    # Deleted, or accepted, by another process.
+    # Another process has deleted or accepted it in the meantime.
     except FileNotFoundError:
         return 0
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Writes a file all at once; a reader sees the whole of it or none."""
+    """Write a file atomically: a reader sees the whole file or none."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     try:

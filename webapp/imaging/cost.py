@@ -1,4 +1,4 @@
-"""What decoding a picture costs, told from its header: what is refused, what counts as slow."""
+"""The cost of decoding a picture, estimated from its header, and the limits on its size."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ from webapp.imaging.errors import TooManyPixels
 
 MAX_SIDE = 20_000
 MAX_ASPECT = 50
-"""Longer sides over shorter ones; decoders work row by row, so a thin picture costs far more than
-its pixels."""
+"""Longer side divided by shorter side; decoders work row by row, so a thin picture costs far more
+than its number of pixels suggests."""
 
 _MILLION = 1_000_000
 # A JPEG is decoded at a reduced scale.
 _MAX_MEGAPIXELS = {"JPEG": 120, "HEIF": 65}
 _MAX_MEGAPIXELS_OF_OTHERS = 50
 MAX_PIXELS = 120 * _MILLION
-"""Those of the largest picture of any format."""
+"""Pixels of the largest picture that is accepted in any format."""
 
-# Nanoseconds a pixel on one core of 2 GHz with AVX-512, decoding and all that follows it: the
-# slowest of noise, of one colour, and of palettes with transparency.
+# Nanoseconds per pixel on one 2 GHz core with AVX-512, for decoding and all later steps: the
+# slowest of pictures of noise, of one colour, and of palettes with transparency.
 _EACH_PIXEL = {"PNG": 55, "WEBP": 55, "AVIF": 65, "HEIF": 85, "GIF": 30, "BMP": 16, "TIFF": 25}
-# A JPEG: its bytes by the entropy decoder, each pixel of each scan, each pixel that comes out.
+# Nanoseconds of a JPEG: per byte, per pixel of a single scan, per pixel and scan, per output pixel.
 _JPEG_BYTE, _JPEG_PIXEL, _JPEG_SCAN, _JPEG_DECODED = 11, 1.0, 1.5, 14
-# A BMP of run lengths, for which Pillow's decoder is written in Python: BI_RLE8 and BI_RLE4.
+# Run-length encoded BMPs, BI_RLE8 and BI_RLE4, for which Pillow's decoder is written in Python.
 _RUN_LENGTHS = (1, 2)
 _RUN_BYTE, _RUN_PIXEL = 480, 210
 
 
 def check_size(image: Image.Image) -> None:
-    """Refuse a picture by its header.
+    """Refuse a picture whose header announces too large a size.
 
     Args:
         image: With its format and full size known, and not yet decoded.
 
     Raises:
-        TooManyPixels: It has more of them, or longer or thinner sides, than any camera's picture.
+        TooManyPixels: It has more pixels, or is longer or thinner, than any camera's picture.
     """
     found = f" This one has {image.width} x {image.height}."
     long, short = max(image.size), min(image.size)
@@ -51,7 +51,7 @@ def check_size(image: Image.Image) -> None:
 
 
 def too_many_megapixels(most: int = MAX_PIXELS // _MILLION, found: str = "") -> TooManyPixels:
-    """The refusal of a picture that has more than so many."""
+    """Return the error for a picture with more than `most` megapixels."""
     return TooManyPixels(f"The picture is too large: at most {most} megapixels.{found}")
 
 
@@ -59,9 +59,9 @@ def estimate(image: Image.Image, full_size: tuple[int, int], scans: int, size: i
     """Estimate the processor time of decoding a picture, in seconds on this project's machine.
 
     Args:
-        image: With the size that it will have, and not yet decoded.
-        full_size: Its size before it was to be decoded at a reduced scale.
-        scans: Those of a JPEG.
+        image: With the size at which it will be decoded, and not yet decoded.
+        full_size: Its size before a reduced scale was chosen.
+        scans: The number of scans of a JPEG.
         size: Bytes of its file.
     """
     decoded = image.width * image.height

@@ -1,10 +1,10 @@
-"""Errors of pictures, with sentences for their senders.
+"""Errors of pictures; their messages are sentences for the clients that sent them.
 
 BadImage
-├── NotAnImage          nothing here can be read as a picture
-├── DamagedImage        it starts as a picture but cannot be decoded to its end
-├── TooManyPixels       refused from its header, before anything is decoded
-├── TooCostly           a JPEG of hundreds of scans, or more time or memory than there is
+├── NotAnImage          the bytes cannot be read as a picture
+├── DamagedImage        starts as a picture but cannot be decoded to its end
+├── TooManyPixels       refused from its header, before any pixel is decoded
+├── TooCostly           a JPEG of hundreds of scans, or decoding exceeds the time or memory limit
 └── UnsupportedImage    a file of another kind: a PDF, a video, an SVG
 """
 
@@ -14,7 +14,7 @@ ACCEPTED = "JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP or TIFF"
 
 
 class BadImage(Exception):
-    """The bytes cannot be used as a photo; the message is a sentence for its sender."""
+    """The bytes cannot be used as a photo; the message is a sentence for the client."""
 
 
 class NotAnImage(BadImage):
@@ -26,7 +26,7 @@ class DamagedImage(BadImage):
 
 
 class TooManyPixels(BadImage):
-    """The picture's header announces too many, or sides too long or too thin, see `cost`."""
+    """The header announces too many pixels, too long a side or too thin a picture, see `cost`."""
 
 
 class TooCostly(BadImage):
@@ -55,7 +55,7 @@ _PICTURE_BRANDS = (b"hei", b"hev", b"mif", b"msf", b"avi")
 
 
 def name_the_problem(data: bytes) -> BadImage:
-    """Says what a file is that no decoder knows, from its first bytes."""
+    """Return the error for a file that no decoder recognises, from its first bytes."""
     other = _other_kind(data)
     if other:
         return UnsupportedImage(f"The file is {other}. Send a picture as {ACCEPTED}.")

@@ -1,4 +1,4 @@
-"""Reads the header of a photo, and refuses from it what would cost too much to decode."""
+"""Reads the header of a photo, and refuses a photo that would cost too much to decode."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from webapp.imaging.metadata import without_metadata
 FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "AVIF", "GIF", "BMP", "TIFF")
 
 pi_heif.register_heif_opener()
-# Pillow's own limit, which is lower, knows nothing of reduced scales; `cost.check_size` does.
+# Pillow's default limit is lower and ignores reduced scales; `cost.check_size` accounts for them.
 Image.MAX_IMAGE_PIXELS = cost.MAX_PIXELS
 
 
 def open_header(data: bytes) -> Image.Image:
-    """Read a header; nothing of the picture is decoded yet.
+    """Read a header without decoding the picture.
 
     Args:
-        data: A whole file, as `open_upright` takes it.
+        data: A whole file, in any format that `open_upright` accepts.
 
     Returns:
         The picture with its format and size known and no pixel decoded, for `decode`.
 
     Raises:
-        BadImage: One of its kinds.
+        BadImage: One of its subclasses.
     """
     if not data:
         raise NotAnImage("The file is empty.")
@@ -44,7 +44,7 @@ def open_header(data: bytes) -> Image.Image:
 def _identify(data: bytes) -> Image.Image:
     is_cut = data.startswith(jpeg.START) and jpeg.lacks_its_end(data)
     try:
-        # With an end marker the decoder gives what there is, and grey for what there is not.
+        # With an end marker added, the decoder returns the existing rows, and grey for the rest.
         image = Image.open(io.BytesIO(data + jpeg.END if is_cut else data), formats=FORMATS)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise cost.too_many_megapixels() from error
@@ -52,9 +52,9 @@ def _identify(data: bytes) -> Image.Image:
         raise name_the_problem(data) from error
     except Exception as error:
         raise DamagedImage("The beginning of the picture is damaged.") from error
-    # A JPEG all at once: the last kilobytes of each piece, of 64 kB by default, are decoded by the
-    # slower of libjpeg-turbo's two ways, the one that looks for the end of its input (jdhuff.c).
-    # Others would be read as a whole for each of their parts, of which a TIFF may have thousands.
+    # A JPEG is decoded in one block: libjpeg-turbo decodes the last kilobytes of each block, 64 kB
+    # by default, with its slower method, which checks for the end of the input (jdhuff.c). Other
+    # formats would be read whole for each of their parts, of which a TIFF may have thousands.
     if image.format == "JPEG":
         image.decodermaxblock = len(data) + len(jpeg.END)
         image.info["cut"] = is_cut

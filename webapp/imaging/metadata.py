@@ -1,7 +1,7 @@
 """Removes metadata that no pixel depends on, before a decoder reads or inflates all of it.
 
-A PNG may hold any number of chunks of any size beside its picture, a GIF or JPEG any number of
-comments. Pillow reads them one by one in Python, and refuses a good picture for a large one.
+A PNG may hold any number of chunks of any size in addition to its picture, a GIF or JPEG any number
+of comments. Pillow reads them one by one in Python, and refuses a valid picture with a large one.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ from webapp.imaging import jpeg
 from webapp.imaging.errors import TooCostly
 
 MAX_BLOCKS = 100_000
-"""Chunks of a PNG, or blocks before the picture of a GIF; 20 MB in pieces of 8 kB are 2,500."""
+"""Most chunks of a PNG, or blocks before a GIF's picture; 20 MB in pieces of 8 kB are 2,500."""
 
 _PNG, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND"
-# Transparency and orientation. All others are colour management and text, which are not looked at.
+# Transparency and orientation. All others are colour management and text, which are not used.
 _NEEDED = (b"tRNS", b"eXIf")
 _ANCILLARY = 0x20
 _LARGEST = 65_536
 
 _GIF_EXTENSION, _GIF_CONTROL = 0x21, 0xF9
 
-# Of the segments for applications JFIF and Adobe tell the colour space, Exif the orientation.
+# Of the application segments, JFIF and Adobe define the colour space, and Exif the orientation.
 _JFIF, _EXIF, _ADOBE, _COMMENT = 0xE0, 0xE1, 0xEE, 0xFE
 _APPLICATIONS = {*range(0xE0, 0xF0), _COMMENT} - {_JFIF, _ADOBE}
 
@@ -29,10 +29,10 @@ def without_metadata(data: bytes) -> bytes:
     """Drop ancillary chunks of a PNG, and comments before the picture of a GIF or JPEG.
 
     Args:
-        data: A whole file; one of another format, or broken, comes back as it is.
+        data: A whole file; a file in another format is returned unchanged.
 
     Raises:
-        TooCostly: It has more than `MAX_BLOCKS` of them, or a JPEG more than `jpeg.MAX_SEGMENTS`.
+        TooCostly: It has more than `MAX_BLOCKS` blocks, or a JPEG more than `jpeg.MAX_SEGMENTS`.
     """
     if data.startswith(jpeg.START + b"\xff"):
         return _trim_jpeg(data)
@@ -42,18 +42,18 @@ def without_metadata(data: bytes) -> bytes:
 
 
 def _trim_jpeg(data: bytes) -> bytes:
-    # Also what fills the space between segments goes: Pillow would read it byte by byte.
+    # Fill bytes between segments are removed too: Pillow would read them byte by byte.
     whole, kept, exif = memoryview(data), [memoryview(jpeg.START)], b"Exif\0\0"
     for kind, begin, end in jpeg.markers(data):
         if kind == jpeg.SCAN:
             kept.append(whole[begin - 2 :])
             return b"".join(kept)
         is_exif = kind == _EXIF and data[begin + 2 : begin + 8] == exif
-        # The first alone: Pillow would join them all.
+        # Only the first Exif segment is kept: Pillow would join all of them.
         if kind not in _APPLICATIONS or is_exif:
             kept.append(whole[begin - 2 : end])
         exif = b"" if is_exif else exif
-    # No picture follows, which is for its decoder to say.
+    # The file has no scan; its decoder will report that.
     return b"".join([*kept, jpeg.END])
 
 
@@ -76,13 +76,13 @@ def _trim_png(data: bytes) -> bytes:
 def _trim_gif(data: bytes) -> bytes:
     try:
         return _without_extensions(data)
-    # It ends within them; what is wrong with it is for its decoder to say.
+    # The file ends within its extensions; its decoder will report that.
     except IndexError:
         return data
 
 
 def _without_extensions(data: bytes) -> bytes:
-    # GIF89a, sections 18 to 26: the last control block tells which colour is transparent.
+    # GIF89a, sections 18 to 26: the last control block names the transparent colour.
     start = place = 13 + (3 << (data[10] & 7) + 1 if data[10] & 0x80 else 0)
     control, blocks = b"", 0
     while data[place] == _GIF_EXTENSION:

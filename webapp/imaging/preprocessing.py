@@ -1,8 +1,8 @@
-"""From the bytes of a photo to what the model takes: the one definition of preprocessing.
+"""From the bytes of a photo to the model's input: the only definition of preprocessing.
 
-The front end and the training pipeline both call these functions, so a photo looks the same to a
-model on the day it learns from it and on the day it is asked about it: `to_square` for the one that
-names a bill, `letterboxed` for the one that counts several.
+The front end and the training pipeline both call these functions, so a model receives the same
+pixels of a photo in training and in serving: `to_square` for the classifier, which names a bill,
+and `letterboxed` for the counter, which counts several.
 """
 
 from __future__ import annotations
@@ -36,22 +36,22 @@ __all__ = [
 
 IMAGE_SIZE = 224
 COUNT_SIZE = 448
-"""Side in pixels of the square that the counter of bills takes."""
+"""Side in pixels of the square that is the counter's input."""
 ENOUGH = IMAGE_SIZE * 3 // 2
-"""Pixels that the shorter side of a photo keeps at least where it is decoded at reduced scale: half
-as many again as the model sees, so that the resize that follows still smooths."""
+"""Fewest pixels of a photo's shorter side when it is decoded at reduced scale: 1.5 times the size
+of the model's input, so that the later resize still smooths."""
 ROUNDED = 24_000_000
-"""Pixels from which a side need not divide to be decoded at reduced scale: what the decoder adds to
-it is less than a pixel of the model's."""
+"""Pixels of a photo above which its sides need not be multiples of the scale: the padding that the
+decoder adds is then less than one pixel of the model's input."""
 ALL_BUT = 0.95
-"""Share of its rows that a JPEG without its last bytes must have."""
+"""Share of its rows that a truncated JPEG must have."""
 
 
 def open_upright(data: bytes) -> Image.Image:
     """Decode a photo, whatever its format and mode, and turn it the right way up.
 
-    The format is found from the content. Of animations and multi-page files, the first picture
-    is taken. Transparent parts become white.
+    The format is detected from the content. Of animations and multi-page files, the first picture
+    is used. Transparent parts become white.
 
     Args:
         data: A whole file: JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP or TIFF.
@@ -60,26 +60,26 @@ def open_upright(data: bytes) -> Image.Image:
         The picture in mode `RGB`, with its EXIF orientation applied.
 
     Raises:
-        BadImage: One of its kinds, with a sentence fit to show.
+        BadImage: One of its subclasses, with a message that can be shown to people.
     """
     return decode(open_header(data))
 
 
 def at_reduced_scale(image: Image.Image, enough: int = ENOUGH, longest: int = 0) -> Image.Image:
-    """Choose the smallest scale at which a photo that is shrunk anyway can be decoded.
+    """Choose the smallest scale at which a photo that is shrunk later can be decoded.
 
-    A JPEG will come at 1/8, 1/4 or 1/2 of its size where that is enough and cuts no pixel in two,
-    in a third of the time and a fraction of the memory. Other formats will come whole.
+    A JPEG is decoded at 1/8, 1/4 or 1/2 of its size if that keeps enough pixels and divides both
+    sides, in a third of the time and a fraction of the memory. Other formats keep their size.
 
     Args:
         image: From `open_header`, not yet decoded; changed in place.
-        enough: How many pixels both sides must keep at least.
-        longest: How many the longer side must keep at least.
+        enough: Fewest pixels of both sides.
+        longest: Fewest pixels of the longer side.
 
     Returns:
-        The same picture, with the size that it will have.
+        The same picture, with the size at which it will be decoded.
     """
-    # Where a side does not divide, the decoder adds to it, and all would move by half a pixel.
+    # The decoder pads a side that is no multiple of the scale: pixels would shift by half a pixel.
     exact = image.width * image.height <= ROUNDED
     for scale in (8, 4, 2):
         divides = not (exact and any(side % scale for side in image.size))
@@ -91,11 +91,11 @@ def at_reduced_scale(image: Image.Image, enough: int = ENOUGH, longest: int = 0)
 
 
 def decode(image: Image.Image) -> Image.Image:
-    """Decode what `open_header` gave, as `RGB` and upright.
+    """Decode a picture from `open_header`, and turn it into `RGB` and upright.
 
     Raises:
-        DamagedImage: It cannot be read to its end.
-        TooCostly: There is not enough memory for it.
+        DamagedImage: The picture cannot be read to its end.
+        TooCostly: There is not enough memory for the picture.
     """
     try:
         image.load()
@@ -106,7 +106,7 @@ def decode(image: Image.Image) -> Image.Image:
         raise TooCostly("The picture takes too much memory to decode.") from error
     except BadImage:
         raise
-    # Given hostile bytes the decoders raise nearly every type there is.
+    # For hostile bytes the decoders raise nearly every type of exception.
     except Exception as error:
         raise DamagedImage(
             "The picture is damaged or incomplete and cannot be read to its end."
@@ -116,8 +116,8 @@ def decode(image: Image.Image) -> Image.Image:
 def to_square(image: Image.Image) -> Image.Image:
     """Stretch a whole picture to the model's square, 224 x 224 pixels.
 
-    Pillow's bilinear filter widens as it shrinks, exactly as `tf.image.resize` does with
-    `antialias=True`; the model's `serve_bytes` signature relies on that.
+    Pillow's bilinear filter widens when it shrinks a picture, exactly as `tf.image.resize` does
+    with `antialias=True`; the model's `serve_bytes` signature relies on that.
 
     Args:
         image: A picture in mode `RGB`, of any size.
@@ -126,7 +126,7 @@ def to_square(image: Image.Image) -> Image.Image:
 
 
 class Frame(NamedTuple):
-    """Where the whole of a photo lies within the counter's square, in pixels of the square."""
+    """The position and size of a whole photo within the counter's square, in its pixels."""
 
     left: int
     top: int
@@ -135,11 +135,11 @@ class Frame(NamedTuple):
 
 
 def frame_in_square(width: int, height: int) -> Frame:
-    """Place a photo in the counter's square: its longer side fills it, the other is centred.
+    """Place a photo in the counter's square: its longer side fills it, its shorter is centred.
 
     Args:
-        width: That of the upright photo, in pixels, as `height` is.
-        height: Only their proportion counts.
+        width: Width of the upright photo, in pixels.
+        height: Height of the photo; only the ratio of width and height matters.
     """
     scale = COUNT_SIZE / max(width, height)
     inner = max(1, round(width * scale)), max(1, round(height * scale))
@@ -149,22 +149,22 @@ def frame_in_square(width: int, height: int) -> Frame:
 def letterboxed(image: Image.Image) -> Image.Image:
     """Fit a whole picture into the counter's square, 448 x 448 pixels, with black around it.
 
-    Nothing is stretched: where things lie and how they are turned is what the counter tells.
-    `frame_in_square` leads back.
+    The picture is not distorted, since the counter reports the positions and angles of bills.
+    `frame_in_square` gives the frame for mapping positions back to the photo.
 
     Args:
         image: A picture in mode `RGB`, of any size; a smaller one is enlarged.
     """
     left, top, *inner = frame_in_square(*image.size)
     square = Image.new("RGB", (COUNT_SIZE, COUNT_SIZE))
-    # The gap lets a large picture be averaged over whole pixels first, in half of the time.
+    # `reducing_gap` first averages a large picture over whole pixels, which halves the time.
     fitted = image.resize((inner[0], inner[1]), Image.Resampling.BILINEAR, reducing_gap=1.0)
     square.paste(fitted, (left, top))
     return square
 
 
 def to_tensor(image: Image.Image) -> np.ndarray:
-    """Make the model's tensor of a whole picture, see `to_square`.
+    """Make the model's input tensor from a whole picture, see `to_square`.
 
     Args:
         image: A picture in mode `RGB`, of any size.
@@ -172,15 +172,15 @@ def to_tensor(image: Image.Image) -> np.ndarray:
     Returns:
         uint8 `[224, 224, 3]`, RGB.
     """
-    # Imported no earlier: a decoding process does without it, and would be nearly twice as large.
+    # Imported here: a decoding process does not need numpy, and would be nearly twice as large.
     import numpy as np
 
     return np.array(to_square(image), dtype=np.uint8)
 
 
 def _check_rows(image: Image.Image) -> None:
-    """Refuse a JPEG without its end unless nearly all of its rows are there."""
-    # What libjpeg lacks comes as coefficients of zero (jdhuff.c, `insufficient_data`): mid-grey.
+    """Refuse a truncated JPEG unless nearly all of its rows are there."""
+    # libjpeg decodes missing data as zero coefficients (jdhuff.c, `insufficient_data`): mid-grey.
     grey = Image.new(image.mode, image.size, (128,) * len(image.getbands()))
     box = ImageChops.difference(image, grey).getbbox()
     if not box or box[3] < ALL_BUT * image.height:

@@ -1,6 +1,6 @@
-"""From any mode and orientation of a decoded picture to eight bits RGB, the right way up.
+"""Converts a decoded picture of any mode and orientation to upright, 8-bit RGB.
 
-The modes are those of Pillow: CMYK, palettes, 16 bits, floats, transparency.
+The modes are Pillow's: CMYK, palettes, 16 bits, floats, transparency.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _TURNS = {
 
 
 def upright_rgb(image: Image.Image) -> Image.Image:
-    """Turn a picture of any mode into `RGB`, and the right way up by its EXIF block.
+    """Convert a picture of any mode to `RGB`, and turn it upright by its EXIF orientation.
 
     Args:
-        image: Decoded; deep grey is scaled to eight bits, and what is transparent becomes white.
+        image: Decoded; deep grey is scaled to eight bits, and transparent parts become white.
 
     Raises:
         DamagedImage: It has pixels that are not numbers.
@@ -37,7 +37,7 @@ def upright_rgb(image: Image.Image) -> Image.Image:
 
 
 def _orientation(image: Image.Image) -> int:
-    # A broken EXIF block says nothing about the pixels: the picture is then taken as it lies.
+    # A broken EXIF block does not affect the pixels: the picture is then not turned.
     try:
         return int(image.getexif().get(0x0112, 1))
     except Exception:
@@ -53,8 +53,8 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _deep_grey_to_8_bit(image: Image.Image) -> Image.Image:
-    # Pillow clips deep grey at 255. 32-bit files do not say where white is: the nearest usual
-    # white point that holds their brightest pixel is taken.
+    # Pillow clips deep grey at 255. 32-bit files do not define their white point: use the lowest
+    # usual white point that is not below their brightest pixel.
     usual = (65535.0,) if image.mode.startswith("I;16") else (1.0, 255.0, 65535.0)
     pixels = image.convert("F")
     peak = float(pixels.getextrema()[1])  # type: ignore[arg-type]

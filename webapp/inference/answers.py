@@ -1,4 +1,4 @@
-"""From the model's outputs to the answers of the API. The class names come with the outputs."""
+"""From the model's outputs to the answers of the API. The outputs include the class names."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,18 +11,18 @@ from serving.client import BadReply
 def read_answers(
     outputs: Mapping[str, np.ndarray], filenames: Sequence[str | None]
 ) -> list[dict[str, Any]]:
-    """Turn one batch of model outputs into one answer for each picture.
+    """Convert one batch of model outputs to one answer for each picture.
 
     Args:
         outputs: `classes` bytes `[N, C]` most likely first, `probabilities` float32 `[N, C]`,
             `accepted` bool `[N]`, and from `explain` also `heatmap` float32 `[N, H, W]`.
-        filenames: The N names that the pictures came with.
+        filenames: The N file names of the pictures.
 
     Returns:
-        N dictionaries ready for JSON; `denomination` is None where the model is not sure.
+        N dictionaries ready for JSON; `denomination` is None if the model is not sure.
 
     Raises:
-        BadReply: The outputs are not those of the contract.
+        BadReply: The outputs do not follow the contract.
     """
     try:
         _check(outputs, len(filenames))

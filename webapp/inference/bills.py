@@ -1,4 +1,4 @@
-"""From the counter's outputs to the bills of each photo, and what speaks against a sure answer."""
+"""From the counter's outputs to the bills of each photo, and to objections to a sure answer."""
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -10,15 +10,15 @@ from serving.client import BadReply
 from webapp.imaging.preprocessing import COUNT_SIZE, frame_in_square
 
 _IN_DOUBT, _FOR_EACH = 0.7, 0.25
-"""A bill speaks against the answer where it is surer than the first, or than the second times the
-further bills of the answer's value: slivers of a fan are sometimes read wrongly. In held-out scenes
-of one value that withholds 39 of 1,194 sure answers (73 where each sliver speaks against them); of
-1,500 scenes of several values 50 get one value (44, and 530 by the classifier alone)."""
+"""A bill contradicts the answer if its score reaches the first, or the second times the number of
+further bills of the answer's value: slivers of a fan are sometimes misread. In held-out scenes of
+one value, this withholds 39 of 1,194 sure answers (73 if every sliver contradicts); of 1,500 scenes
+of several values 50 get one value (44 if every sliver does, 530 by the classifier alone)."""
 
 _CLEAR = 0.8
-"""The classifier's probability from which several bills of its likeliest value confirm it. Of 268
-unsure answers to held-out scenes of one value they make 66 sure, all right; of 951 to scenes of
-several values two, and of 198 to pictures of something else none."""
+"""The lowest classifier probability at which several bills of its likeliest value confirm it. Of
+268 unsure answers to held-out scenes of one value this makes 66 sure, all of them correct; of 951
+to scenes of several values it makes 2 sure, and of 198 to pictures of something else none."""
 
 
 class Bill(NamedTuple):
@@ -27,7 +27,7 @@ class Bill(NamedTuple):
     Attributes:
         name: Its class, a number of dollars such as `20`.
         box: Its four corners, clockwise, as shares of the upright photo's width and height.
-        score: How sure its class and place are, 0 to 1.
+        score: The confidence in its class and position, 0 to 1.
     """
 
     name: str
@@ -36,18 +36,18 @@ class Bill(NamedTuple):
 
 
 class CountedPhoto(NamedTuple):
-    """The bills of one photo, the greatest value first, and whether to trust the list."""
+    """The bills of one photo, the greatest value first, and whether the counter trusts the list."""
 
     bills: list[Bill]
     accepted: bool
 
     @property
     def total(self) -> int | None:
-        """Dollars on the photo; None where the list is not to be trusted."""
+        """Dollars on the photo; None if the list is not accepted."""
         return sum(int(bill.name) for bill in self.bills) if self.accepted else None
 
     def to_json(self) -> dict[str, Any]:
-        """The members of a prediction that tell of several bills."""
+        """Return the members of a prediction that describe its bills."""
         bills = [{"class": name, "box": box, "score": score} for name, box, score in self.bills]
         return {"bills": bills, "total": self.total}
 
@@ -60,17 +60,17 @@ class Contradiction(StrEnum):
 
 
 def contradiction(answered: str | None, counted: CountedPhoto) -> Contradiction | None:
-    """Tell what the counter has against the classifier's sure answer.
+    """Return how the counter contradicts the classifier's sure answer, or None.
 
-    Two different bills on a photo have no single value, and a value that none of them has is not
-    theirs, whether or not the counter trusts its list: there no answer is better than that one.
-    Bills in doubt say nothing against the answer that there is no money. Only one in doubt beside
-    several of the answer's value is no second one: it is one of them, read wrongly. Several bills
-    of one value agree with an answer that names it.
+    Bills of two values have no single value, and an answer whose value no bill has must be wrong,
+    whether or not the counter trusts its list: no answer is then better than the classifier's.
+    The exception is a bill in doubt next to several of the answer's value: it is one of these bills
+    and misread. Bills in doubt do not contradict the answer that the photo shows no money. Several
+    bills of one value agree with an answer of that value.
 
     Args:
-        answered: The classifier's sure answer, in dollars or the name of what is no money; None
-            where it is not sure.
+        answered: The classifier's sure answer, in dollars or the label of a class that is not
+            money; None if the classifier is not sure.
         counted: The bills that the counter sees.
     """
     if answered is None or not counted.bills:
@@ -84,7 +84,7 @@ def contradiction(answered: str | None, counted: CountedPhoto) -> Contradiction 
 
 
 def _is_misread(bill: Bill, answered: str, counted: CountedPhoto) -> bool:
-    """Tell whether a bill is more likely one of the answer's value than a second one."""
+    """Report whether a bill is more likely a misread bill of the answer's value."""
     if counted.accepted or bill.name == answered:
         return False
     alike = sum(each.name == answered for each in counted.bills)
@@ -92,15 +92,15 @@ def _is_misread(bill: Bill, answered: str, counted: CountedPhoto) -> bool:
 
 
 def confirms(likeliest: str, probability: float, counted: CountedPhoto) -> bool:
-    """Tell whether the counter makes the classifier's likeliest value an answer.
+    """Report whether the counter confirms the classifier's likeliest value as an answer.
 
-    The classifier sees the whole photo, the counter what it cut out of it: where both find one
-    value alone, they agree. One bill must be surely seen for that; of several, which the classifier
-    was never sure about, it is enough that all have the value, and their number may be in doubt.
+    The classifier sees the whole photo, the counter the bills cut out of it: if both find the same
+    single value, they agree. For one bill, the counter must accept its list. For several bills it
+    is enough that all have the value and it is probable; their number may be in doubt.
 
     Args:
-        likeliest: What the classifier finds likeliest without being sure, as for `contradiction`.
-        probability: How likely it finds that.
+        likeliest: The classifier's likeliest value, which is not sure, as for `contradiction`.
+        probability: The classifier's probability of that value.
         counted: The bills that the counter sees.
     """
     if {bill.name for bill in counted.bills} != {likeliest}:
@@ -109,12 +109,12 @@ def confirms(likeliest: str, probability: float, counted: CountedPhoto) -> bool:
 
 
 def without_gaps(answered: str | None, counted: CountedPhoto) -> CountedPhoto:
-    """Take the trust from a list that lacks the value of which the classifier is sure.
+    """Mark a list as not accepted if it lacks the value of which the classifier is sure.
 
-    A bill that is not found leaves a sum that is too small, and a list that looks whole.
+    A bill that the counter misses makes the sum too small, and the list still looks complete.
 
     Args:
-        answered: As for `contradiction`. What is no number of dollars says nothing about a list.
+        answered: As for `contradiction`; an answer that is no number of dollars is ignored.
         counted: The bills that the counter sees.
     """
     is_money = answered is not None and answered.isdecimal()
@@ -126,16 +126,16 @@ def without_gaps(answered: str | None, counted: CountedPhoto) -> CountedPhoto:
 def read_counts(
     outputs: Mapping[str, np.ndarray], sizes: Sequence[tuple[int, int]]
 ) -> list[CountedPhoto]:
-    """Turn one batch of the counter's outputs into the bills of each photo.
+    """Convert one batch of the counter's outputs to the bills of each photo.
 
     Args:
-        outputs: For each of N pictures and P places on it, of which the first `count` are taken:
+        outputs: For each of N pictures, P entries of which the first `count` are used:
             `boxes` float32 `[N, P, 4, 2]` in shares of the counter's square, `classes` bytes
             `[N, P]`, `scores` float32 `[N, P]`; and `count` int32 `[N]`, `accepted` bool `[N]`.
-        sizes: Width and height of the N upright photos; only their proportion counts.
+        sizes: Width and height of the N upright photos; only their ratio matters.
 
     Raises:
-        BadReply: The outputs are not those of the contract.
+        BadReply: The outputs do not follow the contract.
     """
     try:
         _check(outputs, len(sizes))
@@ -185,7 +185,7 @@ def _rounded(score: np.floating[Any]) -> float:
 
 
 def _in_photo(boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Corners `[P, 4, 2]` as shares of the photo, in place of shares of the square around it."""
+    """Convert corners `[P, 4, 2]` from shares of the counter's square to shares of the photo."""
     frame = frame_in_square(*size)
     shares = (boxes * COUNT_SIZE - (frame.left, frame.top)) / (frame.width, frame.height)
     return np.round(np.clip(shares, 0, 1), 4)

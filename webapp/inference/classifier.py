@@ -1,4 +1,4 @@
-"""Photos in, the models' answers out: what the page, the API and the terminal share."""
+"""Turns photos into the models' answers, for the page, the API and the terminal."""
 
 import time
 from collections.abc import Sequence
@@ -33,13 +33,13 @@ from webapp.timings import Timings
 
 NotDecoded: TypeAlias = BadImage | Busy | TooSlow
 
-# Of the time of several photos: a slow one among them must not lose the answers of the others.
+# Share of the time kept for the model, so that one slow photo does not cost the others' answers.
 _FOR_THE_MODEL = 0.3
 
 
 @dataclass(frozen=True)
 class Photo:
-    """The bytes of one picture and, where it came with one, the name of its file."""
+    """The bytes of one picture and, if the client sent it, the name of its file."""
 
     data: bytes
     filename: str | None = None
@@ -47,7 +47,7 @@ class Photo:
 
 @dataclass(frozen=True)
 class Classifier:
-    """Asks one model about photos, and the counter beside it; safe to use from many threads."""
+    """Asks one model, and the counter in parallel, about photos; safe to use from many threads."""
 
     model: Model
     shadow: Shadow | None = None
@@ -65,15 +65,15 @@ class Classifier:
         """Read the value of the bill on each photo, all in one batch.
 
         Args:
-            photos: One or more files, not yet looked into.
-            query: Which version is asked, and for what.
-            deadline: When the answer must be there, on the clock of `time.monotonic`, for decoding
+            photos: One or more files, not yet decoded.
+            query: The version to ask, and the requested outputs.
+            deadline: When the answer must be ready, on the clock of `time.monotonic`, for decoding
                 and the models together.
-            timings: Where to note how long each step took.
+            timings: Gets the duration of each step.
             client: The sender of the photos.
 
         Returns:
-            An answer or an error for each photo, in their order.
+            An answer or an error for each photo, in the order of `photos`.
 
         Raises:
             BadImage, Busy, TooSlow: No file could be decoded; the error of the first one.
@@ -103,17 +103,17 @@ class Classifier:
         return reply
 
     def check_ready(self) -> None:
-        """Tell whether a photo sent now would be answered.
+        """Check whether a photo sent now would be answered.
 
         Raises:
-            ServingError: The model server cannot be reached, or serves no such version.
+            ServingError: The model server cannot be reached, or does not serve the version.
             Busy: The decoding processes are still starting.
         """
         self.model.check_ready()
         decoders.check_ready()
 
     def check_counter(self) -> CountResponse:
-        """Tell whether bills would be counted now; photos are answered in either case."""
+        """Report whether bills would be counted now; photos are answered in either case."""
         if self.counter is None:
             return CountResponse(Uncounted.SWITCHED_OFF)
         return self.counter.check()
@@ -156,19 +156,19 @@ class Classifier:
 
 @dataclass(frozen=True)
 class ClassifiedPhotos:
-    """What the models said.
+    """The models' answers to one request.
 
     Attributes:
-        model: `name`, `version` (None where the protocol does not tell) and `label`.
+        model: `name`, `version` (None if the protocol does not report it) and `label`.
         predictions: One answer for each photo, see `read_answers`, with its `value` in dollars,
-            None where it has none; one that could not be decoded has no `probabilities`, and is
-            not accepted. Counted ones have `bills` and `total`.
-        pictures: A small copy of each photo as a JPEG, where one was asked for.
-        errors: Why photos could not be decoded, by their place.
-        count: Whether bills were counted, and by what or why not; see `CountResponse.to_json`.
-        sizes: Width and height of each upright photo that was decoded.
-        contradictions: Why sure answers were withheld, by their place.
-        names: What the version's classes are worth, and how they are said.
+            None if it has none; a photo that could not be decoded has no `probabilities`, and is
+            not accepted. Counted photos have `bills` and `total`.
+        pictures: A small copy of each photo as a JPEG, if requested.
+        errors: Why photos could not be decoded, by index of the photo.
+        count: Whether bills were counted, by which model or why not; see `CountResponse.to_json`.
+        sizes: Width and height of each upright photo; None for photos that were not decoded.
+        contradictions: Why sure answers were withheld, by index of the photo.
+        names: The values and words of the version's classes.
     """
 
     model: dict[str, Any]
@@ -181,15 +181,15 @@ class ClassifiedPhotos:
     names: Names = field(default_factory=Names)
 
     def to_json(self) -> dict[str, Any]:
-        """The reply as the API gives it."""
+        """Return the JSON document of the API's reply."""
         return {"model": self.model, "predictions": self.predictions, "count": self.count}
 
 
 def _fill_in(
     reply: ClassifiedPhotos, read: list[int], answer: PredictionResponse, counted: CountResponse
 ) -> None:
-    """Put the answers in the places of the photos that were read."""
-    # Copies: what the classifier itself said is compared with what a version on trial says.
+    """Store the answers at the indices of the photos that were decoded."""
+    # Changes copies only: `Shadow` compares the classifier's own answers with the canary's.
     for n, prediction in zip(read, answer.predictions, strict=True):
         reply.predictions[n] = _with_value(prediction, reply.names)
     for n, photo in zip(read, counted.photos, strict=False):
@@ -199,7 +199,7 @@ def _fill_in(
 
 
 def _join(prediction: dict[str, Any], photo: CountedPhoto, names: Names) -> Contradiction | None:
-    """Make one answer of both models', and tell why a sure one was withheld."""
+    """Merge the answers of both models; return why a sure answer was withheld, if it was."""
     answered = prediction["denomination"]
     worth = None if answered is None else _worth(answered, names)
     against = contradiction(worth, photo)

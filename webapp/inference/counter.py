@@ -1,7 +1,7 @@
-"""The counter: a second model, asked beside the first about all bills of a photo.
+"""The counter: a second model, asked in parallel with the first about all bills of a photo.
 
-Nothing depends on it. Where it is missing, late or gives nonsense, photos are answered as they are
-without it, and the reply says why nothing was counted.
+The counter is optional. If it is missing, late or returns invalid outputs, photos are answered as
+without a counter, and the reply reports why nothing was counted.
 """
 
 import logging
@@ -27,10 +27,10 @@ from webapp.settings import Settings
 _log = logging.getLogger("webapp")
 
 MOST_PICTURES = 16
-"""Pictures that the counter takes at once."""
+"""Most pictures in one call of the counter."""
 PAUSE = 2.0
-"""Seconds for which it is not asked again after a failure, so that a counter that hangs holds up
-few photos and one that is missing costs nothing."""
+"""Seconds without calls after a failure of the counter, so that a counter that hangs delays few
+photos and a missing counter costs nothing."""
 CHECK_SECONDS = 1.0
 
 
@@ -46,12 +46,12 @@ class Uncounted(StrEnum):
 
 
 class CountResponse(NamedTuple):
-    """What came of the counter for one request.
+    """The outcome of counting the bills of one request.
 
     Attributes:
-        reason: None where the bills were counted.
-        photos: One for each picture; none where they were not counted.
-        model: `name`, `version` (None where the protocol does not tell) and `label`.
+        reason: Why the bills were not counted; None if they were.
+        photos: One entry for each picture; empty if the bills were not counted.
+        model: `name`, `version` (None if the protocol does not report it) and `label`.
     """
 
     reason: Uncounted | None
@@ -59,14 +59,14 @@ class CountResponse(NamedTuple):
     model: dict[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The member `count` of a reply."""
+        """Return the member `count` of a reply."""
         if self.reason is not None:
             return {"available": False, "reason": self.reason}
         return {"available": True, **(self.model or {})}
 
 
 class _Asked(NamedTuple):
-    """Which version is asked: one on trial by its number, or the one that has a label."""
+    """The version to ask: a version on trial by its number, or the version that has a label."""
 
     sent_as: str
     version: int | None
@@ -74,20 +74,20 @@ class _Asked(NamedTuple):
 
 
 class Unasked(NamedTuple):
-    """A request that was not sent to the counter, for a reason."""
+    """A request that was not sent to the counter, with the reason."""
 
     reason: Uncounted
 
     def result(self) -> CountResponse:
-        """The reason."""
+        """Return a response with the reason."""
         return CountResponse(self.reason)
 
     def cancel(self) -> None:
-        """Nothing is under way."""
+        """Do nothing: no call is in progress."""
 
 
 class Counting:
-    """A request to the counter that is under way."""
+    """A request to the counter that is in progress."""
 
     def __init__(
         self,
@@ -101,7 +101,7 @@ class Counting:
         self._when_failed = when_failed
 
     def result(self) -> CountResponse:
-        """Wait for the answer, no longer than the counter's time."""
+        """Wait for the answer, at most until the timeout of the calls."""
         photos, version = [], None
         try:
             for n, call in enumerate(self._calls):
@@ -116,7 +116,7 @@ class Counting:
         return CountResponse(None, photos, model)
 
     def cancel(self) -> None:
-        """Give the request up: nobody waits for its answer."""
+        """Cancel the calls: nobody needs their answer."""
         for call in self._calls:
             call.cancel()
 
@@ -135,7 +135,7 @@ class Counting:
 
 
 class Counter:
-    """Asks one model how many bills of which value photos show; safe to use from many threads."""
+    """Asks one model for the bills on photos and their values; safe to use from many threads."""
 
     def __init__(
         self, settings: Settings, model_server: Client, calls: Calls | None = None
@@ -160,9 +160,9 @@ class Counter:
             squares: uint8 `[N, 448, 448, 3]`, as `letterboxed` makes them.
             sizes: Width and height of the N upright photos.
             deadline: When the request must be answered, on the clock of `time.monotonic`; the
-                counter's own time may be over before.
-            canary: A version on trial to ask first, by its number and for half of the time; where
-                it fails, stable counts.
+                counter's own timeout may end earlier.
+            canary: Version number on trial to ask first, with half of the time; if it fails, the
+                stable version is asked.
         """
         deadline = min(deadline, time.monotonic() + self._settings.counter_timeout)
         if canary is None:
@@ -183,7 +183,7 @@ class Counter:
         until, reason = self._resting
         if now < until:
             return Unasked(reason)
-        # Several pictures may take too long where one would not: that says nothing about others.
+        # Only a late answer to a single picture pauses the calls: several pictures take longer.
         when_failed = self._rest if len(sizes) == 1 else self._rest_unless_late
         asked = _Asked("stable", None, self._label)
         return self._begin(asked, squares, sizes, deadline - now, when_failed)
@@ -211,9 +211,9 @@ class Counter:
         return Counting(self, asked, calls, sizes, when_failed)
 
     def _rest(self, error: ServingError) -> CountResponse:
-        """Note a failure, and let the counter rest."""
+        """Record a failure, and send no calls to the counter for `PAUSE` seconds."""
         reason = _reason(error)
-        # Once for each pause at most: one line a request would hide all others.
+        # Logged at most once per pause: one line per request would hide all other lines.
         if time.monotonic() >= self._resting[0]:
             _log.warning("bills are not counted: %s: %s", type(error).__name__, error)
         self._resting = (time.monotonic() + PAUSE, reason)
@@ -224,7 +224,7 @@ class Counter:
         return CountResponse(Uncounted.LATE) if late else self._rest(error)
 
     def check(self) -> CountResponse:
-        """Tell whether the counter would be asked with success now; it is not run."""
+        """Report whether the counter is available now, without running the model."""
         try:
             self._model_server.signatures(self.name, label=self._label, timeout=CHECK_SECONDS)
         except ServingError as error:

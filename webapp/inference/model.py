@@ -1,4 +1,4 @@
-"""Calls of the model server: the version asked, the counts, and the fallback of a canary."""
+"""Calls of the model server: choice of the version, counts, and the fallback from a canary."""
 
 import logging
 import time
@@ -25,10 +25,10 @@ class PredictionRequest:
         label: A version label, or None; with neither, the newest version answers.
         explain: Whether the answers get a heat map.
         small: Longest side in pixels of a small copy of each picture; 0 for none.
-        count: Whether all bills of each picture are counted too, by another model.
-        canary: A version on trial to ask first; where it fails, the one named above answers.
-        counting_canary: The same of the model that counts.
-        shadow: A version on trial that gets a copy once the answer is there.
+        count: Whether the counter, a second model, counts all bills of each picture too.
+        canary: A version on trial to ask first; if it fails, the version named above answers.
+        counting_canary: A version of the counter on trial to ask first.
+        shadow: A version on trial that gets a copy of the request after the answer.
     """
 
     version: int | None = None
@@ -49,14 +49,14 @@ class PhotoBatch(NamedTuple):
 
 
 class PredictionResponse(NamedTuple):
-    """The answer: `version` and `label` that gave it, and one prediction for each photo."""
+    """The answer: the `version` and `label` that answered, and one prediction for each photo."""
 
     model: dict[str, Any]
     predictions: list[dict[str, Any]]
 
 
 def connect_to(settings: Settings) -> Client:
-    """The client for the model server that the settings name."""
+    """Return a client for the model server that the settings name."""
     tls = Tls.of(settings.model_server_ca, settings.client_cert, settings.client_key)
     return connect(settings.model_server, tls)
 
@@ -72,12 +72,12 @@ class Model:
     def ask(
         self, batch: PhotoBatch, query: PredictionRequest, deadline: float
     ) -> PredictionResponse:
-        """Ask the version that the query names; where a canary fails, stable answers.
+        """Ask the query's canary, if any; without one, or if it fails, ask the named version.
 
         Args:
             batch: The photos.
-            query: Which version, and whether to explain.
-            deadline: When the answer must be there, as `time.monotonic()` counts.
+            query: The version to ask, and whether to explain.
+            deadline: When the answer must be ready, on the clock of `time.monotonic`.
 
         Raises:
             ServingError: There was no usable answer in time.
@@ -104,9 +104,9 @@ class Model:
         deadline: float,
         sent_as: str,
     ) -> PredictionResponse:
-        """Ask a version on trial, by its number: a label could have moved on in the meantime.
+        """Ask a version on trial by number, since a label could have moved in the meantime.
 
-        It gets half of the time, so that stable has some where it takes too long.
+        The version gets half of the time, so that stable has time left if the version is too slow.
 
         Raises:
             ServingError: There was no usable answer in time.
@@ -115,13 +115,13 @@ class Model:
         return PredictionResponse(answer.model | {"label": "canary"}, answer.predictions)
 
     def check_ready(self) -> None:
-        """Ask the model server whether it would answer for the model and label of the settings.
+        """Check that the model server would answer for the model and label of the settings.
 
-        A status request takes no notice of labels, and answers while nothing is loaded; a request
-        for the signatures is answered by a version that is AVAILABLE or not at all.
+        A status request ignores labels, and succeeds while no version is loaded; a request for the
+        signatures succeeds only if the version is AVAILABLE.
 
         Raises:
-            ServingError: It cannot be reached, or `NotServed`: no such version is available.
+            ServingError: The server cannot be reached, or `NotServed`: the version is unavailable.
         """
         label = self.settings.model_label or None
         self.model_server.signatures(self.settings.model_name, label=label)

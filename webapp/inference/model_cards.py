@@ -1,4 +1,4 @@
-"""What the model cards in a folder of versions say; a version never changes, so neither does it."""
+"""Reads the model cards in a folder of versions. A version and its card never change."""
 
 import json
 import logging
@@ -11,16 +11,16 @@ _log = logging.getLogger("webapp")
 
 
 def card_file(folder: Path, version: int) -> Path:
-    """Where the card of a version lies."""
+    """Return the path of a version's card."""
     return folder / str(version) / "assets.extra" / "model_card.json"
 
 
 def read_card(folder: Path, version: int) -> dict[str, Any]:
-    """The card of a version.
+    """Return the card of a version.
 
     Raises:
-        OSError: There is none, or it cannot be read.
-        ValueError: It is no JSON object.
+        OSError: The card does not exist, or cannot be read.
+        ValueError: The card is not a JSON object.
     """
     card = json.loads(card_file(folder, version).read_bytes())
     if not isinstance(card, dict):
@@ -32,7 +32,7 @@ class ModelNames:
     """The names of the classes of each version; safe to use from many threads.
 
     Args:
-        folder: Of the versions; empty: no version states any.
+        folder: The folder of the versions; if empty, no version states any names.
     """
 
     def __init__(self, folder: str) -> None:
@@ -40,14 +40,14 @@ class ModelNames:
         self._read: dict[int, Names] = {}
 
     def of(self, version: int | None) -> Names:
-        """Those of a version; where it is not known, or has no card, the labels say all."""
+        """Return the names of a version; without a version or card, labels alone define them."""
         if self._folder is None or version is None:
             return Names()
         if version not in self._read:
             try:
                 self._read[version] = parse(read_card(self._folder, version).get("names", {}))
             except OSError:
-                # Not remembered: a version's files may come after its first answers.
+                # Not cached: a version's files may arrive after its first answers.
                 return Names()
             except ValueError as error:
                 _log.warning("names in %s: %s", card_file(self._folder, version), error)

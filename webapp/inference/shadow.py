@@ -1,7 +1,7 @@
-"""Copies of requests for a version on trial: its answers are compared and never shown.
+"""Sends copies of requests to a version on trial; its answers are compared and never shown.
 
-Copies wait in a short queue for one thread. Where the canary is slower than the requests come, the
-rest is dropped and counted, so no request waits and memory stays small.
+Copies wait in a short queue for one thread. If the canary is slower than requests arrive, further
+copies are dropped and counted, so no request waits and memory stays small.
 """
 
 import logging
@@ -40,7 +40,7 @@ class Shadow:
     def send(
         self, batch: PhotoBatch, query: PredictionRequest, version: int, answer: PredictionResponse
     ) -> None:
-        """Take a copy of an answered request, or drop it; returns at once."""
+        """Queue a copy of an answered request, or drop it; never wait."""
         self._ensure_thread()
         try:
             self._waiting.put_nowait(_Copy(batch, query, version, answer))
@@ -48,7 +48,7 @@ class Shadow:
             self._count(version, "dropped")
 
     def _ensure_thread(self) -> None:
-        # With the first copy and not sooner: most of the time there is no trial.
+        # Started with the first copy, not earlier: most of the time there is no trial.
         with self._start:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="shadow", daemon=True)
@@ -74,5 +74,5 @@ class Shadow:
 
 
 def _said(answer: PredictionResponse) -> list[Any]:
-    """The values that were answered; probabilities are never equal."""
+    """Return the answered classes; probabilities of two versions are never equal."""
     return [prediction["denomination"] for prediction in answer.predictions]

@@ -1,8 +1,8 @@
 """The traffic split: a share of the clients gets the version on trial, the others stable.
 
-A client is known by a cookie that holds one of 10,000 numbers, too few to tell people apart, or
-else by its address. Either stays the same, so one person sees one version. A rollout may share out
-single requests instead, for callers that are few or come from one address.
+A client is recognised by a cookie with one of 10,000 numbers, too few to identify people, or else
+by its address. Both stay the same, so one person sees one version. A rollout may split single
+requests instead, for clients that are few or share one address.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ _COOKIE_SECONDS = 30 * 24 * 3600
 
 
 def init_app(app: Flask) -> None:
-    """Give `app` its view of the traffic file, and its clients their cookie."""
+    """Add the traffic file to `app`, and the cookie to its responses."""
     settings: Settings = app.extensions["settings"]
     app.extensions["traffic"] = TrafficFile(settings.traffic_file, settings.model_name)
     app.after_request(_hand_out_cookie)
@@ -34,26 +34,26 @@ def init_app(app: Flask) -> None:
 class TrafficFile:
     """The file that rollouts write, read again whenever it has changed.
 
-    Each request compares its date, which takes microseconds, so no restart or signal is needed.
+    Each request checks the file's date, which takes microseconds; no restart or signal is needed.
     """
 
     def __init__(self, file: str, model: str) -> None:
-        """Read nothing yet.
+        """Store the path without reading the file.
 
         Args:
-            file: Its path; empty for no trials.
-            model: The classifier, which a file of before is about, that names no model.
+            file: Path of the file; empty for no trials.
+            model: Name of the classifier; a file in the older format, without names, is about it.
         """
         self._file = Path(file) if file else None
         self._model = model
-        # One tuple: of two threads that read, the one with the older text may assign last, and the
-        # next request must then find that the file has changed.
+        # A single tuple: of two threads that read the file, the one with the older text may assign
+        # last, and the next request must then notice that the file has changed.
         self._last: tuple[tuple[int, ...] | None, Splits] = (None, Splits())
 
     def current(self, model: str | None = None) -> Traffic:
-        """The split of a model, the classifier if none is given, as the last valid file has it.
+        """Return the split of a model, by default the classifier, from the last valid file.
 
-        The empty name of a counter that is switched off has no trial.
+        The empty name, of a counter that is switched off, has no trial.
         """
         return self._splits().of(self._model if model is None else model)
 
@@ -77,14 +77,14 @@ class TrafficFile:
         except (OSError, ValueError) as error:
             _log.error("%s cannot be used, the last good one stays: %s", file, error)
             if isinstance(error, OSError):
-                # Not the file's fault, such as too many open ones: the next request tries again.
+                # The file is not the cause, e.g. too many open files: the next request retries.
                 return splits
         self._last = (seen, splits)
         return splits
 
 
 def assign(query: PredictionRequest, traffic: Traffic, counting: Traffic) -> PredictionRequest:
-    """Choose the canaries, or a copy for one, for a request that names no version.
+    """Choose the canaries to ask, or a shadow copy, for a request that names no version.
 
     Args:
         query: The request.
@@ -101,9 +101,9 @@ def assign(query: PredictionRequest, traffic: Traffic, counting: Traffic) -> Pre
 
 
 def number_client(*trials: Traffic) -> None:
-    """Give a client that opens the page during a trial a number of its own, for its cookie.
+    """Assign a random number, for its cookie, to a client that opens the page during a trial.
 
-    Without it all clients behind one address would count as one.
+    Without the number, all clients behind one address would count as one.
     """
     by_client = any(trial.canary is not None and trial.by != BY_REQUEST for trial in trials)
     if by_client and _from_cookie() is None:
@@ -111,7 +111,7 @@ def number_client(*trials: Traffic) -> None:
 
 
 def _in_share(traffic: Traffic) -> bool:
-    """Whether the version on trial answers the current request."""
+    """Report whether the version on trial answers the current request."""
     if traffic.canary is None:
         return False
     return traffic.takes(secrets.randbelow(BUCKETS) if traffic.by == BY_REQUEST else _bucket())
@@ -123,7 +123,7 @@ def _bucket() -> int:
         return known
     digest = hashlib.sha256((request.remote_addr or "").encode()).digest()
     by_address = int.from_bytes(digest[:8], "big") % BUCKETS
-    # Kept in a cookie, so that a client on another network still gets the same version.
+    # Stored in a cookie, so that a client that changes networks still gets the same version.
     g.rollout_bucket = by_address
     return by_address
 

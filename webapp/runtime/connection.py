@@ -1,4 +1,4 @@
-"""One connection: its next request is received before any thread sees it."""
+"""One connection, which receives its next request before any thread handles it."""
 
 import re
 import select
@@ -16,45 +16,45 @@ from webapp.runtime.unreader import NOTHING, Unreader
 from webapp.uploads.memory_budget import MemoryBudget
 
 MOST_HEAD = 32_768
-"""Bytes of a request's first line and headers together."""
+"""Most bytes of a request's first line and headers together."""
 
 MOST_DISCARDED = 100_000_000
-"""Bytes of a refused request that are read and thrown away, so that its client sees the reply."""
+"""Most bytes of a refused request that are read and discarded so that the client gets the reply."""
 
 _END = b"\r\n\r\n"
 _PIECE_OF_A_HEAD, _PIECE_OF_A_BODY = 16_384, 262_144
-# Without a body, which could keep its thread waiting.
+# Used only for requests without a body, since a body could keep the thread waiting.
 _HEALTH = re.compile(rb"(?:GET|HEAD) /(livez|metrics)[ ?]")
 _LENGTH = re.compile(rb"\r\ncontent-length[ \t]*:[ \t]*([0-9]{1,10})[ \t]*(?=\r\n)", re.IGNORECASE)
 _ANY_LENGTH = re.compile(rb"\r\ncontent-length[ \t]*:", re.IGNORECASE)
 _CODING = re.compile(rb"\r\ntransfer-encoding[ \t]*:", re.IGNORECASE)
 _EXPECT = re.compile(rb"\r\nexpect[ \t]*:[ \t]*100-continue[ \t]*(?=\r\n)", re.IGNORECASE)
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-# What is thrown away is never read: one buffer for all.
+# Discarded bytes are never read, so all connections share one buffer.
 _bin = memoryview(bytearray(65_536))
 
 
 class Arrival(Enum):
-    """How much of the next request has come."""
+    """How much of the next request has arrived."""
 
     PARTIAL_HEAD = auto()
     PARTIAL_BODY = auto()
     NO_ROOM = auto()
-    """Part of a body for which the memory budget has no room."""
+    """Part of a body that does not fit in the memory budget."""
     WHOLE = auto()
-    """All of it, or all that is received before a thread is taken: a chunked body is not."""
+    """The whole request; of a request with a chunked body, which a thread reads, the head."""
     TOO_LARGE = auto()
     CLOSED = auto()
 
 
 class Connection(TConn):  # type: ignore[misc]
-    """A connection of gunicorn's that costs no thread until a whole request has come.
+    """A gunicorn connection that needs no thread until a whole request has arrived.
 
     Attributes:
-        received: The bytes of the next request so far, and of those behind it.
-        reserved: Bytes of it that are counted in the memory budget.
-        deadline: When it is given up unless something comes, on the clock of `time.monotonic`.
-        latest: When the body that it waits for is given up; 0 while it waits for none.
+        received: The received bytes of the next request, and of any requests after it.
+        reserved: How many of these bytes are counted in the memory budget.
+        deadline: When waiting ends unless bytes arrive, on the clock of `time.monotonic`.
+        latest: When waiting for the current body ends; 0 while no body is expected.
     """
 
     sock: socket.socket
@@ -73,7 +73,7 @@ class Connection(TConn):  # type: ignore[misc]
         self.unreader = self.parser.unreader = Unreader(self.sock, self.release)
 
     def receive(self) -> Arrival:
-        """Read what has come, without waiting."""
+        """Read the bytes that have arrived, without waiting."""
         self.received += self.unreader.take_buffered()
         if (found := self._judge()) not in (Arrival.PARTIAL_HEAD, Arrival.PARTIAL_BODY):
             return found
@@ -85,7 +85,7 @@ class Connection(TConn):  # type: ignore[misc]
         except OSError:
             return Arrival.CLOSED
         if not piece:
-            # An incomplete body is for the application to refuse.
+            # The application refuses an incomplete body.
             return Arrival.WHOLE if self._head else Arrival.CLOSED
         self.received += piece
         found = self._judge()
@@ -93,10 +93,10 @@ class Connection(TConn):  # type: ignore[misc]
         return Arrival.NO_ROOM if no_room else found
 
     def receive_within(self, seconds: float) -> Arrival:
-        """Read what comes in a short time, until a request is whole."""
+        """Read what arrives within `seconds`, until a request is whole."""
         end, readable = time.monotonic() + seconds, select.poll()
         readable.register(self.sock, select.POLLIN)
-        # What has come together with the last request is not seen at the socket any more.
+        # `receive` before `poll`: bytes that arrived with the last request have left the socket.
         while (arrival := self.receive()) in (Arrival.PARTIAL_HEAD, Arrival.PARTIAL_BODY):
             left = end - time.monotonic()
             if left <= 0 or not readable.poll(1000 * left):
@@ -104,7 +104,7 @@ class Connection(TConn):  # type: ignore[misc]
         return arrival
 
     def reserve(self) -> bool:
-        """Count what has been received in the memory budget; False where it has no room."""
+        """Count the received bytes in the memory budget; return whether they fit."""
         count = len(self.received) - self.reserved
         if self._budget.take_early(count):
             self.reserved += count
@@ -112,38 +112,38 @@ class Connection(TConn):  # type: ignore[misc]
         return False
 
     def release(self) -> None:
-        """Take what was received out of the memory budget."""
+        """Return the reserved bytes to the memory budget."""
         count, self.reserved = self.reserved, 0
         self._budget.give_back_early(count)
 
     def give_back(self) -> None:
-        """Leave what was received to gunicorn's parser."""
+        """Pass the received bytes to gunicorn's parser."""
         self.unreader.received = memoryview(self.received)
         self._reset()
 
     def forget(self) -> None:
-        """Drop what was received."""
+        """Drop the received bytes."""
         self.unreader.received = NOTHING
         self._reset()
         self.release()
 
     def give_up(self) -> None:
-        """Have the application say that the rest of the body did not come in time."""
+        """Make the application reply that the rest of the body did not arrive in time."""
         self.unreader.is_late = True
 
     def close(self, graceful: bool = False) -> None:
-        """Close it, and free its memory."""
+        """Close the connection, and free its memory."""
         self.forget()
         super().close(graceful)
 
     def begins(self) -> bool:
-        """Whether the first bytes of the next request have come since this was last asked."""
+        """Report whether the next request has begun to arrive since the last call."""
         before, self._begun = self._begun, bool(self.received)
         return self._begun and not before
 
     @property
     def asks(self) -> bool:
-        """Whether a next request has begun of which nothing is read: closing would lose it."""
+        """Whether an unread request has begun to arrive, which closing would lose."""
         if self.received or self._ended:
             return False
         try:
@@ -153,25 +153,25 @@ class Connection(TConn):  # type: ignore[misc]
 
     @property
     def is_chunked(self) -> bool:
-        """Whether the length of the body is told by its chunks alone, or both ways."""
+        """Whether the request has a `Transfer-Encoding`, with or without a `Content-Length`."""
         return bool(_CODING.search(self.received, 0, self._head))
 
     @property
     def asks_for_health(self) -> str:
-        """`livez` or `metrics` where the request that has come must never wait behind uploads."""
+        """`livez` or `metrics` for a request that must never wait behind uploads, or empty."""
         match = _HEALTH.match(self.received)
         has_body = self.is_chunked or _ANY_LENGTH.search(self.received, 0, self._head)
         return match[1].decode() if match and not has_body else ""
 
     @property
     def unread(self) -> int:
-        """Bytes of earlier replies that the client has not taken (tcp(7), `SIOCOUTQ`)."""
+        """Bytes of earlier replies that the client has not received (tcp(7), `SIOCOUTQ`)."""
         with suppress(OSError):
             return int.from_bytes(ioctl(self.sock, TIOCOUTQ, bytes(4)), sys.byteorder)
         return 0
 
     def stop_sending(self) -> bool:
-        """Say that the reply was the last one; False where the client has gone."""
+        """Signal that no further reply follows; return False if the client has disconnected."""
         self._ended = True
         with suppress(OSError):
             self.sock.shutdown(socket.SHUT_WR)
@@ -179,7 +179,7 @@ class Connection(TConn):  # type: ignore[misc]
         return False
 
     def discard(self) -> bool:
-        """Throw away what has come, without waiting; False where no more may follow."""
+        """Discard arrived bytes, without waiting; return False at the end or the byte limit."""
         try:
             count = self.sock.recv_into(_bin, 0, socket.MSG_DONTWAIT)
         except BlockingIOError:
@@ -209,14 +209,14 @@ class Connection(TConn):  # type: ignore[misc]
         return Arrival.WHOLE if len(self.received) >= self._size else Arrival.PARTIAL_BODY
 
     def _body_to_receive(self) -> int:
-        # One that is too large is refused by the application, and a wrong length by gunicorn.
+        # The application refuses a body that is too large, and gunicorn refuses a wrong length.
         lengths = _LENGTH.findall(self.received, 0, self._head)
         if self.is_chunked or len(lengths) != 1 or int(lengths[0]) > self._most_body:
             return 0
         return int(lengths[0])
 
     def _ask_for_body(self) -> None:
-        # Gunicorn would say so once it has a thread, and curl waits a second for it.
+        # Gunicorn would send `100 Continue` only in a thread, and curl waits a second for it.
         if expects := _EXPECT.search(self.received, 0, self._head):
             with suppress(OSError):
                 self.sock.send(_CONTINUE, socket.MSG_DONTWAIT)

@@ -1,4 +1,4 @@
-"""Bounds on the time that a thread spends with one client: to receive, to answer, to be read."""
+"""Limits the time that a thread spends on one client: to receive, to answer and to send."""
 
 import socket
 import time
@@ -7,14 +7,14 @@ from contextlib import contextmanager, suppress
 
 
 class Deadlines:
-    """Ends the reading side of connections whose request has taken too long to arrive.
+    """Shuts down the reading side of connections whose request takes too long to arrive.
 
-    A request that has arrived is answered on the other side, which ends where the client takes
-    too long to read it.
+    The writing side stays open for the reply, and is shut down if the client takes too long to
+    read the reply.
 
     Args:
-        seconds: For a request to arrive, and again for its answer to be read.
-        answering: For the answer itself.
+        seconds: Seconds for a request to arrive, and again for the client to read its reply.
+        answering: Seconds for computing the reply.
     """
 
     def __init__(self, seconds: float, answering: float = 0.0) -> None:
@@ -24,7 +24,7 @@ class Deadlines:
 
     @contextmanager
     def watch(self, connection: socket.socket) -> Iterator[None]:
-        """Give a request that arrives within the block the time that there is for it."""
+        """Apply the time limits to a request that is received and answered within the block."""
         self._started[connection] = time.monotonic()
         try:
             yield
@@ -32,7 +32,7 @@ class Deadlines:
             del self._started[connection]
 
     def enforce(self) -> None:
-        """Look at all that arrive, for ever."""
+        """Check all watched connections, for ever."""
         while True:
             time.sleep(min(1.0, self._seconds / 4))
             now = time.monotonic()

@@ -1,4 +1,4 @@
-"""The front end behind gunicorn: threads, since the tier waits for the network most of the time."""
+"""Runs the front end in gunicorn, with threads, since it mostly waits for the network."""
 
 import json
 import logging
@@ -25,21 +25,21 @@ from webapp.inference.classifier import Classifier
 from webapp.runtime.worker import RESERVED, Worker
 from webapp.settings import COUNTS_FOLDER, Settings
 
-# Each holds 32 kB of a head at most; see `webapp.runtime.connection`.
+# Each connection holds at most 32 kB of a head; see `webapp.runtime.connection`.
 _MOST_CONNECTIONS = 4096
-# Descriptors for the model server, decoders, counts and logs.
+# File descriptors for the model server, decoders, counts and logs.
 _OWN_FILES = 64
 
 
 class Server(BaseApplication):  # type: ignore[misc]
-    """Gunicorn with our settings; `run()` serves until told to stop."""
+    """Gunicorn with the settings of the front end; `run()` serves until stopped."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         super().__init__()
 
     def load_config(self) -> None:
-        """Hand our settings to gunicorn; called by its constructor."""
+        """Pass the settings to gunicorn; gunicorn's constructor calls this method."""
         options = {
             "bind": join(self.settings.host, self.settings.web_port),
             "worker_class": Worker,
@@ -54,9 +54,9 @@ class Server(BaseApplication):  # type: ignore[misc]
             "on_exit": lambda _arbiter: shutil.rmtree(
                 os.environ[COUNTS_FOLDER], ignore_errors=True
             ),
-            # By itself it believes peers on this machine. A client of a proxy there could then send
-            # SCRIPT_NAME, or X-Forwarded headers that contradict each other, and its request would
-            # fail. `US_BILLS_PROXIES` alone decides.
+            # By default gunicorn trusts headers from peers on this machine. A client of a proxy
+            # there could then send SCRIPT_NAME, or contradictory X-Forwarded headers, which make
+            # its request fail. Only `US_BILLS_PROXIES` decides which headers are trusted.
             "forwarded_allow_ips": "",
             # Gunicorn 25 and later would open a control socket in the home directory.
             "control_socket_disable": True,
@@ -66,8 +66,8 @@ class Server(BaseApplication):  # type: ignore[misc]
                 self.cfg.set(name, value)
 
     def load(self) -> Flask:
-        """Build the application; called in the worker, after the fork."""
-        # Imported no earlier: prometheus_client looks for its shared folder as it is imported.
+        """Build the application; gunicorn calls this method in the worker, after the fork."""
+        # Imported here: prometheus_client reads the path of its shared folder when imported.
         from webapp.app import create_app
 
         return create_app(self.settings)
@@ -75,18 +75,18 @@ class Server(BaseApplication):  # type: ignore[misc]
     def run(self) -> None:
         """Serve, with a folder where the processes share their counts."""
         os.environ[COUNTS_FOLDER] = tempfile.mkdtemp(prefix="us-bills-counts-")
-        # Called for what never becomes a request of Flask's: no HTTP, or too long a header.
+        # Called for input that never becomes a Flask request: not HTTP, or too long a header.
         util.write_error = _write_problem
         super().run()
 
 
 def join(host: str, port: int) -> str:
-    """Host and port as one address; IPv6 wants brackets."""
+    """Return host and port as one address, with brackets for IPv6."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _most_connections() -> int:
-    # The usual soft limit, 1,024, is one for programs that use `select` (getrlimit(2)).
+    # The usual soft limit, 1,024, exists for programs that use `select` (getrlimit(2)): raise it.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     few = most != resource.RLIM_INFINITY and most < _MOST_CONNECTIONS + _OWN_FILES
@@ -94,7 +94,7 @@ def _most_connections() -> int:
 
 
 def _write_problem(sock: socket.socket, status_int: int, reason: str, mesg: str) -> None:
-    # Imported no earlier, as above.
+    # Imported here for the same reason as in `load`.
     from webapp.telemetry.access_log import ID_HEADER
     from webapp.views.headers import HEADERS
     from webapp.views.problems import CONTENT_TYPE, RETRY_AFTER, describe
@@ -108,9 +108,9 @@ def _write_problem(sock: socket.socket, status_int: int, reason: str, mesg: str)
 
 
 def _prepare(worker: Any, settings: Settings) -> None:
-    # Gunicorn's threads would wait for ever for the rest of a request, or for a reader of the
-    # reply. Connections inherit this from the socket that accepts them; without it a few lost
-    # phones would take every thread.
+    # Gunicorn's threads would wait for ever for the rest of a request, or for the client to read
+    # the reply. Connections inherit these timeouts from the listening socket; without them a few
+    # phones that lost their connection would block every thread.
     seconds = int(settings.silence)
     silence = struct.pack("ll", seconds, int(1e6 * (settings.silence - seconds)))
     for listener in worker.sockets:
@@ -123,13 +123,13 @@ def _prepare(worker: Any, settings: Settings) -> None:
         _in_background(feedback.keep_expiring)
     decoders.start()
     return_large_blocks()
-    # One of several workers speaks for all.
+    # Only the first of several workers announces that the front end is ready.
     if worker.age == 1:
         _in_background(_announce, worker.wsgi, settings)
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    # Gunicorn logs a traceback where a client reads no more of its reply.
+    # Gunicorn logs a traceback when a client stops reading its reply.
     return not (record.exc_info and isinstance(record.exc_info[1], BlockingIOError | TimeoutError))
 
 
@@ -142,7 +142,7 @@ def _announce(app: Flask, settings: Settings) -> None:
         time.sleep(0.5)
     everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
     host = everywhere.get(settings.host, settings.host)
-    # One write: a log line of another thread must not come between the text and its line break.
+    # A single write: a log line of another thread must not separate the text from its line break.
     sys.stdout.write(f"us-bills is ready: open http://{join(host, settings.web_port)}\n")
     sys.stdout.flush()
 
@@ -157,7 +157,7 @@ def _ready(app: Flask) -> bool:
 
 
 def _forget(pid: int) -> None:
-    # What a worker counted stays; what it was doing when it ended does not.
+    # Keeps the counters of a worker that ended, and removes its gauges of current activity.
     from prometheus_client.multiprocess import mark_process_dead
 
     mark_process_dead(pid)  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""What gunicorn's parser reads: the bytes that came before a thread was taken, then the rest."""
+"""The input of gunicorn's parser: bytes received before a thread took over, then the rest."""
 
 import socket
 from collections.abc import Callable
@@ -9,11 +9,11 @@ NOTHING = memoryview(b"")
 
 
 class Unreader(SocketUnreader):  # type: ignore[misc]
-    """Gives what was received before a thread was taken, and then what the socket gives.
+    """Returns the bytes that were received before a thread took over, then those of the socket.
 
     Args:
         sock: The connection.
-        release: Called once all that was received is taken.
+        release: Called once all received bytes are consumed.
     """
 
     def __init__(self, sock: socket.socket, release: Callable[[], None]) -> None:
@@ -23,7 +23,7 @@ class Unreader(SocketUnreader):  # type: ignore[misc]
         self._release = release
 
     def chunk(self, size_hint: int | None = None) -> bytes:
-        """The next piece; raises `TimeoutError` where the rest is too late."""
+        """Return the next piece; raise `TimeoutError` if the rest did not arrive in time."""
         if self.received:
             return self._take(min(max(self.mxchunk, size_hint or 0), self.max_body_chunk))
         if self.is_late:
@@ -32,7 +32,7 @@ class Unreader(SocketUnreader):  # type: ignore[misc]
         return piece
 
     def take_buffered(self) -> bytes:
-        """All that is here of the next request."""
+        """Return all buffered bytes of the next request."""
         before: bytes = super().take_buffered()
         return before + self._take(len(self.received)) if self.received else before
 

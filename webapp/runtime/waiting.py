@@ -1,7 +1,7 @@
-"""The connections that wait in the poller, hold no thread, and make room where they are too many.
+"""The connections that wait in the poller without a thread, and which of them to close first.
 
-Of too many connections the oldest is closed. Where their bodies take too much memory, the client
-with most of it loses the one that has been silent for longest.
+With too many connections, the oldest is closed. If their bodies take too much memory, the client
+that uses most of the memory loses the connection that has been silent for longest.
 """
 
 import selectors
@@ -13,9 +13,9 @@ from webapp.views.clients import network
 
 
 class WaitingConnections:
-    """Those that wait for a request, for the rest of one, or for the end of a refused upload.
+    """Connections that wait for a request, for the rest of one, or for a refused upload to end.
 
-    Used by the thread of the poller alone.
+    Only the poller's thread may use this object.
     """
 
     def __init__(self, poller: selectors.BaseSelector) -> None:
@@ -26,14 +26,14 @@ class WaitingConnections:
         return len(self._oldest_first)
 
     def __iter__(self) -> Iterator[Connection]:
-        """All of them, oldest first; they may be removed meanwhile."""
+        """Iterate over all connections, oldest first; they may be removed meanwhile."""
         return iter(list(self._oldest_first))
 
     def add(self, conn: Connection, callback: Callable[[Connection], None]) -> None:
-        """Have `callback` called whenever something comes, until the connection is removed."""
+        """Call `callback` whenever bytes arrive, until the connection is removed."""
 
         def on_event(_: object) -> None:
-            # An earlier event of the same turn may have closed it to make room.
+            # An earlier event of the same poll may have closed the connection.
             if conn in self._oldest_first:
                 callback(conn)
 
@@ -41,22 +41,22 @@ class WaitingConnections:
         self._poller.register(conn.sock, selectors.EVENT_READ, on_event)
 
     def remove(self, conn: Connection) -> None:
-        """Wait for it no longer; it stays open."""
+        """Stop waiting for the connection without closing it."""
         del self._oldest_first[conn]
         self._poller.unregister(conn.sock)
 
     def requeue(self, conn: Connection) -> None:
-        """Make it the youngest: something of its request has come."""
+        """Make the connection the youngest, because part of its request has arrived."""
         self._oldest_first[conn] = self._oldest_first.pop(conn)
 
     def oldest(self) -> Connection | None:
-        """The one that has waited longest, if any waits."""
+        """Return the connection that has waited longest, or None."""
         return next(iter(self._oldest_first), None)
 
     def stalest_body(self) -> Connection:
-        """Of the client whose bodies take most memory, the one that was silent for longest.
+        """Return the longest-silent upload of the client whose bodies take most memory.
 
-        One body at least must be under way.
+        At least one body must be arriving.
         """
         bodies = [conn for conn in self._oldest_first if conn.latest]
         held = Counter[str]()

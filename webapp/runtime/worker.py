@@ -1,12 +1,12 @@
-"""Gunicorn's threads, which only whole requests cost: all other connections wait in one poller.
+"""Gunicorn's thread worker, in which only whole requests use a thread; a poller holds the others.
 
-A connection that is silent, sends its request in drops or whose refused upload is still on its way
-costs a file descriptor, a deadline and what has come of its request, which counts in the memory
-budget (see `webapp.runtime.waiting`). Only chunked bodies are read by threads, a few for all.
+A connection that is silent, sends its request slowly or still sends a refused upload costs a file
+descriptor, a deadline and the received part of its request, which counts in the memory budget (see
+`webapp.runtime.waiting`). Threads read only chunked bodies, in a small separate pool.
 
-This overrides undocumented methods of gunicorn's thread worker, so the package is pinned to one
-major version. Without it, 300 silent connections keep `/livez` waiting for 10 s, and an upload that
-is refused ends as a broken pipe; with it that takes about 1 s, and the reply arrives.
+This module overrides undocumented methods of gunicorn's thread worker, so gunicorn is pinned to one
+major version. Without it, `/livez` waits 10 s behind 300 silent connections, and a refused upload
+ends as a broken pipe; with it `/livez` takes about 1 s, and the reply arrives.
 """
 
 import time
@@ -26,50 +26,50 @@ from webapp.settings import Settings
 from webapp.uploads.memory_budget import NO_ROOM
 
 MOMENT = 0.05
-"""Seconds that a thread waits for the next request of the connection it has answered."""
+"""Seconds for which a thread waits for the next request on the connection that it answered."""
 
 KEPT = 75.0
-"""Seconds that a connection is kept for its next request: longer than the minute of most proxies.
+"""Seconds an idle connection is kept open: longer than the minute for which most proxies keep one.
 
-A request that is on its way when the other side closes is lost (RFC 9112, 9.3.1).
+A request that is in transit when the server closes the connection is lost (RFC 9112, 9.3.1).
 """
 
 HEALTH_THREADS = 2
-"""Threads that answer `/livez` and nothing else; as many answer `/metrics`."""
+"""Threads that answer only `/livez`; as many answer only `/metrics`."""
 
 CHUNKED_SHARE = 4
-"""One in so many threads, or one, reads chunked bodies; browsers and phones send none."""
+"""One thread in this many, but at least one, reads chunked bodies; browsers, phones send none."""
 
 RESERVED = 32
-"""Connections that uploads leave to others, so that the health of the process can be asked."""
+"""Connections that uploads must leave free, so that health checks still get one."""
 
 _LAST = 2.0
-"""Seconds that connections without a body under way get once the worker is to stop."""
+"""Seconds for which a stopping worker keeps connections on which no body is arriving."""
 
 _PAUSE = 0.25
-"""Seconds between two looks at what has waited for too long."""
+"""Seconds between two checks for connections that have waited too long."""
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
-    """Answers requests in threads, with `settings` of the application that gunicorn is given.
+    """Answers requests in threads, with the `settings` of the application that gunicorn runs.
 
-    A client that asks again at once, as a busy proxy does, finds the thread that answered it: by
-    gunicorn alone each request of a kept connection goes twice through the thread that waits for
-    all connections, which took a third of Python's time.
+    If a client sends its next request immediately, as a busy proxy does, the same thread answers.
+    In gunicorn's own worker, each request of a kept connection passes twice through the poller's
+    thread, which took a third of Python's time.
     """
 
     def init_process(self) -> None:
-        """Prepare the pools and the poller, in the process that serves."""
+        """Prepare the pools and the poller, in the worker process."""
         self.settings: Settings = self.app.settings
         self.prepare()
         super().init_process()
 
     def prepare(self) -> None:
-        """Prepare what is this class's own."""
+        """Prepare the attributes that this class adds."""
         self.arriving = Deadlines(self.settings.patience, self.settings.timeout)
         self._next_look = 0.0
         self.most = self.worker_connections
-        # Gunicorn would stop to accept where it has as many; here an older one is closed.
+        # At the limit gunicorn would stop accepting; this worker closes an older connection.
         self.worker_connections += 1
         chunked = max(1, self.settings.threads // CHUNKED_SHARE)
         self.chunked_pool = ThreadPoolExecutor(chunked, "chunked")
@@ -78,22 +78,22 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         }
 
     def run(self) -> None:
-        """Serve until told to stop."""
+        """Serve until stopped."""
         self.waiting = WaitingConnections(self.poller)
         try:
             super().run()
         finally:
-            # Where its parent is gone, a thread would else go on as long as its client asks.
+            # If the parent process has ended, threads would otherwise serve kept connections on.
             self.alive = False
 
     def accept(self, listener: Any) -> None:
-        """Take a connection; where there are too many, the oldest that waits makes room."""
+        """Accept a connection; with too many connections, close the oldest waiting one."""
         try:
             client, address = listener.accept()
         except (BlockingIOError, ConnectionAbortedError):
             return
         except OSError as error:
-            # No file descriptor is left: one that waits gives its own.
+            # No file descriptor is left: closing a waiting connection frees one.
             if not self._close_oldest():
                 self.log.warning("No connection can be accepted: %s", error)
                 time.sleep(0.1)
@@ -148,7 +148,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def _dispatch(self, conn: Connection) -> None:
         asked = conn.asks_for_health
         if asked and conn.unread:
-            # A client that reads no replies would hold the thread that writes the next one.
+            # A client that does not read replies would block the thread that writes the next one.
             self._close(conn)
         elif asked:
             self._submit(conn, self._answer, self.health_pools[asked])
@@ -163,7 +163,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         pool.submit(handle, conn).add_done_callback(done)
 
     def finish_request(self, conn: Connection, future: "Future[bool]") -> None:
-        """Keep or close a connection whose request was answered; called in the main thread."""
+        """Keep or close a connection after its request was answered; runs in the main thread."""
         if not future.cancelled() and not future.exception() and future.result():
             self._wait_for_request(conn, KEPT)
         else:
@@ -177,7 +177,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def _drain(self, conn: Connection) -> None:
         conn.forget()
-        # A socket that is closed with something unread takes the reply back (RFC 9112, 9.6).
+        # Closing a socket with unread bytes can destroy the reply (RFC 9112, 9.6).
         if conn.stop_sending():
             conn.deadline = time.monotonic() + self.settings.patience
             self.waiting.add(conn, self._on_rest)
@@ -202,18 +202,18 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         return oldest is not None
 
     def murder_pending(self) -> None:
-        """Close what has waited for too long; gunicorn calls this after every turn of its loop."""
+        """Close connections that have waited too long; gunicorn calls this in each loop turn."""
         now = time.monotonic()
-        # Thousands of connections may wait: looking at each in every turn would take the core.
+        # Thousands of connections may wait: checking each in every turn would use up the core.
         if now < self._next_look:
             return
         self._next_look = now + _PAUSE
         for conn in self.waiting:
-            # What has begun to arrive is answered; the worker waits for it as long as for threads.
+            # A stopping worker waits for bodies that are arriving as long as for its threads.
             if not (self.alive or conn.latest):
                 conn.deadline = min(conn.deadline, now + _LAST)
             if conn.deadline <= now:
-                # What has come since the last turn, on a busy machine some time ago, is not late.
+                # Bytes that arrived since the last turn, long ago on a busy machine, are not late.
                 act = self._on_arrival if conn.asks else self._give_up
                 act(conn)
 
@@ -226,7 +226,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self._drop(conn)
 
     def handle(self, conn: Connection) -> Any:
-        """Answer one request after the other, in a thread; returns whether there may be more."""
+        """Answer one request after the other in a thread; return whether to keep the connection."""
         kept = self._answer(conn)
         while kept is True and self._asks_again(conn):
             conn.give_back()
@@ -238,12 +238,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             return super().handle(conn)
 
     def _asks_again(self, conn: Connection) -> bool:
-        # While there are more connections than threads, no thread begins to wait.
+        # With more connections than threads, no thread waits for a next request.
         may_wait = self.alive and self.nr_conns <= self.cfg.threads
         return may_wait and conn.receive_within(MOMENT) is Arrival.WHOLE and not conn.is_chunked
 
     def _keepalive_after(self, conn: Connection, keepalive: bool) -> bool:
-        # What cannot be read to its end is closed, and is no news.
+        # A request that cannot be read to its end closes the connection, without a log entry.
         try:
             return bool(super()._keepalive_after(conn, keepalive))
         except Exception:

@@ -1,24 +1,24 @@
-// Adds up the bills that the live camera reads one after the other. A bill counts once: the next one
-// only after the picture was empty, since a bill that is tilted or covered for a moment is the same.
+// Adds up the bills that the live camera reads one after the other. The next bill counts only after
+// the picture was empty, since a bill that is tilted or covered for a moment is still the same bill.
 
 const $ = (id) => document.getElementById(id);
 const phrases = JSON.parse($("phrases").textContent);
 const [box, sum, total, list, undo, clear] = ["adding", "sum", "total", "counted", "undo", "clear"].map($);
 
 let counted = [];
-let before = []; // earlier lists, which undo goes back through
-let empty = true; // since the last bill that counted
+let before = []; // earlier lists, for undo
+let empty = true; // whether the picture was empty since the last bill that counted
 
 const dollars = (n) => (String(n) === "1" ? phrases.one_dollar : phrases.dollars.replace("{n}", n));
 const isMoney = (name) => /^\d+(\.\d+)?$/.test(name);
 export const adding = () => box.checked;
 
-/** The picture was empty for a while: the next bill counts. */
+/** Notes that the picture was empty for a while, so that the next bill counts. */
 export function seeEmpty() {
   empty = true;
 }
 
-/** What there is to say beside a bill that was read: the new total, or that it does not count yet. */
+/** Adds a bill that was read; returns the text of the new total, or that it does not count yet. */
 export function add(name) {
   if (!adding() || !isMoney(name)) return "";
   if (!empty) return phrases.not_added;
@@ -51,8 +51,8 @@ function difference(were) {
 }
 
 /**
- * Listens to the switch, the buttons and the keys. `inView()` gives the bill that is being held, and
- * `say(headline, more)` says what has changed.
+ * Handles the switch, the buttons and the keys. `inView()` returns the bill that the camera sees, and
+ * `say(headline, more)` announces a change.
  */
 export function start(inView, say) {
   const takeBack = () => {
@@ -78,7 +78,7 @@ export function start(inView, say) {
     event.preventDefault();
     act();
   });
-  // A browser keeps what was ticked when a page is opened again.
+  // A browser may restore the state of the switch when the page is opened again.
   sum.hidden = !box.checked;
   draw();
 }

@@ -1,30 +1,30 @@
-// Reads the camera again and again, one frame under way at a time, and says something only where
-// consecutive frames agree: a wrong answer costs somebody money.
+// Reads the camera repeatedly, one frame at a time, and announces a result only if consecutive
+// frames agree: a wrong answer costs somebody money.
 
-const AGREEING = 3; // frames that agree before their answer or hint is said
+const AGREEING = 3; // frames that must agree before their answer or hint is announced
 const PAUSE = 300; // milliseconds between frames
 const REST = 2000; // milliseconds that a hint stays, so that a screen reader can finish it
 const PATIENCE = 8000; // milliseconds for the answer to a frame
-const OTHER = "Other"; // the class of all that is none of the others
-const ANSWER = "="; // before the name of what was seen, which is no hint then
+const OTHER = "Other"; // the class of everything that belongs to none of the other classes
+const ANSWER = "="; // prefix of a class that was seen, which distinguishes it from a hint
 const SIDE = 480; // longest side of a frame that is sent
-const GLANCE = [32, 24]; // size of the copy that hints are read from
-// Share of the heat on the map's border, of frames that are unsure about a bill. Tried with photos at
-// a quarter of the frame's sides (of 18 unsure ones 11 below FAR, 3 above NEAR) and with close-ups of
-// their middle third (of 30, 2 below FAR, 20 above NEAR).
+const GLANCE = [32, 24]; // size of the copy from which hints are computed
+// Thresholds for the share of heat on the heat map's border, in frames that are unsure about a bill.
+// Tried with photos at a quarter of the frame's sides (of 18 unsure ones, 11 below FAR, 3 above NEAR)
+// and with close-ups of their middle third (of 30, 2 below FAR, 20 above NEAR).
 const [FAR, NEAR] = [0.05, 0.1];
 
 /**
- * Starts the camera and reads it until `signal` is aborted. Tells by three functions: `guide(hint)`,
- * `answer(name, said, heatmap, frame)`, the name of money being its value, and `lost()`, the camera
- * being gone; and `emptied()`, since consecutive frames showed no bill.
+ * Starts the camera and reads it until `signal` is aborted. Calls `guide(hint)`,
+ * `answer(name, said, heatmap, frame)`, where the name of money is its value, `lost()` if the camera
+ * stops, and `emptied()` after consecutive frames without a bill.
  */
 export async function watch(video, address, signal, told) {
   const size = { width: { ideal: 1280 }, facingMode: "environment" };
   const stream = await navigator.mediaDevices.getUserMedia({ video: size });
   const [track] = stream.getVideoTracks();
   signal.addEventListener("abort", () => track.stop());
-  // Whoever had to be asked first may have gone on to something else.
+  // The user may have aborted while the browser asked for permission.
   if (signal.aborted) return track.stop();
   const lost = () => { if (!signal.aborted) told.lost(); };
   track.addEventListener("ended", lost);
@@ -43,7 +43,7 @@ async function follow(video, address, signal, told) {
 }
 
 async function look(video, address, state) {
-  // Another app has the camera: the last frame stands still.
+  // Another app uses the camera, and the video shows the last frame.
   if (video.srcObject.getVideoTracks()[0].muted) return { hint: "busy" };
   const hint = light(video, state);
   if (hint) return { hint };
@@ -64,7 +64,7 @@ async function ask(address, frame) {
   return understand((await reply.json()).predictions[0]);
 }
 
-// A frame that waited for PATIENCE in vain counts as many: what was said before it is too old.
+// A frame that timed out counts as AGREEING frames, since the last announcement is too old by then.
 function unreachable(error) {
   return { hint: "unreachable", frames: error instanceof DOMException ? AGREEING : 1 };
 }
@@ -76,10 +76,10 @@ function understand({ accepted, denomination, value, said, probabilities, heatma
   return likeliest === OTHER ? { hint: "turn", empty: true } : { hint: distance(heatmap) };
 }
 
-// A class may have the name of a hint.
+// Checks the prefix, since a class may have the name of a hint.
 const isAnswer = (seen) => seen.startsWith(ANSWER);
 
-// A bill that is far away warms the middle of the map only, one that is too close all of it.
+// A bill that is far away heats only the middle of the map, a bill too close the whole map.
 function distance(heatmap) {
   const sum = (values) => values.reduce((total, value) => total + value, 0);
   const inside = sum(heatmap.slice(1, -1).map((row) => sum(row.slice(1, -1))));
@@ -88,7 +88,7 @@ function distance(heatmap) {
   return border > NEAR ? "back" : "turn";
 }
 
-// A hint for the hand, from a tiny copy of the frame: brightness, and what moved since the last.
+// Returns a hint from a tiny copy of the frame: its brightness, and its motion since the last frame.
 function light(video, state) {
   const pixels = draw(video, ...GLANCE).getImageData(0, 0, ...GLANCE).data;
   const grey = Array.from({ length: pixels.length / 4 }, (_, n) => (pixels[4 * n] + pixels[4 * n + 1] + pixels[4 * n + 2]) / 3);
@@ -127,7 +127,7 @@ function decide({ name, said, hint, empty, heatmap, frame, frames = 1 }, state, 
   else guide(next);
 }
 
-// What is to be said now. Once a bill has left, its value may be said again.
+// Chooses what to announce. After a bill has left the picture, its value may be announced again.
 function choose(seen, { said, since, agreed, away }) {
   const rested = isAnswer(seen) || isAnswer(said) || performance.now() - since >= REST;
   if (agreed >= AGREEING && rested) return seen;

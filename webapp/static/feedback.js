@@ -1,11 +1,11 @@
 // Sends in the photo of a wrong answer, and deletes it again, without a reload of the page. The
-// forms, and what is said about them, are the server's.
+// server writes the forms and the texts about them.
 import { send } from "./send.js";
 
 const details = document.getElementById("details");
 const phrases = JSON.parse(document.getElementById("phrases").textContent);
 
-/** A live camera's card has no picture of its own, so the form shows the frame that would be kept. */
+/** Moves the frame that would be kept into the form, since a live camera's card shows no picture. */
 export function showFrame(card) {
   const frame = card.querySelector("figure img");
   card.querySelector(".feedback summary")?.after(frame);
@@ -21,7 +21,7 @@ async function give(form) {
   form.parentElement.querySelector(":scope > .outcome")?.remove();
   if (status >= 200 && status < 300) form.closest(".feedback, .outcome").replaceWith(outcome);
   else form.before(outcome);
-  // Where the focus is, a screen reader reads.
+  // A screen reader reads the element that has the focus.
   outcome.focus();
 }
 

@@ -1,5 +1,5 @@
-// The server phrases every answer and problem; this script spares the reload of the page, tells
-// the answer in further ways and reads the camera.
+// The server writes the text of every answer and problem; this script avoids reloads of the page,
+// announces answers in further ways and reads the camera.
 import * as adder from "./adder.js";
 import { watch } from "./camera.js";
 import { showFrame } from "./feedback.js";
@@ -13,10 +13,10 @@ const form = document.querySelector("form");
 const [verdict, details, live] = ["verdict", "details", "live"].map($);
 const home = document.querySelector("h1 a");
 
-const RETRY = 3000; // milliseconds between looks for a server that could not be reached
+const RETRY = 3000; // milliseconds between checks for a server that could not be reached
 const OFFLINE = ["offline", phrases.no_connection, phrases.offline];
 
-// What is under way, an upload or the camera: whatever comes next ends it.
+// The current upload or camera session, which the next one aborts.
 let job = new AbortController();
 let filming = false;
 
@@ -49,7 +49,7 @@ async function read(files) {
 
 const busy = (n, of) => (of > 1 ? fill(phrases.busy_with, { n, of }) : phrases.busy);
 
-// What came of a file: a verdict, and cards with more about it.
+// Sends a file; returns a verdict, and cards with details.
 async function ask(file, signal) {
   if (file.size > form.dataset.max) return { region: problem(phrases.too_large), cards: [] };
   const body = new FormData();
@@ -60,7 +60,7 @@ async function ask(file, signal) {
   return { region: unanswered(status), cards: [] };
 }
 
-// For a reply that is not the front end's own: that of a proxy before it, or none (status 0).
+// The verdict without a page from the front end: for a proxy's reply, or no reply (status 0).
 function unanswered(status) {
   if (status === 0 && !navigator.onLine) return draft(...OFFLINE);
   if (status === 413) return problem(phrases.too_large);
@@ -88,7 +88,7 @@ function summary(regions) {
   return region;
 }
 
-// A verdict as the server would write it.
+// Builds a verdict in the form that the server uses.
 function draft(state, shown = "", more = "") {
   const region = verdict.cloneNode(false);
   const lines = [shown, more].filter(Boolean).map((text, n) => {
@@ -102,7 +102,7 @@ function draft(state, shown = "", more = "") {
   return region;
 }
 
-// An old answer never stays beside a new photo, nor in the title.
+// Replaces verdict and title together, so that no old answer stays next to a new photo.
 function put({ children, dataset: { state, denomination = "", bills = "" } }) {
   verdict.replaceChildren(...children);
   Object.assign(verdict.dataset, { state, denomination, bills });
@@ -125,12 +125,12 @@ async function startCamera() {
   details.replaceChildren();
   notice("busy", phrases.busy);
   try {
-    // Each bill is counted once the frames agree on its value.
+    // Bills are counted only after the frames agree on a value, see addCard.
     const address = new URL("/predict?explain=1&frame=1&count=0", form.action);
     await watch(stage.camera, address, signal, { guide, answer, lost, emptied: adder.seeEmpty });
     if (!signal.aborted) stage.showCamera();
   } catch {
-    // A browser hides its cameras from a page that came without encryption.
+    // Browsers offer no camera to a page that was loaded without encryption.
     const reason = navigator.mediaDevices ? phrases.no_camera : phrases.needs_https;
     if (!signal.aborted) giveUp(problem(reason));
   }
@@ -174,8 +174,8 @@ function answer(name, said, heatmap, frame) {
   addCard(name, frame);
 }
 
-// The bars and the version, in the server's words; the picture is on the stage already. Several
-// bills are told here: adding up, they come one after the other.
+// Shows the server's card with bars and version, without the picture, which the stage shows already.
+// Announces several bills, unless bills are added up one after the other.
 async function addCard(name, frame) {
   const { signal } = job;
   const { page } = await send(`${form.action}&frame=1`, frame, signal);
@@ -192,7 +192,7 @@ async function addCard(name, frame) {
   details.replaceChildren(card);
 }
 
-// What a live camera shows next would take the form away that somebody has just opened.
+// Opening a form stops the live camera, whose next result would replace the form.
 details.addEventListener("toggle", ({ target }) => { if (target.open) endCamera(); }, { capture: true });
 const inView = () => {
   const { state, denomination, bills } = verdict.dataset;
@@ -203,7 +203,7 @@ live.addEventListener("click", () => (filming ? endCamera() : startCamera()));
 document.addEventListener("visibilitychange", () => { if (document.hidden) endCamera(); });
 $("again").addEventListener("click", again);
 window.addEventListener("offline", () => {
-  // An answer that is there stays true.
+  // An answer that is shown stays valid.
   if (!filming && verdict.dataset.state !== "empty") return;
   giveUp(draft(...OFFLINE));
 });
@@ -251,5 +251,5 @@ setInterval(async () => {
   const alive = await fetch("/livez").catch(() => null);
   if (alive?.ok) location.assign(home);
 }, RETRY);
-// Where the page is not served over https, there is none; where it does not come, all else works.
+// Without https there is no service worker; if it does not load, the rest of the page still works.
 navigator.serviceWorker?.register(home.dataset.worker).catch(() => {});

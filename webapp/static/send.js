@@ -1,11 +1,11 @@
-// Sends a photo and reads the page that comes back.
+// Sends a photo and reads the page in the reply.
 
 const PATIENCE = 60_000; // milliseconds
 
-/** Gives `{ status, page }`: status 0 without a reply, page null where the reply is no page. */
+/** Resolves to `{ status, page }`: status 0 without a reply, page null if the reply is no page. */
 export function send(address, body, signal, progress = () => {}) {
   return new Promise((resolve) => {
-    // fetch does not tell how far an upload is.
+    // fetch does not report the progress of an upload.
     const request = new XMLHttpRequest();
     request.open("POST", address);
     request.setRequestHeader("Accept", "text/html");

@@ -1,4 +1,4 @@
-// What is seen above the ways to give a photo: the emblem, a photo or the live camera.
+// The area above the controls for giving a photo: shows the emblem, a photo or the live camera.
 
 const $ = (id) => document.getElementById(id);
 export const camera = $("camera");
@@ -24,7 +24,7 @@ export function showCamera() {
   only(scene);
 }
 
-/** After the last answer: the photo stays, unless it came back within the answer. */
+/** Ends an upload after the last answer: hides the photo if the answer contains a copy of it. */
 export function settle(answered) {
   bar.hidden = true;
   if (answered) only(emblem);

@@ -1,12 +1,12 @@
-// Further ways to tell an answer: speech, vibration, tones. All off until somebody turns them on,
-// since a screen reader announces the answer anyway.
+// Further ways to announce an answer: speech, vibration, tones. All are off by default, since a
+// screen reader announces the answer anyway.
 
 // The pulses of the EyeNote app, which people know: 1 for $1 up to 7 for $100.
 const PULSES = { 1: 1, 2: 2, 5: 3, 10: 4, 20: 5, 50: 6, 100: 7 };
 const [PULSE, PAUSE, LONG, GAP] = [120, 130, 700, 1000]; // milliseconds
-// Quick ones say how many bills a photo shows.
+// Milliseconds of quick pulses, which give the number of bills on a photo, and of their pauses.
 const [QUICK, BETWEEN] = [50, 100];
-// Browsers cut a vibration behind its 99th part, and a bill that is cut would be another bill.
+// Browsers cut a vibration after its 99th entry, and fewer pulses would mean another bill.
 const MOST = 98;
 
 const verdict = document.getElementById("verdict");
@@ -27,7 +27,7 @@ let audio = null;
 let voice = null;
 let later = 0;
 
-/** Tells what the page says now, in the ways that are switched on, and brings it into view. */
+/** Announces the current verdict in the ways that are switched on, and scrolls it into view. */
 export function tell() {
   for (const { name, checked } of boxes) {
     if (checked) ways[name]();
@@ -35,26 +35,26 @@ export function tell() {
   verdict.scrollIntoView({ block: "nearest" });
 }
 
-/** Asked for outright, it is spoken; yet not where somebody chose a way that nobody overhears. */
+/** Repeats the verdict. Speaks it if no way is switched on: a chosen way may be a silent one. */
 export function again() {
   if (can.speech && !boxes.some(({ checked }) => checked)) ways.speech();
   else tell();
 }
 
-/** Guidance is spoken, never pulsed: a pulse is an answer. */
+/** Speaks guidance. Pulses and tones are for answers only. */
 export function hint(text) {
   if (speech.checked) speak(text);
 }
 
-/** The words of a verdict, its lines as sentences. */
+/** Returns the words of a verdict, with its lines as sentences. */
 export function words(region) {
   const said = region.querySelector(".said");
   const lines = said ? [said] : [...region.children];
   return lines.map(({ textContent }) => textContent.trim().replace(/\.$/, "")).join(". ");
 }
 
-// The lengths of pulses, each followed by that of the pause behind it: how many bills there are,
-// then each bill in turn.
+// Returns the length of each pulse, followed by the length of the pause after it: first the pulses
+// for the number of bills, then those for each bill.
 function rhythm(region) {
   const lengths = quick(region);
   for (const name of region.dataset.denomination.split(",")) {
@@ -68,13 +68,13 @@ function rhythm(region) {
 const times = (n, length, pause) => [...Array(n - 1).fill([length, pause]).flat(), length, GAP];
 const quick = ({ dataset: { bills } }) => (bills ? times(Number(bills), QUICK, BETWEEN) : []);
 
-// How long the number of bills is felt or heard, where somebody has chosen that: words come after it.
+// Milliseconds of the pulses or tones for the number of bills, if switched on; speech waits for them.
 function herald() {
   const felt = boxes.some(({ name, checked }) => checked && name !== "speech");
   return felt ? quick(verdict).reduce((sum, length) => sum + length, 0) : 0;
 }
 
-// After `wait` milliseconds, unless something else is to be said before.
+// Speaks after `wait` milliseconds, unless another text is spoken before.
 function speak(text, wait = 0) {
   clearTimeout(later);
   if (wait) {
@@ -90,7 +90,7 @@ function speak(text, wait = 0) {
 
 function beep(lengths) {
   wake();
-  // One that still sleeps would sound later, beside another answer.
+  // A suspended audio context would play the tones later, with another answer.
   if (audio.state !== "running") return;
   voice?.disconnect();
   voice = new GainNode(audio);
@@ -114,7 +114,7 @@ function wake() {
   audio.resume();
 }
 
-// Where storage is forbidden, each visit starts afresh.
+// If storage is forbidden, each visit starts with all ways off.
 function remembered(name) {
   try {
     return localStorage.getItem(name) === "on";
@@ -137,7 +137,7 @@ for (const box of boxes) {
   box.addEventListener("change", () => remember(box));
 }
 speech.addEventListener("change", () => hint(speech.parentElement.textContent.trim()));
-// iOS lets a page sound only once it has done so in a gesture. The first click will do, where a
-// way was switched on at an earlier visit; `capture` puts it before what the click is for.
+// iOS lets a page play sound only after it has done so in a gesture. The first click serves, if a way
+// was switched on at an earlier visit; `capture` runs this handler before the click's own handlers.
 document.addEventListener("click", () => hint(""), { capture: true, once: true });
 document.addEventListener("click", () => { if (tones.checked) wake(); }, { capture: true });

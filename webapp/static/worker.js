@@ -1,5 +1,5 @@
-// Opens the page without its server, to say so. Photos and answers are never kept; the page's own
-// files are, and renewed as `v` changes, which the server makes of their content.
+// Shows an offline page if the server cannot be reached. Caches the page's own files, never photos or
+// answers. A change of `v`, the server's hash of these files, renews the cache.
 const { searchParams } = new URL(location);
 const CACHE = `page-${searchParams.get("v")}`;
 const OFFLINE = `/offline?lang=${searchParams.get("lang")}`;
@@ -7,7 +7,7 @@ const SCRIPTS = ["page.js", "adder.js", "camera.js", "feedback.js", "send.js", "
 const PICTURES = ["icon.svg", "samples/five.webp", "samples/fifty.webp"];
 const NAMES = ["page.css", "manifest.webmanifest", ...SCRIPTS, ...PICTURES];
 const FILES = NAMES.map((name) => `/static/${name}`);
-const AWAY = [502, 503, 504]; // what a proxy says while there is no server behind it
+const AWAY = [502, 503, 504]; // statuses of a proxy that cannot reach the server
 
 async function install() {
   const cache = await caches.open(CACHE);
@@ -23,7 +23,7 @@ async function activate() {
 
 async function open(request) {
   const reply = await fetch(request).catch(() => null);
-  // The reply to a form is the front end's own, whatever its status.
+  // The reply to a form is from the front end, whatever its status.
   const away = !reply || (request.method === "GET" && AWAY.includes(reply.status));
   return away ? caches.match(OFFLINE) : reply;
 }

@@ -1,5 +1,5 @@
 """For operators: metrics and their history, access log, log format.
 
-Start with `metrics`. Imports `inference`, whose calls and answers it counts; `views` and `runtime`
-may import it.
+Start with `metrics`. Imports `inference`, to count calls and answers; `views` and `runtime` may
+import this package.
 """

@@ -1,6 +1,6 @@
-"""Every request gets an id, the times of its stages, a log line and its counts; no picture is kept.
+"""Adds an id, stage times, a log line and counts to every request; no picture is stored.
 
-A request keeps the id that it comes with, so that one search finds it here and in the
+A request keeps the id that its client sends, so that one search finds it in these logs and in the
 client's logs.
 """
 
@@ -22,12 +22,12 @@ _log = logging.getLogger("webapp.requests")
 
 ID_HEADER = "X-Request-ID"
 _LONGEST_PATH = 200
-# Nothing that could forge a log line or a header.
+# Allows no characters that could forge a log line or a header.
 _GOOD_ID = re.compile(r"[\w.:+/=-]{1,128}", re.ASCII)
 
 
 def init_app(app: Flask) -> None:
-    """Watch every request of `app` from its first line to its answer."""
+    """Time, count and log every request of `app`."""
     watch = _Watch(app.extensions["metrics"])
     app.before_request(watch.start)
     app.after_request(watch.finish)
@@ -62,7 +62,7 @@ class _Watch:
         self, status: int, seconds: float, timings: Timings, reply: ClassifiedPhotos | None
     ) -> None:
         metrics, method, endpoint = self._metrics, request.method, request.endpoint
-        # A method is whatever the client wrote; labels must stay few.
+        # Clients can send any method; the number of label values must stay small.
         known = method if endpoint or method == "GET" else "other"
         metrics.requests.labels(known, endpoint or "unknown", str(status)).inc()
         metrics.durations.labels(endpoint or "unknown").observe(seconds)
@@ -90,7 +90,7 @@ def _fields(
     if timings.seconds:
         fields["stages"] = timings.milliseconds()
     if status >= HTTPStatus.BAD_REQUEST:
-        # The reason is for us: what the model server said, which the reply does not tell.
+        # `reason` is for operators: the model server's error, which the reply does not contain.
         fields |= {name: g.get(name) for name in ("problem", "reason") if name in g}
     if reply is not None:
         fields["version"], fields["label"] = reply.model["version"], reply.model["label"]

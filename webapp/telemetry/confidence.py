@@ -1,8 +1,8 @@
-"""How sure the model is, as counts by bin, and how sure its model card says that it should be.
+"""Bins of the model's confidence, and the confidence that the model card of a version expects.
 
-The card has counts of the pictures that the version was measured on, by their confidence. Their
-shares stand on `/metrics` beside those of the photos that are answered, so that Prometheus can
-compare both (population stability index, see `deploy/monitoring/rules.yml`).
+The card has counts of the pictures that the version was measured on, by confidence. `/metrics`
+shows their shares next to the counts of answered photos, so that Prometheus can compare the two
+distributions (population stability index, see `deploy/monitoring/rules.yml`).
 """
 
 import logging
@@ -14,28 +14,28 @@ from webapp.inference.model_cards import card_file, read_card
 _log = logging.getLogger("webapp")
 
 BINS = 15
-"""Equal bins from 0 to 1: those of the card's `reliability`."""
+"""Equal bins from 0 to 1, the same as in the card's `reliability`."""
 SMOOTHING = 0.5
-"""Added to the count of each bin, since the index knows no empty one."""
+"""Added to the count of each bin, since the index is not defined for an empty bin."""
 _MOST_VERSIONS = 20
 
 LABELS = tuple(f"{n / BINS:.2f}-{(n + 1) / BINS:.2f}" for n in range(BINS))
 
 
 def label_of(confidence: float) -> str:
-    """The bin of a confidence from 0 to 1, such as `0.93-1.00`."""
+    """Return the bin of a confidence from 0 to 1, such as `0.93-1.00`."""
     return LABELS[min(int(confidence * BINS), BINS - 1)]
 
 
 class ModelCards:
-    """What the cards in a folder of versions say; versions never change, so each is read once."""
+    """The model cards in a folder of versions; versions never change, so each card is read once."""
 
     def __init__(self, folder: str) -> None:
         self._folder = Path(folder) if folder else None
         self._read: dict[int, dict[str, float]] = {}
 
     def expected(self) -> dict[int, dict[str, float]]:
-        """The share of pictures in each bin, by version; without versions that do not tell."""
+        """Return the share of pictures in each bin, by version; omit versions without figures."""
         for version in self._versions() - self._read.keys():
             self._read[version] = self._shares(version)
         return {version: shares for version, shares in self._read.items() if shares}
@@ -59,7 +59,7 @@ class ModelCards:
 
 
 def shares(card: dict[str, Any]) -> dict[str, float]:
-    """The share of pictures in each bin, of the pictures of another source where there are any.
+    """Return the share of pictures in each bin, of those from another source if the card has any.
 
     Raises:
         KeyError, TypeError: The card has no such figures.
@@ -68,6 +68,6 @@ def shares(card: dict[str, Any]) -> dict[str, float]:
     found = (measures.get("other_source") or measures["held_out"])["reliability"]
     counts = dict.fromkeys(LABELS, SMOOTHING)
     for each in found:
-        # The mean of a bin lies within it.
+        # `confidence` is the mean of a bin, which lies within the bin.
         counts[label_of(each["confidence"])] += each["count"]
     return {label: count / sum(counts.values()) for label, count in counts.items()}

@@ -1,4 +1,4 @@
-"""Metrics of what is so when they are asked for: readiness, canaries, what a version expects."""
+"""Metrics that are computed at each scrape: readiness, canaries, expected confidence."""
 
 from collections.abc import Iterator
 
@@ -14,13 +14,13 @@ from webapp.telemetry.confidence import ModelCards
 
 
 class CurrentState(Collector):
-    """Looked at for each scrape, since what the last request saw could be hours old."""
+    """Checks the current state at each scrape, since the last request could be hours old."""
 
     def __init__(self, app: Flask) -> None:
         self._app = app
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Gives each metric."""
+        """Yield each metric."""
         yield from self._readiness()
         yield self._canaries()
         yield self._expected_confidence()

@@ -1,4 +1,4 @@
-"""Log lines as JSON, one a line, so that a machine can search them without guessing."""
+"""Log records as JSON, one object per line, so that programs can search them."""
 
 import json
 import logging
@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 
 class JsonLines(logging.Formatter):
-    """Writes time, level, logger and message, and what was given as `extra={"fields": {...}}`."""
+    """Writes time, level, logger and message, and the fields of `extra={"fields": {...}}`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One JSON object; line breaks and control characters come out escaped."""
+        """Return one JSON object; line breaks and control characters are escaped."""
         when = datetime.fromtimestamp(record.created, UTC)
         line = {
             "time": when.isoformat(timespec="milliseconds"),
@@ -26,7 +26,7 @@ class JsonLines(logging.Formatter):
 
 def start() -> None:
     """Send the front end's log lines to standard output."""
-    # Each record would look up what no line says (Python's logging how-to, "Optimization").
+    # Skip look-ups whose results are not logged (Python's logging how-to, "Optimization").
     logging._srcfile, logging.logThreads, logging.logMultiprocessing = None, False, False
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonLines())

@@ -22,7 +22,7 @@ blueprint = Blueprint("metrics", __name__)
 
 @blueprint.get("/metrics")
 def metrics() -> ResponseReturnValue:
-    """Show what was counted since the start: until now, or until some seconds `ago`."""
+    """Show the counts since the start: until now, or until some seconds `ago`."""
     counted: Metrics = current_app.extensions["metrics"]
     if "ago" in request.args:
         age, page = counted.past.page(_seconds(request.args["ago"]))
@@ -32,7 +32,7 @@ def metrics() -> ResponseReturnValue:
 
 
 def init_app(app: Flask) -> None:
-    """Give `app` its counters."""
+    """Add the metrics to `app`."""
     settings: Settings = app.extensions["settings"]
     app.extensions["metrics"] = Metrics()
     app.extensions["model_cards"] = ModelCards(settings.models)
@@ -107,7 +107,7 @@ class Metrics:
         self.withheld = self._counter(
             "us_bills_withheld", "Sure answers withheld, by what the counter sees.", "reason"
         )
-        # Of several processes, the one that was answered last is right about it.
+        # Of several processes, the one with the most recent answer has the correct value.
         self.stable = Gauge(
             "us_bills_stable_version",
             "Version that last answered as stable.",
@@ -123,11 +123,11 @@ class Metrics:
         )
 
     def count_answers(self, reply: ClassifiedPhotos, frames: bool = False) -> None:
-        """Count each picture that was answered by what it was said to be.
+        """Count each answered picture by its answer.
 
         Args:
             reply: The answers.
-            frames: They are of a film, most of which shows no bill.
+            frames: Whether the pictures are frames of a film, most of which show no bill.
         """
         version = str(reply.model["version"] or "unknown")
         for prediction in reply.predictions:
@@ -140,7 +140,7 @@ class Metrics:
                 self.photos.labels(answer, label_of(confidence), version).inc()
 
     def count_bills(self, reply: ClassifiedPhotos) -> None:
-        """Count what the counter saw: nothing but the reason where it was not there."""
+        """Count the results of the bill counter, or only the reason why it did not count."""
         self.counted.labels(reply.count.get("reason", "ok")).inc()
         for prediction in reply.predictions:
             if "bills" in prediction:
@@ -161,20 +161,20 @@ class Metrics:
                 self.stable.labels(model).set(version)
 
     def count_refusal(self, status: int) -> None:
-        """Count a request that was refused before the application saw it; 431 or 503."""
+        """Count a request that was refused before it reached the application; 431 or 503."""
         self.requests.labels("other", "unknown", str(status)).inc()
         self.rejections.labels(default_exceptions[status].__name__).inc()
 
     def count_shadow(self, model: str, version: int, result: str) -> None:
-        """Count a copy of a request: `same`, `different`, `failed` or `dropped`."""
+        """Count a shadow copy by its result: `same`, `different`, `failed` or `dropped`."""
         self.shadows.labels(model, str(version), result).inc()
 
     def count_feedback(self, version: int | None, was: str, answered: str | None) -> None:
-        """Count a photo that was sent back and kept; the names are those of the model's classes."""
+        """Count a feedback photo that was stored; `was` is a class of the model or `UNLISTED`."""
         self.feedback.labels(str(version or "unknown"), was, answered or "unsure").inc()
 
     def exposition(self, app: Flask) -> bytes:
-        """All counters in Prometheus' text format, and what is so at this moment."""
+        """Return all counters and the current state in Prometheus' text format."""
         registry = self._counts()
         registry.register(CurrentState(app))
         return generate_latest(registry)

@@ -1,4 +1,4 @@
-"""Earlier pages of `/metrics`, so that a reader can tell what happened since."""
+"""Earlier pages of `/metrics`, so that a reader can compute what was counted since."""
 
 import time
 from collections import deque
@@ -18,15 +18,15 @@ class MetricsHistory:
         )
 
     def keep(self) -> None:
-        """Take a page now and then, for ever; the server runs this in a thread of each process."""
+        """Take pages regularly, for ever; the server runs this in a thread of each process."""
         while True:
             self._pages.append((time.monotonic(), self._take()))
             time.sleep(EVERY_SECONDS)
 
     def page(self, seconds: float) -> tuple[float, bytes]:
-        """The oldest page that is no older than some seconds, and its age.
+        """Return the age of the oldest page that is no older than `seconds`, and the page.
 
-        While the front end is younger than that, it is the page of its start.
+        If the front end started less than `seconds` ago, this is the page taken at its start.
         """
         now = time.monotonic()
         pages = [(now - then, page) for then, page in list(self._pages) if now - then <= seconds]

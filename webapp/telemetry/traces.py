@@ -1,4 +1,4 @@
-"""Each request's trace: taken from its `traceparent`, with spans where a collector is named."""
+"""Continues the trace of each request from its `traceparent`; sends spans if a collector is set."""
 
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ _SERVICE = "us-bills-web"
 
 
 def init_app(app: Flask) -> None:
-    """Carry the trace of every request of `app`; its `extensions` get `spans`, or None."""
+    """Continue the trace of every request of `app`; set `spans` in its `extensions`, or None."""
     settings: Settings = app.extensions["settings"]
     traces = _Traces(_spans(settings.otlp))
     app.extensions["spans"] = traces.spans
@@ -30,7 +30,7 @@ def init_app(app: Flask) -> None:
 def _spans(collector: str) -> "Spans | None":
     if not collector:
         return None
-    # Only now: without a collector these packages need not be there.
+    # Imported here: without a collector these packages need not be installed.
     from serving.spans import Spans
 
     return Spans(collector, _SERVICE)
@@ -44,7 +44,7 @@ class _Traces:
         g.trace = ExitStack()
         parent, state = map(request.headers.get, (tracing.TRACEPARENT, tracing.TRACESTATE))
         headers = tracing.received(parent, state)
-        # Probes and pages have no steps worth a span.
+        # Only POST requests get spans: probes and pages have no steps worth a span.
         if self.spans is None or request.method != "POST":
             g.trace.enter_context(tracing.carrying(headers))
             return

@@ -1,4 +1,4 @@
-"""Takes the pictures out of a `multipart/form-data` body (RFC 7578) as it comes in."""
+"""Extracts the pictures from a `multipart/form-data` body (RFC 7578) as the body arrives."""
 
 import re
 from collections.abc import Collection, Iterable, Iterator
@@ -21,17 +21,17 @@ from webapp.inference.classifier import Photo
 
 FIELD = "image"
 MOST_OTHER_PARTS = 100
-"""Parts of a form beside its pictures."""
+"""Most parts of a form in addition to its pictures."""
 MOST_HEADERS = 8_000
-"""Bytes of the headers of one part."""
+"""Most bytes of the headers of one part."""
 MOST_TEXT = 1_000
-"""Bytes of a text beside the pictures."""
+"""Most bytes of a text field."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 class Form(NamedTuple):
-    """The pictures of a form in their order, and its texts by name."""
+    """The pictures of a form in order, and its text fields by name."""
 
     photos: list[Photo]
     texts: dict[str, str]
@@ -43,14 +43,14 @@ def read_form(
     """Read a form to its end and keep its pictures.
 
     Args:
-        pieces: The body as it comes in.
-        boundary: What the header `Content-Type` gives as the boundary of its parts.
-        most_pictures: The number of pictures that will be accepted.
-        texts: Names of further parts to keep; of several of a name the last one counts.
+        pieces: The pieces of the body as they arrive.
+        boundary: The boundary of the parts, from the header `Content-Type`.
+        most_pictures: The number of pictures that the caller accepts.
+        texts: Names of text fields to keep; of several fields with one name, the last counts.
 
     Returns:
-        The parts named `image`, without what a browser sends for an empty file input, and those
-        of `texts`.
+        The parts named `image`, without the empty part that a browser sends for an empty file
+        input, and the text fields named in `texts`.
 
     Raises:
         HTTPException: 400 no boundary, or a form that is malformed or incomplete; 413 too many
@@ -121,7 +121,7 @@ def _check_text(size: int) -> None:
 
 class _Decoder(MultipartDecoder):
     def _parse_headers(self, data: bytes | bytearray) -> Headers:
-        # Old programs write names of files in other encodings; Werkzeug would refuse the form.
+        # Old programs send file names in other encodings, for which Werkzeug refuses the form.
         return super()._parse_headers(data.decode("utf-8", "replace").encode())
 
 

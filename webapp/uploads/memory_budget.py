@@ -1,4 +1,4 @@
-"""A bound on the memory that all uploads take together."""
+"""A limit on the memory that all uploads take together."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from werkzeug.wsgi import get_content_length
 
 from serving.concurrency import ByteBudget
 
-# How many copies of a body there are at worst: read, taken apart, handed to a decoder.
+# Most copies of a body in memory simultaneously: read, parsed, passed to a decoder.
 _COPIES = {"application/json": 5}
 _COPIES_OF_OTHERS = 2
 _SMALLEST, _LARGEST = 65_536, 1_048_576
@@ -18,10 +18,10 @@ _NOTHING = memoryview(b"")
 
 
 class MemoryBudget:
-    """Bytes that request bodies may take in memory at once; safe to use from many threads.
+    """Bytes of memory that all request bodies may take together; safe to use from many threads.
 
-    Bytes count once they have arrived. A client that announces a large body and sends little of it
-    takes no room from others.
+    Bytes count once they have arrived. A client that announces a large body but sends little of it
+    takes no memory from others.
     """
 
     def __init__(self, size: int) -> None:
@@ -30,16 +30,16 @@ class MemoryBudget:
 
     @contextmanager
     def reserve(self, environ: dict[str, Any]) -> Iterator[None]:
-        """Count what is read of a request's body against the budget until the block ends.
+        """Count the bytes read of a request's body against the budget until the block ends.
 
         Args:
             environ: The WSGI environment of the request.
 
         Raises:
-            BadRequest: The body is malformed or ends too early; raised by its `read`, as are the
-                following.
-            RequestTimeout: Nothing came for a while.
-            ServiceUnavailable: There is no room for the next piece.
+            BadRequest: The body is malformed or ends too early. The `read` method of the body
+                raises this error and the following ones.
+            RequestTimeout: No bytes arrived for a while.
+            ServiceUnavailable: The next piece would exceed the budget.
         """
         kind = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
         copies = _COPIES.get(kind, _COPIES_OF_OTHERS)
@@ -57,7 +57,7 @@ class MemoryBudget:
             raise ServiceUnavailable(NO_ROOM, retry_after=2)
 
     def take_early(self, count: int) -> bool:
-        """Take bytes for a body that no thread reads yet; such may take half of all together."""
+        """Take bytes for a body that no thread reads yet; such bodies may take half the budget."""
         if not self._early.take(count):
             return False
         if not self._bytes.take(count):
@@ -72,10 +72,10 @@ class MemoryBudget:
 
 
 class _ReservingReader:
-    """Reads as much as has arrived so far, a megabyte at most, whatever size is asked for.
+    """Reads ahead as many bytes as have arrived so far, 64 kB to 1 MB, for any requested size.
 
-    Gunicorn copies all that it holds, up to a megabyte, for each piece it gives, and Werkzeug takes
-    pieces of 64 kB. It never waits for more than has arrived already, or 64 kB.
+    Gunicorn copies all buffered bytes, up to a megabyte, for each piece that it returns, and
+    Werkzeug reads pieces of 64 kB. Never waits for more bytes than have arrived so far, or 64 kB.
     """
 
     def __init__(self, body: IO[bytes], budget: MemoryBudget, copies: int, announced: int) -> None:
@@ -94,7 +94,7 @@ class _ReservingReader:
         if not self._ahead:
             self._read_ahead()
         piece = bytes(self._ahead[:size])
-        # An empty view of what was read would keep it for as long as the request waits in line.
+        # An empty view of the bytes would keep them in memory while the request waits in a queue.
         self._ahead = self._ahead[size:] or _NOTHING
         return piece
 
@@ -113,6 +113,6 @@ class _ReservingReader:
             raise RequestTimeout(
                 "The picture did not arrive: nothing came for a while. Please send it again."
             ) from error
-        # Whatever the server finds wrong with the chunks of a body is the client's mistake.
+        # Any error of the server in reading the chunks of a body is the client's mistake.
         except Exception as error:
             raise BadRequest(f"The body of the request is malformed: {error}.") from error

@@ -25,13 +25,13 @@ _WAYS = "multipart/form-data, image/*, application/octet-stream or application/j
 
 
 def read_photos(settings: Settings) -> list[Photo]:
-    """Take the photos out of the current request.
+    """Read the photos of the current request.
 
     Returns:
-        One to `settings.max_pictures` photos, not yet looked into.
+        One to `settings.max_pictures` photos, not yet decoded.
 
     Raises:
-        HTTPException: 400 a malformed body, 408 one that stopped coming, 413 too many bytes,
+        HTTPException: 400 a malformed body, 408 one that stopped arriving, 413 too many bytes,
             pictures or parts, 415 a body of another kind or encoding, 422 no picture.
     """
     _check_encoding()
@@ -45,18 +45,18 @@ def read_photos(settings: Settings) -> list[Photo]:
 
 
 def read_photo_form(settings: Settings, texts: Collection[str]) -> Form:
-    """Take one photo and some texts out of the form that the current request is.
+    """Read one photo and some text fields from the form in the current request.
 
     Args:
-        settings: For the bound on the body.
-        texts: Names of the form's parts that are texts.
+        settings: Define the limit on the size of the body.
+        texts: Names of the form's text fields.
 
     Returns:
-        The form, with one photo. It may have been sent as a data URL, since a page without a script
-        cannot send a file again that was chosen before.
+        The form, with one photo. The client may send the photo as a data URL, since a page without
+        a script cannot send a file again that was chosen before.
 
     Raises:
-        HTTPException: As `read_photos`, and 415 where the body is no form.
+        HTTPException: As in `read_photos`, and 415 if the body is not a form.
     """
     _check_encoding()
     if request.mimetype != "multipart/form-data":
@@ -74,7 +74,7 @@ def _named_limit(most_bytes: int) -> Iterator[None]:
     try:
         yield
     except RequestEntityTooLarge as error:
-        # A form says itself what of it is too much.
+        # Errors from `read_form` already describe which limit was exceeded.
         if error.description != RequestEntityTooLarge.description:
             raise
         megabytes = most_bytes / 1e6
@@ -82,7 +82,7 @@ def _named_limit(most_bytes: int) -> Iterator[None]:
 
 
 def _check_encoding() -> None:
-    # Pictures are compressed already: nothing that opens to a gigabyte is worth its risk.
+    # Pictures are already compressed, so accepting bodies that expand to gigabytes has no benefit.
     encoding = request.headers.get("Content-Encoding", "").strip().lower() or "identity"
     if encoding != "identity":
         abort(415, f"The Content-Encoding {encoding} is not accepted: send the body as it is.")
@@ -103,7 +103,7 @@ def _read_body(most_pictures: int) -> list[Photo]:
 def _without_data_url(photo: Photo) -> Photo:
     if not photo.data.startswith(b"data:"):
         return photo
-    # It is copied several times, which the memory budget does not expect of a form.
+    # A data URL is copied several times, which the memory budget does not count for a form.
     if len(photo.data) > _LONGEST_DATA_URL:
         abort(413, f"A data URL in a form may have {_LONGEST_DATA_URL:,} bytes: send a file.")
     return Photo(_decode_data_url(photo.data.decode("latin-1")))
@@ -116,14 +116,14 @@ def _read_form(most_pictures: int, texts: Collection[str] = ()) -> Form:
 
 def _read_raw() -> bytes:
     body = request.get_data(cache=False)
-    # Werkzeug cuts a body of undeclared length at the limit without a word.
+    # Werkzeug silently truncates a body of undeclared length at the limit.
     if request.content_length is None and len(body) >= (request.max_content_length or 0):
         raise RequestEntityTooLarge
     return body
 
 
 def _read_json() -> list[Photo]:
-    # Nothing here has a name for longer than it is needed: each is a copy of the picture.
+    # Each intermediate value is a copy of the picture, so no variable keeps one longer than needed.
     try:
         document: Any = json.loads(_read_simple_json())
     except (ValueError, RecursionError):
@@ -135,7 +135,7 @@ def _read_json() -> list[Photo]:
 
 def _read_simple_json() -> bytes:
     body = _read_raw() or b"{}"
-    # Three bytes of `{},` become 72, and no other thread runs meanwhile. A data URL has one comma.
+    # Three bytes of `{},` become 72, and parsing blocks all threads. A data URL has one comma.
     if body.count(b",") > _MOST_COMMAS:
         abort(400, "The JSON object should have the member `image` and little else.")
     return body
@@ -143,7 +143,7 @@ def _read_simple_json() -> bytes:
 
 def _decode_data_url(url: object) -> bytes:
     start = _DATA_URL.match(url) if isinstance(url, str) else None
-    # One letter beyond ASCII would make each copy of the text two to four times as large.
+    # One non-ASCII character would make each copy of the text two to four times as large.
     if not isinstance(url, str) or not start or not url.isascii():
         abort(400, "`image` must be a data URL: data:image/jpeg;base64,...")
     try:

@@ -1,4 +1,4 @@
-"""Admission of photo requests: those are refused whose pictures could not be answered in time."""
+"""Admission control: refuses photo requests that could not be answered in time."""
 
 import math
 import threading
@@ -12,25 +12,25 @@ from serving.concurrency import FairSemaphore
 from webapp.decoding.pool import Place
 from webapp.timings import Timings
 
-# Seconds a picture of all requests together, until some were answered.
+# Initial estimate of the seconds per picture, over all requests together.
 _FIRST_PACE = 0.03
-# Seconds.
+# Seconds, the largest value of `Retry-After`.
 _LONGEST_RETRY = 30
-# How much a picture that was answered says about the next ones; a request of several says more.
+# Weight of each answered picture in the moving average of the pace, and the most of one request.
 _WEIGHT = 0.05
 _MOST_WEIGHT = 0.5
 _SENTENCE = "Too many photos at this moment. Please try again."
 
 
 class Admission:
-    """Counts the pictures of all requests and learns how fast they are answered.
+    """Counts the pictures of all requests and measures how fast they are answered.
 
-    Safe to use from many threads. A request is refused at once, while its client still has time for
-    another try, and takes nothing from those that were admitted.
+    Safe to use from many threads. A request is refused immediately, while its client still has time
+    to retry, and takes no resources from admitted requests.
 
     Args:
-        places: For the requests that are answered at once, with a line before them.
-        seconds: How long a request may wait and be answered.
+        places: Places of the requests that are answered simultaneously, with a queue.
+        seconds: Most seconds for a request to wait and be answered.
     """
 
     def __init__(self, places: FairSemaphore, seconds: float) -> None:
@@ -45,14 +45,14 @@ class Admission:
         """Hold a place for a request within the block.
 
         Args:
-            pictures: How many the request has.
+            pictures: Number of pictures in the request.
             timings: Gets the time of `queue`.
 
         Yields:
-            The place: a request that waits for something slow releases it meanwhile.
+            The place, which a request releases while it waits for a slow picture.
 
         Raises:
-            TooManyRequests: The pictures before it take too long, by the pace of the last ones.
+            TooManyRequests: At the recent pace, the earlier pictures take too long.
         """
         started = time.monotonic()
         with_others = self._enter(pictures)
@@ -76,13 +76,13 @@ class Admission:
             place.release()
 
     def take_again(self, pictures: int, seconds: float) -> None:
-        """Take the place of a request once more, or raise `TooManyRequests`."""
+        """Take the place of a request again, or raise `TooManyRequests`."""
         if not self._places.acquire(seconds):
             self._refuse()
         self._count(pictures)
 
     def leave(self, pictures: int) -> None:
-        """Give the place of a request to the next one."""
+        """Pass the place of a request to the next request."""
         self._places.release()
         self._count(-pictures)
 
@@ -96,7 +96,7 @@ class Admission:
     def _take_place(self, pictures: int, end: float) -> None:
         if not self._places.acquire(end - time.monotonic()):
             self._refuse()
-        # Others were slower than expected; alone, a request may always try.
+        # Earlier requests took longer than estimated. A request that is alone may always try.
         if self._pictures > pictures and self._pace * pictures > end - time.monotonic():
             self._places.release()
             self._refuse()
@@ -108,11 +108,11 @@ class Admission:
     def _learn(
         self, pictures: int, started: float, with_others: int, *, failed: bool = False
     ) -> None:
-        # Little's law: the time within is that of a picture times the pictures that are within.
+        # Little's law: time in the system = time per picture * pictures in the system.
         with self._lock:
             within = (with_others + self._pictures) / 2
             pace = (time.monotonic() - started) / within
-            # A failure says something only where it took long, as one by lack of time does.
+            # A fast failure does not measure the pace; a slow failure, such as a timeout, does.
             if not failed or pace > self._pace:
                 self._pace += min(_WEIGHT * pictures, _MOST_WEIGHT) * (pace - self._pace)
 
@@ -125,7 +125,7 @@ class _PlaceOfRequest(Place):
     """The place of one request, used by its thread alone.
 
     Attributes:
-        was_released: Whether the time of the request says nothing about the pace.
+        was_released: Whether the place was released, so that the time does not measure the pace.
     """
 
     def __init__(self, admission: Admission, pictures: int, timings: Timings) -> None:

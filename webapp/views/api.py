@@ -1,4 +1,4 @@
-"""`POST /predict`: photos in, one answer for each out. `GET /openapi.json` describes all of it."""
+"""`POST /predict` returns one answer for each photo. `GET /openapi.json` describes the API."""
 
 import json
 import time
@@ -27,7 +27,7 @@ from webapp.views.problems import add_errors
 blueprint = Blueprint("api", __name__)
 
 _LARGEST_VERSION = 2**63 - 1
-# The share of a request's time that it may take by all estimates; the rest is for their error.
+# Share of the timeout that a request may take by estimate; the rest covers estimation errors.
 _LONGEST = 0.8
 _DESCRIPTION: dict[str, Any] = json.loads(
     (Path(__file__).parents[1] / "openapi.json").read_text(encoding="utf-8")
@@ -35,9 +35,9 @@ _DESCRIPTION: dict[str, Any] = json.loads(
 
 
 def init_app(app: Flask) -> None:
-    """Give `app` its places, its memory and the limits on both."""
+    """Add the places, the admission control and the memory budget to `app`."""
     settings: Settings = app.extensions["settings"]
-    # The other half of the threads reads bodies, answers pages and refuses requests.
+    # Half of the threads may wait here; the others read bodies, serve pages and refuse requests.
     places = FairSemaphore(settings.at_once, settings.threads // 2)
     app.extensions["places"] = places
     app.extensions["admission"] = Admission(places, _LONGEST * settings.timeout)
@@ -59,24 +59,24 @@ def predict() -> ResponseReturnValue:
     query = read_query(asked, settings)
     g.frames = _flag(asked, "frame")
     with budget.reserve(request.environ):
-        # A body that is slow to come holds no place.
+        # The body is read before the request takes a place: a slow upload must not hold one.
         photos = read_photos(settings)
-        # Nor does it hold a version: a trial may be over by now.
+        # A canary is chosen after the upload, during which a trial may have ended.
         if not asked.keys() & {"version", "label"}:
             traffic: TrafficFile = parts["traffic"]
             query = assign(query, traffic.current(), traffic.current(settings.counter))
         reply = g.reply = ask(photos, query)
         add_errors(reply)
         add_said(reply)
-    # Small copies of the photos are for the page alone.
+    # Only requests for the page ask for small copies of the photos.
     return answer_page(reply) if query.small else jsonify(reply.to_json())
 
 
 def ask(photos: Sequence[Photo], query: PredictionRequest) -> ClassifiedPhotos:
-    """Have the photos of the current request answered, once it is their turn.
+    """Answer the photos of the current request, once the request has a place.
 
     Raises:
-        TooManyRequests: There are too many before them.
+        TooManyRequests: Too many photos of other requests are waiting.
         BadImage, Busy, TooSlow, ServingError: See `Classifier.ask`.
     """
     parts = current_app.extensions
@@ -85,7 +85,7 @@ def ask(photos: Sequence[Photo], query: PredictionRequest) -> ClassifiedPhotos:
     admission: Admission = parts["admission"]
     deadline = time.monotonic() + settings.timeout
     timings: Timings = g.timings
-    # Of several files that are no pictures, the problem names the first.
+    # If none of the files is a picture, the problem names the first one.
     g.filename = photos[0].filename
     with admission.admit(len(photos), timings) as place:
         client = Client(network(request.remote_addr), place)
@@ -93,10 +93,10 @@ def ask(photos: Sequence[Photo], query: PredictionRequest) -> ClassifiedPhotos:
 
 
 def read_query(asked: Mapping[str, str], settings: Settings) -> PredictionRequest:
-    """Tell from the query of the current request which version is asked, and for what.
+    """Convert the query of the current request to the version to ask and the requested outputs.
 
     Raises:
-        HTTPException: 400 the query makes no sense.
+        HTTPException: 400 the query is invalid.
     """
     version, label = asked.get("version"), asked.get("label")
     how: dict[str, Any] = {

@@ -1,15 +1,15 @@
-"""The name under which the requests of one client are counted: its network."""
+"""The key by which the requests of one client are counted: the client's network."""
 
 from ipaddress import IPv6Address, ip_address, ip_network
 
 
 def network(address: str | None) -> str:
-    """The part of an address that one client has for itself, as `ProxyFix` leaves the address.
+    """Return the part of an address, as set by `ProxyFix`, that identifies one client.
 
-    A household or phone gets 64 bits of IPv6 addresses (RFC 6177), so they count as one.
+    A household or phone gets 64 bits of IPv6 addresses (RFC 6177), so these count as one client.
 
     Returns:
-        An IPv4 address, an IPv6 network, or an empty text where the address is none.
+        An IPv4 address, an IPv6 network, or an empty text if the address is invalid.
     """
     try:
         parsed = ip_address(address or "")

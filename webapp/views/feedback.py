@@ -1,6 +1,6 @@
-"""`POST /feedback`: a photo comes back with the right answer, and is kept where that is agreed to.
+"""`POST /feedback`: stores a photo with the right answer, if the person consents.
 
-Everything here answers 404 unless the operator names a folder (`US_BILLS_FEEDBACK`).
+All routes of this module reply 404 unless the operator names a folder (`US_BILLS_FEEDBACK`).
 """
 
 import logging
@@ -35,14 +35,14 @@ _TEXTS = ("was", "answered", "consent")
 
 
 class InsufficientStorage(HTTPException):
-    """There is no room for more (RFC 4918, section 11.5)."""
+    """No more photos can be stored (RFC 4918, section 11.5)."""
 
     code = 507
     description = "No more photos can be kept at this moment. This one was not kept."
 
 
 def init_app(app: Flask) -> None:
-    """Give `app` its folder of feedback, if its settings name one, and the limit of a client."""
+    """Add the rate limit of clients to `app`, and the feedback folder if the settings name one."""
     settings: Settings = app.extensions["settings"]
     folder = settings.feedback
     store = FeedbackStore(Path(folder), settings.feedback_bytes) if folder else None
@@ -52,7 +52,7 @@ def init_app(app: Flask) -> None:
 
 @blueprint.post("")
 def give() -> ResponseReturnValue:
-    """Keep a photo with what it was; its answer is asked for anew, so nobody can make one up."""
+    """Store a photo and its class; ask the model again, so that nobody can invent its answer."""
     store = _store()
     settings: Settings = current_app.extensions["settings"]
     budget: MemoryBudget = current_app.extensions["budget"]
@@ -65,20 +65,20 @@ def give() -> ResponseReturnValue:
         _require_consent(form.texts)
         reply = ask(form.photos, query)
     feedback = _feedback(form.texts, reply, settings.feedback_days)
-    # Written by the process that decoded the photo: upright, small, without metadata.
+    # The stored copy is the one from the decoding process: upright, small, without metadata.
     _keep(store, feedback, reply.pictures[0] or b"")
     return _kept(feedback, 201)
 
 
 @blueprint.get("/<name>")
 def show(name: str) -> ResponseReturnValue:
-    """Show what is kept beside a photo."""
+    """Show the record of a photo."""
     return _kept(_store().find(name) or _unknown(), 200)
 
 
 @blueprint.delete("/<name>")
 def delete(name: str) -> ResponseReturnValue:
-    """Delete a photo and what is kept beside it."""
+    """Delete a photo and its record."""
     if not _store().delete(name):
         _unknown()
     return "", 204
@@ -86,7 +86,7 @@ def delete(name: str) -> ResponseReturnValue:
 
 @blueprint.post("/<name>/delete")
 def delete_by_form(name: str) -> ResponseReturnValue:
-    """Do so for a page without a script, whose forms know no DELETE."""
+    """Delete a photo from a page without a script, since HTML forms cannot send DELETE."""
     if not _store().delete(name):
         _unknown()
     return deleted_page()
@@ -109,9 +109,9 @@ def _count() -> None:
 
 
 def _require_own_page(settings: Settings) -> None:
-    """Refuse what the page of another site sends: its form may agree without asking the person.
+    """Refuse requests of other sites' pages: their forms may consent without asking the person.
 
-    Browsers say so (Fetch Metadata, 2.4); what is no browser says nothing, and is let in.
+    Browsers report such requests (Fetch Metadata, 2.4); other clients do not, and are accepted.
     """
     allowed = {"*", request.headers.get("Origin")} & set(settings.cors_origins.split())
     if request.headers.get("Sec-Fetch-Site") == "cross-site" and not allowed:
@@ -127,7 +127,7 @@ def _feedback(texts: dict[str, str], reply: ClassifiedPhotos, days: int) -> Feed
     [prediction] = reply.predictions
     probabilities: dict[str, float] = prediction["probabilities"]
     was = _one_of(texts, "was", [*filter(is_class, probabilities), UNLISTED])
-    # Empty: the model was not sure.
+    # An empty text means that the model was not sure.
     answered = prediction["denomination"] or ""
     if "answered" in texts:
         answered = _one_of(texts, "answered", ["", *probabilities])

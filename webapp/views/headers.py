@@ -1,4 +1,4 @@
-"""Headers of every response: the browser may load from this front end and nowhere else."""
+"""Headers of every response; they allow browsers to load resources only from this front end."""
 
 import re
 
@@ -14,7 +14,7 @@ _POLICY = {
     "script-src": "'self'",
     "style-src": "'self'",
     "connect-src": "'self'",
-    # A photo is previewed from the browser's own memory, and comes back small beside its answer.
+    # `blob:` is for the preview of a chosen photo, `data:` for its small copy next to the answer.
     "img-src": "'self' blob: data:",
     "manifest-src": "'self'",
     "worker-src": "'self'",
@@ -50,8 +50,8 @@ def init_app(app: Flask) -> None:
 
 
 def _origins(settings: Settings) -> str | list[re.Pattern[str]]:
-    # Flask-CORS guesses whether a text is a pattern, and takes the brackets of an IPv6 address for
-    # one; a pattern that was compiled is never guessed at. It asks whether the start matches.
+    # Flask-CORS guesses whether a string is a pattern, and mistakes the brackets of an IPv6 address
+    # for one; it does not guess for compiled patterns. It only matches at the start, hence the end.
     origins = settings.cors_origins.split()
     if "*" in origins:
         return "*"
@@ -60,8 +60,8 @@ def _origins(settings: Settings) -> str | list[re.Pattern[str]]:
 
 def _add(response: Response) -> Response:
     response.headers.extend(HEADERS)
-    # Nothing is cached, so nothing is compared: a file's date, too, may be newer than that of the
-    # version that replaces it.
+    # Responses are not cached, so they need no validators. A file's date could also mislead: it may
+    # be newer than the date of the version that replaces the file.
     for name in ("ETag", "Last-Modified"):
         response.headers.pop(name, None)
     if "Cache-Control" not in response.headers:

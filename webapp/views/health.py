@@ -10,13 +10,13 @@ blueprint = Blueprint("health", __name__)
 
 @blueprint.get("/livez")
 def livez() -> ResponseReturnValue:
-    """Say that the process runs, whatever the model server does."""
+    """Report that the process runs, whatever the state of the model server."""
     return {"status": "alive"}
 
 
 @blueprint.get("/readyz")
 def readyz() -> ResponseReturnValue:
-    """Say that a photo sent now would be answered, and whether its bills would be counted."""
+    """Report that a photo sent now would be answered, and whether its bills would be counted."""
     classifier: Classifier = current_app.extensions["classifier"]
     classifier.check_ready()
     return {"status": "ready", "count": classifier.check_counter().to_json()}

@@ -1,4 +1,4 @@
-"""How the page and the API show and say the classes of the version that answered."""
+"""The texts by which the page and the API show and say the classes of a version."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,17 +16,17 @@ class Naming:
         self._phrases: Mapping[str, Any] = LANGUAGES[lang]
 
     def shown(self, label: str) -> str:
-        """What is written large: `$20`, `Not a US bill`, or the name of what is no money."""
+        """Return the headline: `$20`, `Not a US bill`, or the name of a class that is no money."""
         name = self._names.of(label)
         return self._words(name) if name.value is None else f"${name.amount()}"
 
     def listed(self, label: str) -> str:
-        """What stands in a list, where two designs of one value are told apart."""
+        """Return the text for a list, which distinguishes two designs of one value."""
         name, shown = self._names.of(label), self.shown(label)
         return shown if name.value is None or name.amount() == label else f"{shown} ({label})"
 
     def said(self, label: str) -> str:
-        """What is spoken: `20 dollars`, or the name of what is no money."""
+        """Return the spoken text: `20 dollars`, or the name of a class that is no money."""
         name = self._names.of(label)
         if name.value is None or self._lang in name.spoken:
             return self._words(name)
@@ -35,11 +35,11 @@ class Naming:
         return str(self._phrases["dollars"]).format(n=name.amount())
 
     def code(self, label: str) -> str:
-        """What pulses, tones and the sum go by: the value, or the label of what is no money."""
+        """Return the key for pulses, tones and sums: the value, or the label if it is no money."""
         return self._names.of(label).amount() or label
 
     def state(self, label: str) -> str:
-        """Whether an answer is one of the things that the page is for."""
+        """Return the page's state for an answer: `other` for the class `Other`, else `sure`."""
         return "other" if label == OTHER else "sure"
 
     def _words(self, name: Name) -> str:
@@ -48,7 +48,7 @@ class Naming:
 
 
 def add_said(reply: ClassifiedPhotos) -> None:
-    """Give each answer its words, in the language of the current request; None for no answer."""
+    """Add the spoken text to each prediction, in the request's language; None for no answer."""
     naming = Naming(reply.names, language())
     for prediction in reply.predictions:
         if "probabilities" in prediction:

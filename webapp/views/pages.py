@@ -21,7 +21,7 @@ from webapp.views.naming import Naming
 from webapp.views.translations import LANGUAGES, language, sentence
 
 PICTURE_SIZE = 480
-"""Longest side in pixels of the small copy of a photo that comes back beside its answer."""
+"""Longest side in pixels of the small copy of a photo that the page shows with the answer."""
 
 SAMPLES = ("five.webp", "fifty.webp")
 
@@ -30,7 +30,7 @@ blueprint = Blueprint("pages", __name__)
 
 @blueprint.get("/")
 def index() -> ResponseReturnValue:
-    """Show the page where a photo can be given."""
+    """Show the page on which a person chooses a photo."""
     traffic: TrafficFile = current_app.extensions["traffic"]
     settings: Settings = current_app.extensions["settings"]
     number_client(traffic.current(), traffic.current(settings.counter))
@@ -47,18 +47,18 @@ def offline() -> ResponseReturnValue:
 
 @blueprint.get("/worker.js")
 def worker() -> ResponseReturnValue:
-    """Hand out the service worker; one under `/static/` could not see requests for `/`."""
+    """Serve the service worker; under `/static/` it could not intercept requests for `/`."""
     return current_app.send_static_file("worker.js")
 
 
 def prefers_html() -> bool:
-    """Tell whether the caller is a browser's form post rather than a program."""
+    """Report whether the client is a browser that posts a form rather than a program."""
     accepted = request.accept_mimetypes
     return accepted["text/html"] > accepted["application/json"]
 
 
 def answer_page(reply: ClassifiedPhotos) -> str:
-    """The page with the answers of a reply, each beside a small copy of its photo."""
+    """Return the page with the answers of a reply, each next to a small copy of its photo."""
     pictures = [_data_url(picture) if picture else None for picture in reply.pictures]
     sizes = [_drawn(size) for size in reply.sizes or [None] * len(pictures)]
     answers = list(zip(reply.predictions, pictures, sizes, strict=True))
@@ -69,37 +69,37 @@ def answer_page(reply: ClassifiedPhotos) -> str:
 
 
 def is_several(answer: Mapping[str, Any]) -> bool:
-    """Tell whether the page speaks of more than one bill.
+    """Report whether the page mentions more than one bill.
 
-    Beside a sure answer that a photo shows no money, bills in doubt are not worth a word.
+    If the sure answer is that a photo shows no money, the page does not mention bills in doubt.
     """
     no_money = answer["accepted"] and answer.get("value") is None
     return len(answer.get("bills", ())) > 1 and not no_money
 
 
 def is_sum(answer: Mapping[str, Any]) -> bool:
-    """Tell whether the answer about a photo is the sum of several bills."""
+    """Report whether the answer about a photo is the sum of several bills."""
     return is_several(answer) and answer["total"] is not None
 
 
 def scores(answer: Mapping[str, Any]) -> list[tuple[str, float]]:
-    """The class of each bill, and how sure the counter is of it."""
+    """Return the class and the score of each bill that the counter sees."""
     return [(bill["class"], bill["score"]) for bill in answer["bills"]]
 
 
 def problem_page(problem: Mapping[str, Any], filename: str | None = None) -> str:
-    """The page with a problem and the name of its file."""
+    """Return the page with a problem and the name of its file."""
     return _page(problem=problem, filename=filename)
 
 
 def kept_page(feedback: Feedback) -> str:
-    """The page that says what is kept of a photo that was sent back, and that deletes it."""
+    """Return the page that shows what is kept of a feedback photo, and that can delete it."""
     names: ModelNames = current_app.extensions["names"]
     return _page(kept=feedback, names=names.of(feedback.version))
 
 
 def deleted_page() -> str:
-    """The page that says that it is deleted."""
+    """Return the page that confirms the deletion of a photo."""
     phrases = LANGUAGES[language()]["feedback"]
     headline, detail = phrases["deleted"], phrases["deleted_said"]
     return _page(problem={"state": "other", "headline": headline, "detail": detail})
@@ -128,9 +128,9 @@ def _page(names: Names = Names(), **parts: Any) -> str:  # noqa: B008
 
 
 def _drawn(size: tuple[int, int] | None) -> tuple[int, int] | None:
-    """Width and height of the drawing over a photo: those of its copy, or as if it were as large.
+    """Return width and height of the drawing over a photo, whose longer side is `PICTURE_SIZE`.
 
-    So numbers over a small photo have the size of those over a large one.
+    The size does not depend on the photo's, so numbers over small and large photos look alike.
     """
     if size is None:
         return None
@@ -144,7 +144,7 @@ def _data_url(picture: bytes) -> str:
 
 @cache
 def _revision() -> str:
-    """Changes when a file of the page does, so that a browser renews what it keeps."""
+    """Return a hash of the page's files; when it changes, browsers renew their cached files."""
     folder = Path(__file__).parents[1]
     files = [
         folder / "views" / "translations.py",

@@ -1,4 +1,4 @@
-"""The one place that turns errors into replies: RFC 9457 problem details, or a page."""
+"""Turns all errors into replies: RFC 9457 problem details, or a page."""
 
 import logging
 from collections.abc import Mapping
@@ -38,13 +38,13 @@ _T = TypeVar("_T")
 
 
 def describe(status: int, detail: str) -> dict[str, Any]:
-    """The members of a problem (RFC 9457, section 3)."""
+    """Return the members of a problem (RFC 9457, section 3)."""
     title = HTTP_STATUS_CODES[status]
     return {"type": "about:blank", "title": title, "status": status, "detail": detail}
 
 
 def init_app(app: Flask) -> None:
-    """Give every error of `app` the same shape, unexpected ones too."""
+    """Make all errors of `app`, even unexpected ones, produce replies of the same form."""
     app.register_error_handler(BadImage, _bad_picture)
     app.register_error_handler(TooSlow, _bad_picture)
     app.register_error_handler(Busy, _bad_picture)
@@ -54,7 +54,7 @@ def init_app(app: Flask) -> None:
 
 
 def add_errors(reply: ClassifiedPhotos) -> None:
-    """Put a problem beside each picture of a reply that could not be read, and count it."""
+    """Add a problem to each prediction whose picture could not be read, and count the problem."""
     metrics: Metrics = current_app.extensions["metrics"]
     for place, error in reply.errors.items():
         reply.predictions[place]["error"] = describe(*_of_picture(error))

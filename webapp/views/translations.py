@@ -1,4 +1,4 @@
-"""The texts of the page, in English and in Spanish. The API speaks English to programs."""
+"""The texts of the page, in English and in Spanish. Programs get errors in English."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -237,13 +237,13 @@ LANGUAGES = {"en": ENGLISH, "es": SPANISH}
 
 
 def language() -> str:
-    """The language of the current request's page: `?lang=`, or what the browser prefers."""
+    """Return the language of the current request's page: `?lang=`, or the browser's preference."""
     asked = request.args.get("lang", "")
     return asked if asked in LANGUAGES else request.accept_languages.best_match(LANGUAGES, "en")
 
 
 def sentence(problem: Mapping[str, Any]) -> str:
-    """What went wrong, in the page's language; in English by the problem's own sentence."""
+    """Return a problem's text in the page's language; in English, the problem's own sentence."""
     phrases, detail = LANGUAGES[language()], str(problem["detail"])
     if "status" not in problem or not phrases["problems"]:
         return detail
