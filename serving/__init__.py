@@ -1,6 +1,6 @@
-"""Hosts versions of the model: a local model server, a client for either server, rollouts.
+"""Serves versions of models: a local model server, a client for model servers, and rollouts.
 
-`client` asks a model server and `wire` holds the messages; `local` is the embedded model server;
-`rollout` moves versions, labels and traffic; `files` reads what somebody else may have written.
-`webapp` may import `client`, `concurrency` and `traffic`, nothing else.
+`client` calls a model server and `wire` holds the messages; `local` is the embedded model server;
+`rollout` moves versions, labels and traffic; `files` reads files that other users may have written.
+`webapp` may import only `client`, `concurrency`, `spans`, `tracing` and `traffic`.
 """

@@ -1,10 +1,10 @@
-"""`python -m serving`: the local model server; `rollout`, `verify` and `sign` see to versions."""
+"""`python -m serving`: the local model server, or a command: `rollout`, `verify` or `sign`."""
 
 import sys
 
 
 def main(arguments: list[str]) -> int:
-    """Hands over to one of them; none loads what only another needs."""
+    """Runs the server or a command; imports only the modules that it needs."""
     if arguments[:1] == ["rollout"]:
         from serving.rollout.cli import main as rollout
 

@@ -1,8 +1,8 @@
 """Limits on concurrent requests: a fair semaphore and a byte budget.
 
-A short queue makes a burst of phones a short wait for each and not an error. It is a fair one: the
-request that has waited longest is next, so no answer takes much longer than the others. Both tiers
-have one: the front end for photos, the local server for runs of a model.
+A short queue turns a burst of requests into a short wait for each instead of errors. The semaphore
+is fair: the request that has waited longest is next, so no answer takes much longer than the
+others. The front end uses a semaphore for photos, the local server for runs of a model.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from collections import deque
 from collections.abc import Callable
 
 GLANCE_SECONDS = 0.1
-"""How often a waiting thread asks whether its client is still there."""
+"""Seconds between two checks of a waiting thread whether its request is cancelled."""
 
 
 class FairSemaphore:
-    """A number of places and a line before them; safe to use from many threads.
+    """A semaphore that grants permits in the order of arrival. Thread-safe.
 
     Args:
-        count: how many places there are.
-        longest_line: how many may wait for one; further ones are refused.
+        count: number of permits.
+        longest_line: how many threads may wait for a permit; further ones are refused.
     """
 
     def __init__(self, count: int, longest_line: float = math.inf) -> None:
@@ -34,18 +34,18 @@ class FairSemaphore:
     def acquire(
         self, seconds: float | None = None, is_cancelled: Callable[[], bool] | None = None
     ) -> bool:
-        """Waits for a place, for ever or for some seconds.
+        """Acquires a permit, and waits for it if none is free.
 
         Args:
-            seconds: how long to wait; None for ever.
-            is_cancelled: tells whether the place is no longer wanted; such a request leaves the
-                line and never gets one.
+            seconds: longest wait; None waits without a limit.
+            is_cancelled: returns whether the permit is no longer wanted; a cancelled thread leaves
+                the queue.
 
         Returns:
-            False where none came, the line is full, or the request is cancelled.
+            False if the wait times out, the queue is full, or the request is cancelled.
         """
         with self._lock:
-            # Where one is free none waits: a place that is released goes to the line first.
+            # If a permit is free, no thread waits: `release` serves waiting threads first.
             if self._free:
                 self._free -= 1
                 return True
@@ -60,7 +60,7 @@ class FairSemaphore:
         return _wait(turn, seconds, is_cancelled) or self._leave(turn)
 
     def release(self) -> None:
-        """Gives the place to the one that has waited longest."""
+        """Releases a permit, to the thread that has waited longest if any waits."""
         with self._lock:
             if self._line:
                 self._line.popleft().set()
@@ -69,7 +69,7 @@ class FairSemaphore:
 
     def _leave(self, turn: threading.Event) -> bool:
         with self._lock:
-            # The turn may have come after all, just behind the time-out.
+            # The permit may have been granted just after the timeout.
             if not turn.is_set():
                 self._line.remove(turn)
             return turn.is_set()
@@ -84,14 +84,14 @@ def _wait(turn: threading.Event, seconds: float | None, is_cancelled: Callable[[
 
 
 class ByteBudget:
-    """Bytes that requests may hold together; safe to use from many threads."""
+    """A limit on the bytes that all requests hold together. Thread-safe."""
 
     def __init__(self, size: int) -> None:
         self._free = size
         self._lock = threading.Lock()
 
     def take(self, count: int, leave: int = 0) -> bool:
-        """Reserves bytes; False, and nothing is, where fewer than `leave` would be left."""
+        """Reserves bytes; returns False, and reserves none, if fewer than `leave` stay free."""
         with self._lock:
             if self._free - count < leave:
                 return False
@@ -99,6 +99,6 @@ class ByteBudget:
             return True
 
     def give_back(self, count: int) -> None:
-        """Frees bytes that were reserved."""
+        """Frees reserved bytes."""
         with self._lock:
             self._free += count

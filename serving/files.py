@@ -1,8 +1,8 @@
 """Reads files that other users may have written: regular ones, of a bounded size.
 
-A FIFO would keep its reader waiting, and a device such as `/dev/zero` never ends. A symbolic link
-is followed where it stays in its own folder, since Kubernetes mounts a ConfigMap that way
-(`models.config` leads to `..data/models.config`); a link to anywhere else is refused.
+A FIFO would block its reader, and a device such as `/dev/zero` never ends. A symbolic link is
+followed only if its target is below the link's own folder, since Kubernetes mounts a ConfigMap that
+way (`models.config` leads to `..data/models.config`); all other links are refused.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 MOST_BYTES = 2**20
-"""Far more than any configuration has."""
+"""The default limit, far more than any configuration file needs."""
 
 
 class UnfitFile(ValueError):
@@ -24,9 +24,9 @@ def read_text(file: Path, most: int = MOST_BYTES) -> str:
     """Reads a file of UTF-8 text.
 
     Raises:
-        OSError: it cannot be read; where that is not allowed, the message says to whom.
-        UnfitFile: it is no regular file of at most `most` bytes.
-        UnicodeDecodeError: it is no UTF-8.
+        OSError: the file cannot be read; if permission is missing, the message names its owner.
+        UnfitFile: the file is not a regular file of at most `most` bytes.
+        UnicodeDecodeError: the file is not UTF-8.
     """
     return read_bytes(file, most).decode("utf-8")
 
@@ -46,17 +46,17 @@ def read_bytes(file: Path, most: int = MOST_BYTES) -> bytes:
 
 
 def require_regular(file: Path, descriptor: int) -> None:
-    """Looks at what was opened, which a rename cannot change any more.
+    """Checks the open file itself, which a later rename of its path cannot change.
 
     Raises:
-        UnfitFile: it is a FIFO, a device, a folder or a socket.
+        UnfitFile: the file is a FIFO, a device, a folder or a socket.
     """
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         raise UnfitFile(f"Expected {file} to be a regular file. Received another kind of file.")
 
 
 def regular_below(folder: Path) -> list[Path]:
-    """All files below a folder, in no order.
+    """Returns all files below a folder, in no particular order.
 
     Raises:
         OSError: a folder cannot be read.
@@ -78,7 +78,7 @@ def _raise(error: OSError) -> None:
 
 
 def owner_of(path: Path) -> str:
-    """User and group of a path, or of the innermost folder of it that can be seen: `1000:1000`."""
+    """Returns the user and group, `1000:1000`, of a path or its innermost accessible folder."""
     for place in (path, *path.absolute().parents):
         with suppress(OSError):
             found = place.stat()

@@ -1,6 +1,6 @@
-"""OpenTelemetry spans, sent to a collector by OTLP. Imported only where `US_BILLS_OTLP` names one.
+"""Sends OpenTelemetry spans to a collector by OTLP. Imported only if a collector is configured.
 
-Its own variables count too, such as `OTEL_TRACES_SAMPLER` and `OTEL_RESOURCE_ATTRIBUTES`.
+Variables of OpenTelemetry, such as `OTEL_TRACES_SAMPLER` and `OTEL_RESOURCE_ATTRIBUTES`, apply too.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _W3C = TraceContextTextMapPropagator()
 
 
 class Spans:
-    """The spans of one process; a thread of its own sends them."""
+    """Records the spans of one process; a separate thread sends them."""
 
     def __init__(self, collector: str, service: str) -> None:
-        """Connects with the first spans; a collector that is away costs spans, never requests.
+        """Connects on the first export; an unreachable collector loses spans, never requests.
 
         Args:
             collector: URL such as `http://127.0.0.1:4318`.
-            service: what the spans are shown under.
+            service: the `service.name` of all spans.
         """
         self._provider = TracerProvider(resource=Resource.create({"service.name": service}))
         exporter = OTLPSpanExporter(endpoint=collector.rstrip("/") + _PATH)
@@ -40,7 +40,7 @@ class Spans:
     def of_request(
         self, name: str, headers: tracing.Headers, attributes: Mapping[str, str]
     ) -> Iterator[Span]:
-        """A request that came in, part of the caller's trace where it brought one."""
+        """Records a received request as a span, in the caller's trace if `headers` name one."""
         context = _W3C.extract(dict(headers))
         with (
             self._tracer.start_as_current_span(
@@ -52,17 +52,17 @@ class Spans:
 
     @contextmanager
     def of_stage(self, name: str) -> Iterator[None]:
-        """A step of the request that this thread answers; what is asked within it belongs to it."""
+        """Records a step of the current request as a span; calls in the block are part of it."""
         with self._tracer.start_as_current_span(name), tracing.carrying(_headers()):
             yield
 
     def close(self) -> None:
-        """Sends what is left, for some seconds at most."""
+        """Sends the remaining spans, for some seconds at most."""
         self._provider.shutdown()
 
 
 def _headers() -> tracing.Headers:
-    """The current span as headers."""
+    """Returns the current span as trace headers."""
     found: dict[str, str] = {}
     _W3C.inject(found)
     return tuple(found.items())

@@ -1,7 +1,6 @@
-"""Traces: the W3C `traceparent` of a request, carried to whatever is asked on its behalf.
+"""Propagates the W3C `traceparent` of a request to the calls made on its behalf.
 
-Without OpenTelemetry nothing is added to it and nothing of it is imported; `serving.spans` is for
-those who collect spans.
+This module does not import OpenTelemetry and records no spans; `serving.spans` does both.
 """
 
 from __future__ import annotations
@@ -12,10 +11,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 Headers = tuple[tuple[str, str], ...]
-"""`traceparent` and, where there is one, `tracestate`, as headers of HTTP or metadata of gRPC."""
+"""`traceparent` and, if present, `tracestate`, as HTTP headers or gRPC metadata."""
 
 TRACEPARENT, TRACESTATE = "traceparent", "tracestate"
-# Later versions may add fields behind; `ff` is none (https://www.w3.org/TR/trace-context/).
+# Later versions may append fields; `ff` is not a version (https://www.w3.org/TR/trace-context/).
 _PARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})(?P<trace>[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
     r"(?P<more>-[\x21-\x7e]{0,200})?"
@@ -26,11 +25,11 @@ _carried: ContextVar[Headers] = ContextVar("trace of this request", default=())
 
 
 def received(parent: object, state: object) -> Headers:
-    """The trace that came with a request; nothing where there is none, or a malformed one.
+    """Returns the trace headers of a request; none if they are missing or malformed.
 
     Args:
-        parent: the value of its `traceparent`, if any.
-        state: the value of its `tracestate`, if any.
+        parent: the value of the request's `traceparent`, if any.
+        state: the value of the request's `tracestate`, if any.
     """
     if not isinstance(parent, str):
         return ()
@@ -44,18 +43,18 @@ def received(parent: object, state: object) -> Headers:
 
 
 def carried() -> Headers:
-    """The trace of what this thread is doing."""
+    """Returns the trace headers of the current request."""
     return _carried.get()
 
 
 def carried_id() -> str | None:
-    """Its id, 32 digits in hex, by which logs of all tiers are searched."""
+    """Returns the current trace id, 32 hex digits, by which logs of all tiers are searched."""
     return next((value.split("-")[1] for name, value in carried() if name == TRACEPARENT), None)
 
 
 @contextmanager
 def carrying(headers: Headers) -> Iterator[None]:
-    """Has calls within the block carry a trace."""
+    """Sets the trace headers that calls within the block carry."""
     token = _carried.set(headers)
     try:
         yield

@@ -1,12 +1,12 @@
-"""The traffic file: which share of the requests a version on trial gets, by model.
+"""The traffic file: for each model, the share of requests that its canary version answers.
 
-`serving.rollout` writes it, the front end reads it. A model that is not in it has no trial, and a
-file that is not there means none at all:
+`serving.rollout` writes the file and the front end reads it. A model that is not in the file has no
+canary, and a missing file means that no model has one:
 
     {"us_bills": {"canary": 2, "percent": 10, "shadow": false, "by": "client"}}
 
-A file of before there were several models holds one such split and no name. It is about the first
-model of `models.config`, the classifier.
+A file in the older format, for a single model, holds one such split and no model name. It applies
+to the first model of `models.config`, the classifier.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ BUCKETS = 10_000
 """Clients are numbered 0 to 9,999, so a share is exact to a hundredth of a percent."""
 
 VERSIONS = range(2**63)
-"""What the protocol has room for, an int64, without those below 0."""
+"""Valid version numbers: the protocol's int64 values, without negative ones."""
 BY_CLIENT, BY_REQUEST = "client", "request"
 
 _STRIDE = 3_331
@@ -31,14 +31,14 @@ _STRIDE = 3_331
 
 @dataclass(frozen=True)
 class Traffic:
-    """How requests that ask for no certain version are shared out.
+    """How requests that name no version are divided between stable and canary.
 
     Attributes:
-        canary: the version on trial, or None.
-        percent: share that it answers, 0 to 100; stable answers the others.
-        shadow: whether it gets copies of stable's requests, to compare the answers.
-        by: whose share: `client`, each of which stays with one version, or `request`, each of which
-            is led anew, which also shares out the requests of a single client.
+        canary: the canary version, or None.
+        percent: share of requests that the canary answers, 0 to 100; stable answers the others.
+        shadow: whether the canary gets copies of stable's requests, to compare the answers.
+        by: `client` keeps each client on one version; `request` chooses a version for each request,
+            which also divides the requests of a single client.
     """
 
     canary: int | None = None
@@ -47,10 +47,10 @@ class Traffic:
     by: str = BY_CLIENT
 
     def takes(self, bucket: int) -> bool:
-        """Whether the canary answers the clients of a bucket, 0 to `BUCKETS` - 1.
+        """Returns whether the canary answers the clients of a bucket, 0 to `BUCKETS` - 1.
 
-        A larger share keeps the clients of a smaller one. Every version begins elsewhere, so that
-        not always the same people try what is new.
+        A larger share includes the clients of a smaller one. The buckets of each version start
+        elsewhere, so that it is not always the same clients that get a canary.
         """
         if self.canary is None:
             return False
@@ -62,24 +62,24 @@ NO_CANARY = Traffic()
 
 @dataclass(frozen=True)
 class Splits:
-    """The file's content.
+    """The content of the traffic file.
 
     Attributes:
-        by_model: the split of each model that has had a trial, by the model's name.
+        by_model: the split of each model that has or had a canary, by model name.
     """
 
     by_model: Mapping[str, Traffic] = field(default_factory=dict)
 
     def of(self, model: str) -> Traffic:
-        """The split of a model; no trial where the file does not name it."""
+        """Returns the split of a model; one without a canary if the file does not name it."""
         return self.by_model.get(model, NO_CANARY)
 
     def changed(self, model: str, traffic: Traffic) -> Splits:
-        """Another split for one model; those of the others stay."""
+        """Returns a copy with another split for one model."""
         return Splits({**self.by_model, model: traffic})
 
     def text(self) -> str:
-        """The file's text."""
+        """Returns the file's text."""
         return (
             json.dumps({name: asdict(one) for name, one in self.by_model.items()}, indent=1) + "\n"
         )
@@ -89,8 +89,8 @@ def read(file: Path, first: str) -> Splits:
     """Reads the file; see `parse`.
 
     Raises:
-        OSError: it is missing, or cannot be read.
-        ValueError: it is no such file; names the expected and the actual content.
+        OSError: the file is missing or cannot be read.
+        ValueError: the file is invalid; names the expected and the actual content.
     """
     return parse(files.read_text(file), first)
 
@@ -99,11 +99,11 @@ def parse(text: str, first: str) -> Splits:
     """Reads the file's text.
 
     Args:
-        text: the file's.
-        first: the model that a file of before is about, which holds one split and no name.
+        text: the content of the file.
+        first: the model to which a file in the older format, without a model name, applies.
 
     Raises:
-        ValueError: names the expected and the actual content.
+        ValueError: the text is invalid; names the expected and the actual content.
     """
     try:
         document = json.loads(text)
@@ -130,7 +130,7 @@ def _split(model: str, document: dict[str, Any]) -> Traffic:
 
 
 def _require(traffic: Traffic) -> None:
-    # A bool is an int to Python, and no version and no share to anybody else.
+    # In Python a bool is an int, but it is not a valid version or percentage.
     version = traffic.canary
     if version is not None and (type(version) is not int or version not in VERSIONS):
         raise ValueError(f"Expected a version number as canary. Received: {_short(version)}.")

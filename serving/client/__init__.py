@@ -1,20 +1,20 @@
-"""Asks a model server, TensorFlow Serving or the local one, over gRPC or REST.
+"""A client for a model server, TensorFlow Serving or the local one, over gRPC or REST.
 
     client = connect("grpc://127.0.0.1:8500")
     prediction = client.predict("us_bills", {"image": images}, label="stable")
     prediction.outputs["classes"][0, 0]  # b"20"
 
-What can go wrong, one tree for both protocols:
+Both protocols raise the same errors:
 
     ServingError
     ├── InvalidRequest      the model or its signature does not accept what was sent
     ├── NotServed           no such model, version or label is served
     ├── Unavailable         the server cannot be reached, or has too much to do
     ├── DeadlineExceeded    no answer within the time given
-    └── BadReply            anything else, also an answer that cannot be understood
+    └── BadReply            any other failure, or an answer that cannot be understood
 
-A client is safe to use from many threads and keeps its connections; make it after a fork, not
-before. It never imports TensorFlow.
+A client is safe to use from many threads and keeps its connections. Create it after a fork, not
+before. The package never imports TensorFlow.
 """
 
 from __future__ import annotations
@@ -55,24 +55,24 @@ __all__ = [
 ]
 
 
-# Of a name each label has at most 63 letters (RFC 1035).
+# Each label of a host name has at most 63 characters (RFC 1035).
 _HOST = re.compile(r"(\[[\w:.%]+\]|[\w-]{1,63}(\.[\w-]{1,63})*\.?)(:\d{1,5})?", re.ASCII)
 _SEVERAL = re.compile(r"(grpcs?)://((\d+(?:\.\d+){3}):\d+(?:,\d+(?:\.\d+){3}:\d+)+)")
 
 
 def connect(url: str, tls: Tls = NO_TLS) -> Client:
-    """Makes the client for a URL; the connection is made by the first call.
+    """Creates the client for a URL; the first call opens the connection.
 
     Args:
         url: `grpc://host:port` or `http://host:port`, or with TLS `grpcs://host:port` or
-            `https://host:port`; over HTTP the port may be left out where it is the usual one. Over
-            gRPC several servers may stand for each other: a name with several addresses, or
-            `grpc://10.0.0.1:8500,10.0.0.2:8500`. With TLS, the certificates of all of these must
-            have the first address.
+            `https://host:port`; over HTTP the default port may be left out. Over gRPC a client may
+            use several interchangeable servers: a name with several addresses, or a list such as
+            `grpc://10.0.0.1:8500,10.0.0.2:8500`. With TLS, the certificates of all servers in a
+            list must have the first address.
         tls: for the URLs with TLS.
 
     Raises:
-        ValueError: the URL is of no such form, or speaks plain text where `tls` names files.
+        ValueError: the URL has another form, or is plain text although `tls` names files.
         OSError: one of the files cannot be read.
     """
     if several := _SEVERAL.fullmatch(url):
@@ -93,7 +93,7 @@ def connect(url: str, tls: Tls = NO_TLS) -> Client:
     if complete and parts.scheme in ("grpc", "grpcs"):
         return GrpcClient(open_channel(parts.netloc, tls if parts.scheme == "grpcs" else None))
     if complete and parts.scheme in ("http", "https"):
-        # Only now: without these packages a front end that speaks gRPC is 7 MB a process smaller.
+        # Imported here: without these packages, a process that only uses gRPC is 7 MB smaller.
         from serving.client.rest import RestClient
 
         return RestClient(f"{parts.scheme}://{parts.netloc}", tls)

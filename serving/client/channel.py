@@ -1,6 +1,6 @@
 """The gRPC channel of a client: reconnects within milliseconds, spreads calls, and retries.
 
-A channel leads to one server, or to several that stand for each other.
+A channel leads to one server, or to several interchangeable servers.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from serving.client.interface import CONNECT_SECONDS
 from serving.client.tls import Tls
 from serving.wire import methods
 
-# A server that ends takes the calls with it that it had begun. Asking a model changes nothing, so
-# another server may be asked; under a lasting failure retries stop.
+# A server that ends drops the calls that it had begun. A prediction changes nothing, so it may be
+# retried on another server. Under a lasting failure retries stop.
 _RETRIES = {
     "methodConfig": [
         {
@@ -30,7 +30,7 @@ _RETRIES = {
     ],
     "retryThrottling": {"maxTokens": 100, "tokenRatio": 0.1},
 }
-# What is kept of a call to send it again; sixteen photos are 2.4 MB, for the counter 9.6 MB.
+# Buffer for the retries of a call; sixteen photos are 2.4 MB, for the counter 9.6 MB.
 _RETRY_BYTES = 2**24
 _OPTIONS = (
     *methods.UNLIMITED_MESSAGES,
@@ -38,7 +38,7 @@ _OPTIONS = (
     ("grpc.min_reconnect_backoff_ms", int(1000 * CONNECT_SECONDS)),
     ("grpc.max_reconnect_backoff_ms", 500),
     ("grpc.enable_http_proxy", 0),
-    # A name with several addresses, such as a headless service's: each server gets its share.
+    # Spreads calls over all addresses of a name, such as a headless service's.
     ("grpc.lb_policy_name", "round_robin"),
     ("grpc.service_config", json.dumps(_RETRIES)),
     ("grpc.per_rpc_retry_buffer_size", _RETRY_BYTES),
@@ -46,12 +46,12 @@ _OPTIONS = (
 
 
 def open_channel(target: str, tls: Tls | None = None, certified: str = "") -> grpc.Channel:
-    """Opens a channel; nothing is connected before its first call.
+    """Opens a channel, which connects at its first call.
 
     Args:
-        target: `host:port`, or another form that gRPC has.
+        target: `host:port`, or another form that gRPC accepts.
         tls: None for plain text.
-        certified: the name that the server's certificate must have, where it is not the host.
+        certified: the name that the server's certificate must have, if it is not the host.
 
     Raises:
         OSError: a file of `tls` cannot be read.

@@ -1,6 +1,6 @@
-"""gRPC, the front end's way: raw tensors, one connection.
+"""The gRPC client, which the front end uses: raw tensors, one connection.
 
-Numpy is loaded by the first tensor: a rollback sends none, and should not wait for it.
+The first tensor imports numpy: a rollback sends no tensors, and should not wait for the import.
 """
 
 from __future__ import annotations
@@ -53,14 +53,14 @@ class Description(NamedTuple):
 
 
 class GrpcClient(Client):
-    """Speaks gRPC over one kept channel, to one server or to several that stand for each other.
+    """Speaks gRPC over one channel, to one server or to several interchangeable servers.
 
-    gRPC itself sends a call again that never left this machine, and what is asked of a model also
-    where its server went away: three times in all at most, within the call's time.
+    gRPC itself retries a call that never left this machine, and a prediction also when its server
+    went away: at most three attempts in all, within the call's timeout.
     """
 
     def __init__(self, channel: grpc.Channel) -> None:
-        """Speaks over a channel, as `open_channel` makes it; `close` closes it."""
+        """Uses a channel that `open_channel` has made; `close` closes the channel."""
         self._channel = channel
         self._run = self._method(methods.PREDICT, pb.PredictResponse)
         self._metadata = self._method(methods.GET_MODEL_METADATA, pb.GetModelMetadataResponse)
@@ -97,7 +97,7 @@ class GrpcClient(Client):
         label: str | None = None,
         timeout: float = 2.0,
     ) -> Description:
-        """Which version a label leads to, and what its signatures take and give.
+        """Returns the version that a number or label leads to, and its signatures.
 
         Args and errors are those of `Client.signatures`.
         """
@@ -112,10 +112,10 @@ class GrpcClient(Client):
         return Description(reply.model_spec.version.value, signatures)
 
     def reload(self, config: pb.ModelServerConfig, *, timeout: float = 10.0) -> None:
-        """Gives the server another configuration in place of all that it had.
+        """Replaces the server's whole configuration.
 
-        Models that stay are loaded and unloaded in the server's own time, later than this returns;
-        labels move at once (recorded cases 500 to 552).
+        For models that stay, the server loads and unloads versions after this call has returned;
+        labels move immediately (recorded cases 500 to 552).
 
         Raises:
             ServingError: one of its kinds; `InvalidRequest` where the configuration is refused.

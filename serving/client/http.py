@@ -30,7 +30,7 @@ _ERRORS: dict[int, type[ServingError]] = {
     503: Unavailable,
     504: DeadlineExceeded,
 }
-# A kept connection that the server closed in the meantime shows itself in one of these.
+# The errors of a kept connection that the server has closed in the meantime.
 _STALE = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
 
 _Request: TypeAlias = tuple[str, str, float, bytes | None]
@@ -43,11 +43,11 @@ class HttpConnections:
     """
 
     def __init__(self, base_url: str, tls: Tls, count: int) -> None:
-        """Keeps so many connections; `base_url` is what all paths begin with."""
+        """Keeps up to `count` connections; `base_url` is the beginning of all URLs."""
         self._base_url = base_url
         self._session = requests.Session()
         self._session.trust_env = False
-        # Without files: the authorities that `requests` brings along, and no certificate.
+        # Without files, `requests` trusts its bundled authorities and shows no certificate.
         if tls.ca:
             self._session.verify = str(tls.ca)
         if tls.cert and tls.key:
@@ -57,7 +57,7 @@ class HttpConnections:
         self._session.mount("https://", adapter)
 
     def close(self) -> None:
-        """Closes them."""
+        """Closes the connections."""
         self._session.close()
 
     def call(self, method: str, path: str, deadline: float, body: bytes | None = None) -> Any:
@@ -65,9 +65,9 @@ class HttpConnections:
 
         Args:
             method: GET or POST.
-            path: what follows the base URL.
-            deadline: for all of it, on the clock of `time.monotonic`.
-            body: JSON, of a POST.
+            path: the rest of the URL, after the base URL.
+            deadline: for the whole call, on the clock of `time.monotonic`.
+            body: the JSON of a POST.
 
         Raises:
             ServingError: one of its kinds.
@@ -89,7 +89,7 @@ class HttpConnections:
     def _send(
         self, method: str, url: str, deadline: float, body: bytes | None
     ) -> tuple[int, bytes]:
-        """The status and the body of the reply."""
+        """Returns the status and the body of the reply."""
         left = _left(deadline)
         with self._session.request(
             method,
@@ -104,7 +104,7 @@ class HttpConnections:
 
 
 def _read(reply: requests.Response, deadline: float) -> bytes:
-    """Reads a body; a server that trickles cannot outlast the deadline."""
+    """Reads a body; a server that sends it slowly cannot exceed the deadline."""
     pieces = []
     for piece in reply.iter_content(2**16):
         _left(deadline)
@@ -137,7 +137,7 @@ def _unreachable(error: requests.RequestException, deadline: float) -> ServingEr
 
 
 def _reason(error: requests.ConnectionError) -> str:
-    """What happened, without the pool and the retries that `requests` tells of."""
+    """Returns the cause of an error, without the pool and the retries that `requests` mentions."""
     cause = error.args[0] if error.args else error
     return str(getattr(cause, "reason", None) or cause)
 

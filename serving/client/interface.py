@@ -1,4 +1,4 @@
-"""What every transport offers and raises."""
+"""The methods and the errors that every transport has."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from serving.wire.tensors import Array
 
 CONNECT_SECONDS = 1.0
-"""How long to wait for a connection; a server that is there accepts within milliseconds."""
+"""Timeout of a connection attempt; a running server accepts within milliseconds."""
 
 UNKNOWN_LABEL = "Unrecognized servable version label"
-"""Beginning of the one message that tells an unknown label from an invalid request (227, 425)."""
+"""Prefix of the message that distinguishes an unknown label from an invalid request (227, 425)."""
 
 
 class ServingError(Exception):
@@ -45,12 +45,12 @@ class BadReply(ServingError):
 
 @dataclass(frozen=True)
 class Prediction:
-    """An answer.
+    """The answer to a prediction request.
 
     Attributes:
         outputs: arrays by output name; strings as object arrays of `bytes`.
-        version: the version that answered; None over REST where none was asked for by number,
-            since that protocol does not say.
+        version: the version that answered; None over REST unless the request named it by number,
+            since REST replies do not say.
     """
 
     outputs: dict[str, Array]
@@ -59,7 +59,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class VersionStatus:
-    """One version of a model: START, LOADING, AVAILABLE, UNLOADING or END, and why."""
+    """One version of a model: START, LOADING, AVAILABLE, UNLOADING or END, and its error."""
 
     version: int
     state: str
@@ -68,11 +68,11 @@ class VersionStatus:
 
 
 class PendingPrediction(Protocol):
-    """A call that is under way: something else can be asked meanwhile."""
+    """A prediction in progress; the caller can make other calls meanwhile."""
 
     @property
     def seconds(self) -> float:
-        """How long it took, however late `result` is called; until now while it is under way."""
+        """Duration of the call, however late `result` is called; so far, while the call runs."""
         ...
 
     def result(self) -> Prediction:
@@ -84,13 +84,13 @@ class PendingPrediction(Protocol):
         ...
 
     def cancel(self) -> bool:
-        """Gives the call up, where it can; `result` is not to be called any more."""
+        """Cancels the call if possible; `result` must not be called any more."""
         ...
 
 
 @dataclass(frozen=True)
 class PredictCall:
-    """What a transport sends for `Client.predict`; the fields are its arguments."""
+    """What a transport sends for `Client.predict`; the fields are that method's arguments."""
 
     model: str
     inputs: Mapping[str, Array]
@@ -100,12 +100,12 @@ class PredictCall:
     timeout: float
 
     def __post_init__(self) -> None:
-        """Refuses a call that names a version in two ways."""
+        """Raises `ValueError` if both a version and a label are given."""
         require_one_choice(self.version, self.label)
 
 
 class Client(ABC):
-    """What a model server can be asked, whatever the protocol."""
+    """The calls to a model server, the same for every protocol."""
 
     def predict(
         self,
@@ -143,7 +143,7 @@ class Client(ABC):
         label: str | None = None,
         timeout: float = 10.0,
     ) -> PendingPrediction:
-        """Begins what `predict` does, and returns at once; arguments are those of `predict`.
+        """Begins a prediction and returns immediately; the arguments are those of `predict`.
 
         Raises:
             ValueError: version and label were both given.
@@ -165,7 +165,7 @@ class Client(ABC):
         label: str | None = None,
         timeout: float = 2.0,
     ) -> set[str]:
-        """Names of a version's signatures: cheap proof that it would answer a prediction.
+        """Returns a version's signature names: cheap proof that it would answer a prediction.
 
         Args:
             model: name of the model.
@@ -180,7 +180,7 @@ class Client(ABC):
 
     @abstractmethod
     def status(self, model: str, *, timeout: float = 2.0) -> list[VersionStatus]:
-        """All versions of a model that the server has seen, newest first.
+        """Returns all versions of a model that the server has seen, newest first.
 
         Raises:
             ServingError: one of its kinds; `NotServed` for an unknown model.
@@ -192,6 +192,6 @@ class Client(ABC):
 
 
 def require_one_choice(version: int | None, label: str | None) -> None:
-    """Refuses a call that names a version in two ways."""
+    """Raises `ValueError` if both a version and a label are given."""
     if version is not None and label is not None:
         raise ValueError(f"Expected a version or a label. Received: {version} and {label!r}.")

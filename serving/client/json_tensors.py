@@ -11,12 +11,12 @@ import numpy as np
 
 from serving.wire.tensors import Array
 
-# Bytes are written as three digits and a comma; JSON allows blanks before a number.
+# A byte is written as three characters and a comma; JSON allows blanks before a number.
 _BYTES = np.array([f"{value:3d}," for value in range(256)], "S4").view(np.uint8).reshape(256, 4)
 
 
 def predict_body(signature: str, inputs: Mapping[str, Array]) -> bytes:
-    """The body of a prediction in column form."""
+    """Returns the body of a prediction request in column form."""
     columns = b",".join(
         json.dumps(name).encode() + b":" + dumps(np.asarray(array))
         for name, array in inputs.items()
@@ -25,17 +25,17 @@ def predict_body(signature: str, inputs: Mapping[str, Array]) -> bytes:
 
 
 def dumps(array: Array) -> bytes:
-    """An array as nested lists; strings that are bytes as base64."""
+    """Encodes an array as nested lists, with `bytes` as base64."""
     if array.dtype == np.uint8 and array.ndim and array.size:
         return _lists_of_bytes(array)
     return json.dumps(_jsonable(array)).encode()
 
 
 def array_of(value: Any) -> Array:
-    """JSON to an array: float32, int64, bool, or object for strings.
+    """Converts JSON to an array: float32, int64, bool, or object for strings.
 
     Raises:
-        KeyError, TypeError, ValueError: it is no array.
+        KeyError, TypeError, ValueError: the value is no array.
     """
     array = np.array(value, np.object_)
     kinds: set[type] = {type(item) for item in array.flat}
@@ -47,7 +47,7 @@ def array_of(value: Any) -> Array:
 
 
 def _lists_of_bytes(array: Array) -> bytes:
-    """Pictures, in a tenth of the time of `json`, which asks each of 600,000 numbers its type."""
+    """Encodes pictures ten times as fast as `json`, which checks the type of 600,000 numbers."""
     text = _BYTES[array]
     # From the innermost lists outwards: n texts of w letters, each with its comma, become one.
     while text.ndim > 1:

@@ -1,4 +1,4 @@
-"""A call under way, timed: the same for both protocols."""
+"""A call in progress and its duration, for both protocols."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ class PendingCall:
     """See `PendingPrediction`."""
 
     def __init__(self, call: Any, read: Callable[[Any], Prediction]) -> None:
-        """Follows a call that was just begun.
+        """Times a call that was just begun.
 
         Args:
-            call: a future, of gRPC's or of Python's own.
-            read: waits for the future and makes a prediction of what it gives; raises
+            call: a future of gRPC or of `concurrent.futures`.
+            read: waits for the future and converts its result to a prediction; raises
                 `ServingError`.
         """
         self._call, self._read = call, read

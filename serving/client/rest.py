@@ -1,4 +1,4 @@
-"""REST, where gRPC is not to be had: JSON in column form."""
+"""The REST client, for where gRPC is not available: JSON in column form."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ class RestClient(Client):
     def __init__(self, base_url: str, tls: Tls = NO_TLS) -> None:
         self._http = HttpConnections(f"{base_url.rstrip('/')}/v1/models", tls, _CONNECTIONS)
         self._single_outputs: dict[tuple[str, str], str] = {}
-        # They are started as they are needed.
+        # The executor starts threads when they are needed.
         self._threads = ThreadPoolExecutor(_CONNECTIONS, "REST")
 
     def _predict(self, call: PredictCall) -> Prediction:
         return self._ask(call, time.monotonic() + call.timeout)
 
     def _begin(self, call: PredictCall) -> PendingPrediction:
-        """Has a thread of its own wait for the answer."""
+        """Makes the call in a separate thread."""
         deadline = time.monotonic() + call.timeout
-        # The trace of the request goes with it.
+        # The copied context carries the request's trace.
         future = self._threads.submit(copy_context().run, self._ask, call, deadline)
         return PendingCall(future, Future.result)
 
@@ -80,7 +80,7 @@ class RestClient(Client):
         self._http.close()
 
     def _single_output(self, path: str, signature: str, deadline: float) -> str:
-        """The name of a signature's only output, which the reply does not carry."""
+        """Returns the name of a signature's only output, which the reply does not contain."""
         key = (path, signature)
         if key not in self._single_outputs:
             signatures = self._signatures(path, deadline)

@@ -12,8 +12,8 @@ class Tls:
     """Files in PEM; they are read when a client is made.
 
     Attributes:
-        ca: certificates of the authorities that may have signed the server's; None for those that
-            the system (REST) or gRPC brings along.
+        ca: certificates of the authorities that may have signed the server's; None for the
+            authorities that `requests` (REST) or gRPC bundles.
         cert: the client's own certificate, shown to a server that asks for one.
         key: its private key.
 
@@ -26,7 +26,7 @@ class Tls:
     key: Path | None = None
 
     def __post_init__(self) -> None:
-        """Both halves of a pair are needed."""
+        """Raises `ValueError` if only one of certificate and key is given."""
         if (self.cert is None) != (self.key is None):
             raise ValueError(
                 "Expected a client's certificate and its key, or neither. "
@@ -35,15 +35,15 @@ class Tls:
 
     @classmethod
     def of(cls, ca: str, cert: str, key: str) -> Tls:
-        """From texts, of which empty ones stand for no file."""
+        """Creates a `Tls` from paths as text; an empty text means no file."""
         return cls(*(Path(text) if text else None for text in (ca, cert, key)))
 
 
 NO_TLS = Tls()
-"""No certificate of its own, and the usual authorities."""
+"""No client certificate, and the default authorities."""
 
 
 def require_encryption(url: str, tls: Tls) -> None:
-    """Raises `ValueError` where certificates are set and the URL speaks plain text all the same."""
+    """Raises `ValueError` if certificates are set but the URL is plain text."""
     if tls != NO_TLS and urlsplit(url).scheme not in ("grpcs", "https"):
         raise ValueError(f"Certificates are set: expected grpcs:// or https://. Received: {url!r}")

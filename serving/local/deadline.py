@@ -1,4 +1,4 @@
-"""Until when a client waits for its answer: one clock for the queues and the run itself."""
+"""The deadline of a request, which its waits in queues and its run of the model share."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def _never() -> bool:
 
 @dataclasses.dataclass(frozen=True)
 class Deadline:
-    """The end of a request's time.
+    """The time until which a client waits for its answer.
 
     Attributes:
-        end: in seconds of the monotonic clock; infinity for none.
-        is_cancelled: whether the client has gone; what then still waits never runs.
+        end: monotonic time in seconds; infinity without a deadline.
+        is_cancelled: whether the client has disconnected; a waiting request is then never run.
     """
 
     end: float = math.inf
@@ -32,21 +32,21 @@ class Deadline:
 
     @classmethod
     def after(cls, milliseconds: float, is_cancelled: Callable[[], bool] = _never) -> Deadline:
-        """A time that begins now; none ends where it is not positive."""
+        """Returns the deadline after a time from now; 0 or less means no deadline."""
         end = time.monotonic() + milliseconds / 1000 if milliseconds > 0 else math.inf
         return cls(end, is_cancelled)
 
     def seconds_left(self) -> float | None:
-        """What is left, or nothing of it; None where there is no end."""
+        """Returns the remaining seconds, at least 0; None without a deadline."""
         return None if self.end == math.inf else max(0.0, self.end - time.monotonic())
 
     def milliseconds_left(self) -> int:
-        """The same for TensorFlow, which takes 0 for no end."""
+        """Returns the remaining time for TensorFlow, at least 1 ms; 0 without a deadline."""
         left = self.seconds_left()
         return 0 if left is None else max(1, math.ceil(1000 * min(left, _MAX_SECONDS)))
 
     def require(self) -> None:
-        """Ends work whose client waits no longer, with `CANCELLED` or `DEADLINE_EXCEEDED`."""
+        """Raises `CANCELLED` if the client has disconnected, or `DEADLINE_EXCEEDED`."""
         if self.is_cancelled():
             raise StatusError(Code.CANCELLED, GONE)
         if time.monotonic() >= self.end:

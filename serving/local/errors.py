@@ -1,4 +1,4 @@
-"""The server's one error, with the canonical status codes; each protocol maps the codes once."""
+"""The server's only error class and its status codes; each protocol maps them in one place."""
 
 import enum
 
@@ -38,22 +38,22 @@ class StatusError(Exception):
 
     @classmethod
     def of(cls, error: Exception) -> "StatusError":
-        """Any error as one of these, without its traceback; `INTERNAL` where it has no code."""
+        """Returns a `StatusError` without traceback for any error; `INTERNAL` if it has no code."""
         if isinstance(error, StatusError):
             return StatusError(error.code, error.message)
         return StatusError(Code.INTERNAL, f"{type(error).__name__}: {error}")
 
 
 def invalid_argument(message: str) -> StatusError:
-    """The most common error: the request is at fault."""
+    """Returns the most common error: the request is invalid."""
     return StatusError(Code.INVALID_ARGUMENT, message)
 
 
 def not_found(message: str) -> StatusError:
-    """The model, version or file asked for is not there."""
+    """Returns the error for a model, version or file that does not exist."""
     return StatusError(Code.NOT_FOUND, message)
 
 
 def failed_precondition(message: str) -> StatusError:
-    """The request is well formed, but what is loaded or configured forbids it."""
+    """Returns the error for a valid request that the model or the configuration forbids."""
     return StatusError(Code.FAILED_PRECONDITION, message)

@@ -1,4 +1,4 @@
-"""`python -m serving`: from flags to a running server, until a signal stops it."""
+"""`python -m serving`: reads the flags and runs the model server until a signal stops it."""
 
 from __future__ import annotations
 
@@ -26,17 +26,14 @@ REPLIES_AS = "2.17.1"
 """The release of TensorFlow Serving whose replies were recorded."""
 
 REFUSED = 255
-"""Exit status of a start that cannot succeed, as the original's (recorded cases 812 to 821)."""
+"""Exit status of a failed start, the same as the original's (recorded cases 812 to 821)."""
 
 DEAD = 70
 """Exit status of a server that lost one of its threads, `EX_SOFTWARE`."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Serves until SIGTERM or SIGINT.
-
-    Returns the exit status: 0 after a stop that was asked for, 255 where the start was refused.
-    """
+    """Serves until SIGTERM or SIGINT; the exit status is 0, or 255 if the start failed."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
     if {"--help", "-h", "--version"} & set(arguments):
@@ -46,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         settings = _settings(arguments)
         require_free(settings)
-        # Not sooner: a signal during this import is to find its handler.
+        # Imported after the signal handlers are set, since a signal may arrive meanwhile.
         from serving.local.lifecycle import config_files
 
         config_files.check(settings)
@@ -59,7 +56,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _version() -> str:
-    """In the original's form, without TensorFlow, whose import takes seconds."""
+    """Returns the version text in the original's form, without the slow import of TensorFlow."""
     server = f"us-bills local model server, as TensorFlow ModelServer: {REPLIES_AS}"
     return f"{server}\nTensorFlow Library: {metadata.version('tensorflow')}"
 
@@ -102,9 +99,9 @@ def _run(settings: Settings) -> int:
 
 
 def _end_with_the_first_dead_thread() -> None:
-    """Has an exception that ends one of the threads of now end the process.
+    """Ends the process if an exception ends one of the threads that run now.
 
-    Without one of them the server would look healthy and not be. Its supervisor starts it again.
+    Without that thread the server would only look healthy. Its supervisor restarts it.
     """
     essential = set(threading.enumerate())
 
@@ -118,31 +115,31 @@ def _end_with_the_first_dead_thread() -> None:
 
 
 def _allow_many_connections() -> None:
-    """Takes as many file descriptors as the system gives; each connection holds one."""
+    """Raises the limit of file descriptors to the maximum; each connection holds one."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # macOS says that there is no limit and refuses to be taken by its word.
+    # macOS reports an unlimited maximum but refuses to set it.
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
-    """While starting there is nothing to finish."""
+    """Ends the process on a signal during the start, when no request has to be finished."""
     _end(0)
 
 
 def _end(status: int) -> NoReturn:
-    """Ends the process at once: the interpreter's own end would wait for all threads."""
+    """Ends the process immediately; a normal interpreter exit would wait for all threads."""
     logging.shutdown()
     os._exit(status)
 
 
 def _wait_for_signal() -> None:
-    """Waits for the byte that a signal writes; a lock would miss one that comes just before."""
+    """Waits for the byte that a signal writes; a lock would miss a signal just before the wait."""
     woken, waker = socket.socketpair()
     waker.setblocking(False)
     signal.set_wakeup_fd(waker.fileno())
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     woken.recv(1)
-    # A second signal while the server stops wakes nothing.
+    # A second signal, while the server stops, has no effect.
     signal.set_wakeup_fd(-1)

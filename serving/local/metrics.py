@@ -1,9 +1,8 @@
-"""Counters and histograms, in Prometheus' text form under the original's names.
+"""Counters and histograms in Prometheus' text format, under the original's names.
 
-Names, labels and buckets are those of a recorded page (`recorded/721_metrics.txt` of the tests)
-and, for what that page has no value of, of the original's `util.cc`, `saved_model_warmup_util.cc`
-and `batching_session.cc`.
-The usual Prometheus library is not used: it puts `_total` behind every counter's name.
+Names, labels and buckets are from a recorded page (`recorded/721_metrics.txt` of the tests) or, if
+that page lacks them, from the original's `util.cc`, `saved_model_warmup_util.cc` and
+`batching_session.cc`. The usual Prometheus library would append `_total` to every counter's name.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ BATCH_COUNT = ":tensorflow:serving:batching_session:wrapped_run_count"
 QUEUING_LATENCY = ":tensorflow:serving:batching_session:queuing_latency"
 
 UNKNOWN_MODEL = "unknown"
-"""Stands for all names of models that were never configured: requests make them up without end."""
+"""Replaces all model names that were never configured: requests could send any number of them."""
 
 _COUNTERS = (LOAD_COUNT, LOAD_LATENCY, REQUEST_COUNT, EXAMPLE_COUNT_TOTAL, BATCH_COUNT)
 _LATENCY_BOUNDS = [10 * 1.8**power for power in range(33)]
@@ -46,24 +45,24 @@ _HISTOGRAMS = {
     QUEUING_LATENCY: [100 * 1.2**power for power in range(52)],
     EXAMPLE_COUNTS: [2.0**power for power in range(15)],
 }
-"""Upper bounds of buckets by name; those of latencies are microseconds."""
+"""Upper bounds of buckets by metric name; latencies are in microseconds."""
 
 Labels = tuple[tuple[str, str], ...]
 
 
 @dataclasses.dataclass
 class _Histogram:
-    """How many values fell below the first bound, between each two, above the last; their sum."""
+    """The number of values in each bucket, with one above the last bound, and their sum."""
 
     counts: list[int]
     total: int = 0
 
 
 class Metrics:
-    """All numbers of one server. Safe to use from many threads."""
+    """All metrics of one server. Thread-safe."""
 
     def __init__(self, is_known: Callable[[str], bool] = lambda _: True) -> None:
-        """Counts nothing yet; `is_known` tells which models may have series of their own."""
+        """Creates empty metrics. `is_known` says whether a model name gets its own time series."""
         self._is_known = is_known
         self._lock = threading.Lock()
         self._counters: dict[str, Counter[Labels]] = {name: Counter() for name in _COUNTERS}
@@ -86,7 +85,7 @@ class Metrics:
             histogram.total += value
 
     def examples(self, model: str, count: int) -> None:
-        """Counts the examples of a request that was answered; those of a warm-up do not count."""
+        """Counts the examples of an answered request; the caller leaves out warm-up requests."""
         self.observe(EXAMPLE_COUNTS, count, model=model)
         self.count(EXAMPLE_COUNT_TOTAL, count, model=model)
 
@@ -94,19 +93,19 @@ class Metrics:
         """Counts a batch and how long each of its requests waited for it."""
         self.count(BATCH_COUNT)
         for seconds in waited_seconds:
-            # The original names no thread pool here, whatever its file says.
+            # The original leaves this label empty, whatever the batching file says.
             self.observe(QUEUING_LATENCY, int(1e6 * seconds), thread_pool_name="")
 
     @contextmanager
     def timed(self, name: str, **labels: str) -> Iterator[None]:
-        """Adds the microseconds of a block to a histogram, where it succeeds."""
+        """Adds the microseconds that a block takes to a histogram, if the block succeeds."""
         start = time.perf_counter()
         yield
         self.observe(name, _micros_since(start), **labels)
 
     @contextmanager
     def request(self, model: str, api: str, entrypoint: str) -> Iterator[None]:
-        """Counts a request by its outcome, and times it where it succeeds."""
+        """Counts a request by its status, and times it if it succeeds."""
         code = Code.OK
         try:
             name = self._name(model)
@@ -119,7 +118,7 @@ class Metrics:
             self.outcome(model, code)
 
     def outcome(self, model: str, code: Code) -> None:
-        """Counts a request by how it ended."""
+        """Counts a request by its status."""
         self.count(REQUEST_COUNT, model_name=self._name(model), status=code.name)
 
     def runtime(self, model: str, api: str) -> AbstractContextManager[None]:
@@ -138,19 +137,16 @@ class Metrics:
             self.count(LOAD_LATENCY, _micros_since(start), model_path=str(path))
 
     def warm_up(self, path: Path) -> AbstractContextManager[None]:
-        """Times a warm-up that succeeds; the original notes a file that cannot be read, too."""
+        """Times a successful warm-up; the original also records files that cannot be read."""
         return self.timed(WARMUP_LATENCY, model_path=str(path), status="OK")
 
     def total(self, name: str) -> int:
-        """The sum of a counter over its labels; 0 where there is none of that name.
-
-        TensorFlow writes the name with slashes (recorded case 531).
-        """
+        """Returns a counter's sum over its labels, 0 if unknown; accepts `/` for `:` (case 531)."""
         with self._lock:
             return sum(self._counters.get(name.replace("/", ":"), Counter()).values())
 
     def page(self) -> bytes:
-        """All of it, as Prometheus reads it."""
+        """Returns all metrics in Prometheus' text format."""
         with self._lock:
             families = [(name, self._counter_lines) for name in _COUNTERS]
             families += [(name, self._histogram_lines) for name in _HISTOGRAMS]
@@ -185,6 +181,6 @@ def _braces(labels: Labels) -> str:
 
 
 def _escaped(value: str) -> str:
-    # A path may name a model in bytes that are no UTF-8, which the page must be.
+    # A model name from a request path may not be UTF-8, but the page must be.
     value = value.encode("utf-8", "backslashreplace").decode()
     return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

@@ -1,4 +1,4 @@
-"""Listens on a port, and tells a busy one before the seconds that TensorFlow's import takes."""
+"""Opens listening sockets, and reports a busy port before the slow import of TensorFlow."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _BACKLOG = 1024
 
 
 def require_free(settings: Settings) -> None:
-    """Tries each port once; raises `FlagError` where it is taken or not allowed."""
+    """Tries each port once; raises `FlagError` if a port is taken or not allowed."""
     if settings.port:
         _try(settings.host, settings.port, "gRPC", "port")
     if settings.serves_rest:
@@ -18,9 +18,9 @@ def require_free(settings: Settings) -> None:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Listens for TCP connections; raises `OSError` where the port is taken.
+    """Listens for TCP connections; raises `OSError` if the port is taken.
 
-    An IPv6 host takes IPv4 connections too, where the system can.
+    A socket on an IPv6 host accepts IPv4 connections too, if the system supports that.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     both = family == socket.AF_INET6 and socket.has_dualstack_ipv6()

@@ -36,7 +36,7 @@ class ModelServer:
     """A model server in this process."""
 
     def __init__(self, settings: Settings) -> None:
-        """Reads the files that flags name; raises `StatusError` where one cannot be used."""
+        """Reads the files that flags name; raises `StatusError` if a file cannot be used."""
         self._settings = settings
         versions = Versions()
         self._metrics = Metrics(versions.is_known)
@@ -59,8 +59,8 @@ class ModelServer:
     def start(self) -> None:
         """Loads the models, then opens the ports.
 
-        Raises `StatusError` where the configuration cannot be used or no model has a version that
-        loads; `OSError` or `RuntimeError` where the REST or gRPC port was taken in the meantime.
+        Raises `StatusError` if the configuration cannot be used or no model has a version that
+        loads; `OSError` or `RuntimeError` if the REST or gRPC port was taken in the meantime.
         """
         settings = self._settings
         self._manager.start()
@@ -79,7 +79,7 @@ class ModelServer:
         log.info("listening, %s", ", ".join(addresses))
 
     def stop(self) -> bool:
-        """Refuses new requests and frees the models; whether all finished in `GRACE_SECONDS`."""
+        """Refuses new requests, frees models; returns whether all ended in `GRACE_SECONDS`."""
         log.info("stopping")
         self._manager.stop()
         stops = [threading.Thread(target=s.stop, args=(GRACE_SECONDS,)) for s in self._listeners]
@@ -111,7 +111,7 @@ class ModelServer:
 def _credentials(ssl_config_file: str) -> grpc.ServerCredentials | None:
     if not ssl_config_file:
         return None
-    # Only now: most servers speak plain text.
+    # Imported only if needed: most servers do not use TLS.
     from serving.local.grpc.encryption import server_credentials
 
     return server_credentials(Path(ssl_config_file))
@@ -120,7 +120,7 @@ def _credentials(ssl_config_file: str) -> grpc.ServerCredentials | None:
 def _spans(collector: str) -> Spans | None:
     if not collector:
         return None
-    # Only now: without a collector these packages need not be there.
+    # Imported only if needed: these packages are optional without a collector.
     try:
         from serving.spans import Spans
     except ImportError as error:

@@ -1,6 +1,6 @@
-"""The server's flags: TensorFlow Serving's names and forms, plus `--host` and `--models_root`.
+"""The server's flags: those of TensorFlow Serving, and some of this server only.
 
-One table, `Settings`, drives the parser, the help text and the code.
+One table, `Settings`, defines the parser, the help text and the attributes that the code reads.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from typing import Any
 from serving.local.threads import Parallelism, usable_cores
 
 ALTS = "use_alts_credentials"
-"""A flag of TensorFlow Serving that is not passed over: a user relies on what is not there."""
+"""A TensorFlow Serving flag that is rejected, not ignored: its user relies on the encryption."""
 
 BFLOAT16 = "bfloat16"
-"""The one value of `--mixed_precision`."""
+"""The only value of `--mixed_precision` besides the empty one."""
 
 NOT_THEIRS = "(not a flag of TensorFlow Serving)"
 
 
 def _flag(default: Any, text: str, *, env: str = "", least: int | None = None) -> Any:
-    """A field with what the help says, the environment's default, and the least value."""
+    """Returns a field with its help text, environment variable and smallest value."""
     return dataclasses.field(default=default, metadata={"help": text, "env": env, "least": least})
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What the command line asks for; each field is the flag of that name."""
+    """The values of all flags; each field is the flag of the same name."""
 
     port: int = _flag(8500, "port for gRPC; 0 for none", env="US_BILLS_GRPC_PORT")
     rest_api_port: int = _flag(
@@ -120,12 +120,12 @@ class Settings:
 
     @property
     def serves_rest(self) -> bool:
-        """Whether there is a REST port; one that equals the gRPC port is left out (case 825)."""
+        """Whether REST is served: its port is neither 0 nor the gRPC port (recorded case 825)."""
         return self.rest_api_port not in (0, self.port)
 
     @property
     def parallelism(self) -> Parallelism:
-        """TensorFlow's threads, by each kind's own flag or the one for both."""
+        """TensorFlow's thread counts, each from its own flag or else from the flag for both."""
         both = self.tensorflow_session_parallelism
         return Parallelism(
             self.tensorflow_intra_op_parallelism or both,
@@ -134,16 +134,16 @@ class Settings:
 
 
 class FlagError(ValueError):
-    """A flag that is known has no or no usable value."""
+    """A known flag has no value, or a value that cannot be used."""
 
 
 def parse(
     arguments: Sequence[str], environment: Mapping[str, str] = os.environ
 ) -> tuple[Settings, list[str]]:
-    """Reads the command line; what is in the environment are defaults.
+    """Parses the command line; environment variables give defaults.
 
-    Returns the settings, and the arguments that are no flags of this server. Raises `FlagError`
-    where a value is missing, not of the flag's type, too small or unknown, or ALTS is asked for.
+    Returns the settings, and the arguments that this server does not know. Raises `FlagError` if a
+    value is missing, of the wrong type, too small or unknown, or if ALTS is requested.
     """
     try:
         found, unknown = _parser(environment).parse_known_args(arguments)
@@ -163,7 +163,7 @@ def parse(
 
 
 def help_text() -> str:
-    """The list of flags with their defaults."""
+    """Returns the list of flags with their defaults."""
     return _parser({}).format_help() + "  --version, --help\n    print this and end"
 
 
@@ -195,7 +195,7 @@ def _default(field: dataclasses.Field[Any], given: str | None) -> Any:
 
 
 def _value(field: dataclasses.Field[Any], text: str) -> Any:
-    """What a flag's text says, or `ArgumentTypeError`."""
+    """Converts the text of a flag to its value, or raises `ArgumentTypeError`."""
     least, expected = field.metadata["least"], "a whole number"
     digits = text.removeprefix("-")
     if isinstance(field.default, str):

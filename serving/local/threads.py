@@ -1,4 +1,4 @@
-"""How many cores this process may use, how TensorFlow is to use them, and pools of threads."""
+"""The number of usable cores, TensorFlow's thread settings, and thread pools."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 
 class Parallelism(NamedTuple):
-    """Threads inside one operation, and operations at once; 0 for as many as there are cores."""
+    """Threads within an operation, and simultaneous operations; 0 is the number of cores."""
 
     intra_op: int = 0
     inter_op: int = 0
@@ -23,23 +23,23 @@ DEFAULT_PARALLELISM = Parallelism()
 
 
 def usable_cores() -> int:
-    """The cores that the system may run this process on, as TensorFlow counts them (`cpu_info.h`).
+    """Returns how many cores this process may use, as TensorFlow counts them (`cpu_info.h`).
 
-    A container may have fewer than its machine; macOS cannot tell.
+    A container may have fewer than its machine; macOS reports only the machine's.
     """
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class StartedPool(Executor):
-    """Threads that all run from the start; the one that was idle last is taken first.
+    """A thread pool that starts all its threads at creation, and reuses the last idle one first.
 
-    None has to be started later, where the system may allow no more. A pool of Python's own would
-    take the longest idle one: with each call another thread's memory, never given back, 300 MB
-    after 300 photos by gRPC and as much again by REST.
+    No thread has to be started later, when the system may allow no more. Python's own pool takes
+    the longest idle thread, so each call grows another thread's memory, which is never freed:
+    300 MB after 300 photos by gRPC, and as much again by REST.
     """
 
     def __init__(self, count: int, name: str) -> None:
-        """Starts the threads; raises `RuntimeError` where the system allows fewer."""
+        """Starts the threads; raises `RuntimeError` if the system allows fewer."""
         self._lock = threading.Lock()
         self._idle: list[SimpleQueue[_Work]] = []
         self._backlog: deque[_Work] = deque()

@@ -1,8 +1,8 @@
-"""`python -m serving rollout`: try, promote and take back versions, with no failed request.
+"""`python -m serving rollout`: tries, promotes and rolls back versions, with no failed request.
 
-It talks to TensorFlow Serving and to the local model server alike, one or many of them. From
-outside to inside: `cli` and `arguments` (the command line), `commands` and `publish` (each command
-as named steps; those before a version serves are in `loading`), `watch` (acts on what `analysis`
-proves of a canary), `report` (what `status` shows), `steps` (runs commands, and undoes), `checks`
-(what must hold before), `state` (the files), `remote` (the running tiers).
+Works with TensorFlow Serving and with the local model server, one server or many. From outside to
+inside: `cli` and `arguments` (the command line), `commands` and `publish` (each command as named
+steps; the steps before a version serves are in `loading`), `watch` (acts on the verdicts of
+`analysis`), `report` (the output of `status`), `steps` (runs commands, and undoes them), `checks`
+(conditions for a change), `state` (the files), `remote` (the running tiers).
 """

@@ -14,7 +14,7 @@ VERIFY_KEY = "US_BILLS_VERIFY_KEY"
 
 
 def parser() -> argparse.ArgumentParser:
-    """Understands the command line."""
+    """Returns the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m serving rollout",
         description="Try, promote and take back versions of a model, with no failed request.",
@@ -153,7 +153,7 @@ def _add_allowed(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_tls(parser: argparse.ArgumentParser) -> None:
-    """The front end's variables are the defaults: both ask the same server."""
+    """Adds the TLS flags; the front end asks the same server, so its variables are the defaults."""
     for flag, variable, text in (
         ("--server-ca", "US_BILLS_MODEL_SERVER_CA", "authorities for grpcs://, as PEM"),
         ("--client-cert", "US_BILLS_CLIENT_CERT", "certificate to show to the server, as PEM"),
@@ -193,18 +193,18 @@ def _percent(text: str) -> float:
 
 
 def joined(options: argparse.Namespace, flag: str) -> str:
-    """A flag that may be repeated, as one text; the usual address where it was not given."""
+    """Joins the values of a repeatable flag with commas; defaults to the usual address."""
     return ",".join(getattr(options, flag, [usual(flag)]))
 
 
 def verify_key_of(options: argparse.Namespace) -> Path | None:
-    """The site's public key, where it has one: by a flag, else by a variable."""
+    """Returns the file of the site's public key from the flag, else from the variable, or None."""
     given = getattr(options, "verify_key", None) or os.environ.get(VERIFY_KEY)
     return Path(given) if given else None
 
 
 def usual(flag: str) -> str:
-    """The address of a tier on this machine, as `make run` starts it."""
+    """Returns the address at which `make run` starts a tier on this machine."""
     scheme, variable, port = {
         "server": ("grpc", "US_BILLS_GRPC_PORT", 8500),
         "webapp": ("http", "US_BILLS_WEB_PORT", 5000),

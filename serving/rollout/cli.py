@@ -1,4 +1,4 @@
-"""`python -m serving rollout`: does what the command line says."""
+"""`python -m serving rollout`: runs the command that the command line names."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _ROLLED_BACK = 3
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Does what the command line says.
+    """Runs the command that the command line names.
 
     Returns:
         The exit status: 0 done, 1 refused or failed, 3 `watch` rolled the canary back.
@@ -64,7 +64,7 @@ def _do(options: argparse.Namespace, title: str) -> int:
 
 
 def _advice(error: BaseException) -> str:
-    """What to do about files that belong to somebody else."""
+    """Returns advice about a file that belongs to another user; empty for other errors."""
     denied = error if isinstance(error, PermissionError) else error.__cause__
     if not isinstance(denied, PermissionError) or not isinstance(denied.filename, str):
         return ""
@@ -76,7 +76,7 @@ def _advice(error: BaseException) -> str:
 
 
 def title_of(arguments: Sequence[str], options: argparse.Namespace) -> str:
-    """What was typed, without the flags that say where, which stand before the command."""
+    """Returns the command as it was typed, without the general flags in front of it."""
     return shlex.join(arguments[list(arguments).index(options.command) :])
 
 
@@ -104,7 +104,7 @@ def _tls(options: argparse.Namespace) -> Tls:
 
 
 def _golden(given: Path | None, config: Path) -> Path | None:
-    """The folder that was named, which must be one, or the one beside the file, if there is one."""
+    """Returns the given folder, which must exist, else the usual one next to `config`, or None."""
     if given is None:
         usual = config.with_name(GOLDEN)
         return usual if usual.is_dir() else None
@@ -114,7 +114,7 @@ def _golden(given: Path | None, config: Path) -> Path | None:
 
 
 def command_of(deployment: Deployment, title: str, options: argparse.Namespace) -> Command:
-    """The steps of a command that changes something; what it refuses, it refuses here."""
+    """Builds the steps of a changing command; raises `Refused` if its conditions do not hold."""
     if options.command == "publish":
         return publish(deployment, title, options.folder, options.sign_key, _losses(options))
     if options.command == "rollback":
@@ -132,8 +132,8 @@ def _losses(options: argparse.Namespace) -> Losses:
     return Losses(options.classes_changed, options.max_accuracy_loss / 100)
 
 
-# Figures come by HTTP, whose packages take as long to import as a rollback takes: only these two
-# commands load them.
+# Figures are read over HTTP. Importing the HTTP packages takes as long as a whole rollback, so only
+# these two commands import them.
 
 
 def _status(deployment: Deployment, options: argparse.Namespace) -> int:

@@ -1,7 +1,7 @@
 """The commands that change what is served: canary, promote, rollback, retire.
 
-All keep one order, the only one in which no request fails: load, wait until AVAILABLE, try, then
-move the label, then the share of the clients; and back: the share, the label, then unload.
+All use the only order in which no request fails: load, wait until AVAILABLE, try, move the label,
+then change the share of the clients. The way back is: change the share, move the label, unload.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _LOOK_SECONDS = 0.1
 
 
 def canary(deployment: Deployment, title: str, wanted: Traffic, limits: Limits) -> Command:
-    """Loads a version beside stable, tries it, and gives it a share of the clients.
+    """Loads a version next to stable, tries it, and gives it a share of the clients.
 
     Raises:
         Refused: another version is on trial, this one is stable or worse than stable, or copies
@@ -44,8 +44,8 @@ def canary(deployment: Deployment, title: str, wanted: Traffic, limits: Limits) 
         title,
         [
             *get_ready(deployment, title, version, limits),
-            # Trying the next version means that stable is good: what it replaced is not kept for
-            # rollback any longer, so that `rollback` always has one meaning.
+            # A new trial means that stable is good. The version that stable replaced loses its
+            # label `previous`, so that `rollback` always has one meaning.
             Step("labels", _relabel(deployment, **{CANARY: version, PREVIOUS: None})),
             Step("share of the clients", lambda: _share(deployment, wanted)),
         ],
@@ -54,9 +54,9 @@ def canary(deployment: Deployment, title: str, wanted: Traffic, limits: Limits) 
 
 
 def promote(deployment: Deployment, title: str, version: int, limits: Limits) -> Command:
-    """Makes a version stable; the one before stays loaded and is labelled `previous`.
+    """Makes a version stable; the stable one before stays loaded and is labelled `previous`.
 
-    A canary was compared with stable when it became one, and is not once more.
+    A canary was compared with stable when it became the canary, and is not compared again.
 
     Raises:
         Refused: another version is on trial, or this one is worse than stable.
@@ -74,7 +74,7 @@ def promote(deployment: Deployment, title: str, version: int, limits: Limits) ->
         [
             *get_ready(deployment, title, version, limits),
             Step("labels", _relabel(deployment, **moved)),
-            # Later than the label: the canary's clients stay with the version that they have.
+            # After the label has moved, so that the canary's clients keep their version.
             Step("share of the clients", lambda: _share(deployment, NO_CANARY)),
             Step("ask for stable", lambda: _confirm(deployment, version)),
         ],
@@ -83,14 +83,14 @@ def promote(deployment: Deployment, title: str, version: int, limits: Limits) ->
 
 
 def rollback(deployment: Deployment, title: str) -> Command:
-    """Takes back the last thing done: ends the trial, or gives `stable` to the version before.
+    """Reverts the last change: ends the trial, or moves `stable` back to the previous version.
 
-    Labels and shares only, nothing is loaded. There is no undo: going back is always right, and a
-    server that cannot be told reads the file when it is back. None of several that is dead is
-    waited for, and one that is late only once the others are back.
+    Changes labels and shares, and loads nothing. A failed rollback is not undone: going back is
+    always right, and an unreachable server reads the file when it is back. Of several servers, dead
+    ones are not waited for, and late ones get the configuration again after the others.
 
     Raises:
-        Refused: the version before does not serve any more.
+        Refused: the previous version does not serve any more.
     """
     labels = deployment.layout().labels
     back: dict[str, int | None] = {CANARY: None}
@@ -107,13 +107,13 @@ def rollback(deployment: Deployment, title: str) -> Command:
 
 
 def retire(deployment: Deployment, title: str, version: int, *, delete: bool) -> Command:
-    """Unloads a version; its files stay unless they are to go.
+    """Unloads a version; keeps its files unless `delete` is set.
 
     Raises:
-        Refused: it is stable or on trial, the last one that is loaded, or it never was.
+        Refused: the version is stable, on trial, the only loaded one, or does not exist.
     """
     preconditions.retirable(deployment, version)
-    # A version may be asked for, and its folder be gone: this is what ends that.
+    # The file may ask for a version whose folder is gone; retiring the version removes it there.
     if not delete and version not in deployment.layout().versions:
         deployment.store.path(version)
     steps = [
@@ -173,14 +173,14 @@ def _confirm(deployment: Deployment, version: int) -> str:
         if time.monotonic() > deadline:
             raise Refused(f"Expected that version {version} answers. Found: {found}.")
         time.sleep(_LOOK_SECONDS)
-        # A server may have read the old file just before it was told, and act on it after.
+        # A server may have read the old file just before the reload, and apply it afterwards.
         with suppress(*AWAY):
             deployment.apply(deployment.layout(), at_once=True)
     return found
 
 
 def _answering(deployment: Deployment) -> str:
-    """Which versions stable leads to, on the servers that answer; on one that does not, none."""
+    """Says to which versions `stable` leads on the servers that answer, or why none answers."""
     try:
         found = set(deployment.server.versions_of(STABLE).values())
         return f"version {' and '.join(sorted(str(version) for version in found))} answers"
@@ -194,9 +194,9 @@ def _unload(deployment: Deployment, version: int) -> str:
 
 
 def _restore(deployment: Deployment, version: int) -> Callable[[], None]:
-    """Puts labels, versions and shares back, in the order of a rollback.
+    """Returns a function that restores shares, labels and versions, in the order of a rollback.
 
-    A version that `loading` has taken out stays out, where an earlier call had put it in.
+    A version that `loading` has removed from the file stays out, even if it was in it before.
     """
     layout, traffic = deployment.layout(), _known_traffic(deployment)
 
@@ -214,7 +214,7 @@ def _restore(deployment: Deployment, version: int) -> Callable[[], None]:
 
 
 def _known_traffic(deployment: Deployment) -> Traffic:
-    """What to go back to; a file that nobody understands is no reason to do nothing."""
+    """Returns the split to restore: without a canary if the traffic file cannot be understood."""
     try:
         return deployment.traffic()
     except Refused:

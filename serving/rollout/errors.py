@@ -1,4 +1,4 @@
-"""Why a command did not do what it was asked for."""
+"""The error of a command that is refused."""
 
 
 class Refused(Exception):

@@ -1,4 +1,4 @@
-"""Gets a version ready to take requests: checked, loaded beside stable, and tried there."""
+"""Prepares a version for requests: checks it, loads it next to stable, and tries it there."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _LOOK_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class Limits:
-    """What a version must keep to before it gets requests.
+    """Limits that a version must keep before it gets requests.
 
     Attributes:
-        latency_ratio: how many times as long as stable it may take, medians of one client.
-        force: load it also where memory may not hold it.
-        losses: what it may lose of what stable has.
+        latency_ratio: largest median latency for one client, as a multiple of stable's.
+        force: load the version even if it may not fit in memory.
+        losses: how far the version may be behind stable.
     """
 
     latency_ratio: float = 2.0
@@ -36,13 +36,13 @@ class Limits:
 
 
 def get_ready(deployment: Deployment, title: str, version: int, limits: Limits) -> list[Step]:
-    """The steps after which a version is AVAILABLE, warm and tried; those that are done are quick.
+    """Returns the steps that make a version AVAILABLE, warm and tried; repeated steps are quick.
 
     Args:
-        deployment: where it is on disk, and where it is to serve.
+        deployment: the files and the servers.
         title: the command, for the history.
-        version: which one.
-        limits: what it must keep to.
+        version: the version to prepare.
+        limits: the limits that the version must keep.
     """
     return [
         *_signature(deployment, version),
@@ -54,7 +54,7 @@ def get_ready(deployment: Deployment, title: str, version: int, limits: Limits) 
 
 
 def _signature(deployment: Deployment, version: int) -> list[Step]:
-    """Before anything of the version runs."""
+    """Returns the step that verifies the signature before anything of the version runs."""
     verifier, path = deployment.verifier, deployment.store.path
     if verifier is None:
         return []
@@ -62,7 +62,7 @@ def _signature(deployment: Deployment, version: int) -> list[Step]:
 
 
 def _check(deployment: Deployment, title: str, version: int) -> str:
-    """Also of a version that nobody published by this tool: a server may not survive a bad one."""
+    """Checks the files, even those not published by this tool: a bad version may crash a server."""
     return str(check_files(deployment, deployment.store.path(version), title))
 
 
@@ -76,9 +76,9 @@ def _require_room(deployment: Deployment, version: int, force: bool) -> str:
 
 
 def _load(deployment: Deployment, version: int) -> str:
-    """Loads a version; one that costs stable its server is taken out of the file at once.
+    """Loads a version; removes it from the file if stable stops serving meanwhile.
 
-    The server would load it again at each start, and end again.
+    Otherwise the server would load the version again at each start, and crash again.
     """
     layout, server = deployment.layout(), deployment.server
     others = layout.without_version(version)
@@ -99,7 +99,7 @@ def _load(deployment: Deployment, version: int) -> str:
 
 
 def _return_of_stable(deployment: Deployment, layout: Layout) -> str:
-    """Tells a server that started too early to find the file as it is now, and waits for stable."""
+    """Waits for stable; sends the file again, since a server may have started with the old one."""
     deadline = time.monotonic() + BACK_SECONDS
     while time.monotonic() < deadline:
         with suppress(*AWAY):

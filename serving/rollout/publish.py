@@ -1,4 +1,4 @@
-"""`publish`: a finished SavedModel becomes the next version on disk. Nothing is loaded by that."""
+"""`publish`: makes a finished SavedModel the next version on disk, without loading it."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ def publish(
     sign_key: Path | None = None,
     losses: Losses | None = None,
 ) -> Command:
-    """Checks a version, copies it beside the others and gives it the next number.
+    """Checks a version, copies it next to the others and gives it the next number.
 
     Args:
-        deployment: where to.
+        deployment: the deployment that gets the version.
         title: the command, for the history.
         source: the folder of the SavedModel.
-        sign_key: signs the copy; without it, the source must be signed where there is a key to
-            verify with.
-        losses: what it may lose of what stable has; None: what it usually may.
+        sign_key: signs the copy; without it, the source must be signed if the deployment has a key
+            to verify with.
+        losses: how far the version may be behind stable; None for the defaults.
 
     Raises:
-        Refused: there is no SavedModel, it has links in it, or it is worse than stable.
+        Refused: the source is no SavedModel, has links in it, or is worse than stable.
     """
     if not (source / "saved_model.pb").is_file():
         raise Refused(f"Expected the folder of a SavedModel. Received: {source}.")
@@ -58,7 +58,7 @@ def _signature(deployment: Deployment, source: Path) -> list[Step]:
 
 
 def _pin(deployment: Deployment) -> str:
-    """Names the versions to load: a policy of all or the latest would load the new one at once."""
+    """Pins the versions to load, since a policy of all or the latest would load the new one."""
     if deployment.config.pinned:
         return "as before"
     layout = deployment.layout()
@@ -101,13 +101,13 @@ def _next_number(deployment: Deployment) -> int:
 
 
 def _require_checked(deployment: Deployment, digest: str) -> None:
-    """A source that is still written to, between the check and the copy, is refused here."""
+    """Refuses a source that was changed between the check and the copy."""
     copied = digest_of(deployment.store.draft_of(digest))
     if copied != digest or copied not in deployment.checks:
         raise Refused("Its files changed while they were published; call again once they do not.")
 
 
 def _require_signed(deployment: Deployment, folder: Path) -> None:
-    """Also of what was signed here: the site's other key may be another one's."""
+    """Verifies the signature, also one made here: the sign key may not match the site's key."""
     if deployment.verifier is not None:
         signed(deployment.verifier, folder)

@@ -1,8 +1,8 @@
-"""`reconcile`: brings model servers that came late, with older files, to the state of the files.
+"""`reconcile`: brings model servers that started late, with older files, up to date.
 
-A server refuses a file whose label names a version that it has not loaded, and loads none of it
-then, TensorFlow Serving as the local server. So one that began with older files stays as it is when
-its copy of the files is renewed all at once, however often it looks at them.
+TensorFlow Serving and the local server refuse a whole file if a label in it names a version that is
+not loaded. So a server that started with older files stays unchanged when its copy of the files is
+replaced in one step, however often the server polls them.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from serving.rollout.steps import Say
 def reconcile(
     deployment: Deployment, title: str, say: Say, *, every: float, seconds: float
 ) -> None:
-    """Tells servers that differ from the files, until none does.
+    """Sends the configuration to servers that differ from the files, until none does.
 
-    A version that is not on a server's disk yet is asked for beside what serves there. The server
-    loads it as soon as it finds it, and takes the labels at a later look. The files stay as they
-    are, and the lock is held only while servers are told: a rollback may come between two looks.
+    A server is told to load a missing version next to those that serve. It loads the version once
+    its files are on disk, and gets the labels in a later pass. This command changes no files, and
+    holds the lock only while it tells servers, so a rollback may run between two passes.
 
     Args:
         deployment: its files and servers.
-        title: the command, for those that find the lock taken.
-        say: told what is missing, where that has changed.
-        every: seconds between two looks.
-        seconds: when to give up; 0 goes on for ever, also once no server differs.
+        title: the command, shown to commands that find the lock taken.
+        say: called with what is missing, whenever that changes.
+        every: seconds between two passes.
+        seconds: the timeout; 0 runs for ever, even once no server differs.
 
     Raises:
-        Refused: the time is over.
+        Refused: a server still differs after the timeout.
     """
     deadline = time.monotonic() + seconds if seconds else math.inf
     said: str | None = None
@@ -51,7 +51,7 @@ def reconcile(
 
 
 def _bring(deployment: Deployment, title: str) -> list[str]:
-    """Tells all servers where one differs; returns sentences about what is missing after that."""
+    """Updates all servers if one differs; returns sentences about what is still missing."""
     try:
         if not _missing(deployment):
             return []
@@ -59,7 +59,7 @@ def _bring(deployment: Deployment, title: str) -> list[str]:
             late = deployment.server.bring(deployment.config.message())
         return [f"{url}: {words}." for url, words in late.items()] or _missing(deployment)
     except (Refused, ServingError) as error:
-        # Another command runs, or no server answers: both may be over at the next look.
+        # Another command runs, or no server answers. Either may have passed by the next pass.
         return [str(error)]
 
 

@@ -23,7 +23,7 @@ def verify(arguments: Sequence[str]) -> int:
     """Verifies folders, and the versions that a configuration asks for.
 
     Returns:
-        The exit status: 0 all are as they were signed, 1 one is not, and no more are looked at.
+        The exit status: 0 if all match their signatures; 1 at the first that does not.
     """
     options = verify_parser().parse_args(arguments)
     try:
@@ -39,7 +39,7 @@ def verify(arguments: Sequence[str]) -> int:
 
 
 def sign(arguments: Sequence[str]) -> int:
-    """Signs folders, in place of earlier signatures; the exit status is 0, or 1 if it cannot."""
+    """Signs folders, replacing earlier signatures; returns the exit status, 1 after a failure."""
     parser = argparse.ArgumentParser(
         "python -m serving sign", description="Sign versions that are on disk already."
     )
@@ -58,7 +58,7 @@ def sign(arguments: Sequence[str]) -> int:
 
 
 def verify_parser() -> argparse.ArgumentParser:
-    """Understands the command line of `verify`."""
+    """Returns the parser of the command line of `verify`."""
     parser = argparse.ArgumentParser(
         "python -m serving verify",
         description="Verify that versions are as the holder of the site's key signed them.",
@@ -71,7 +71,7 @@ def verify_parser() -> argparse.ArgumentParser:
 
 
 def _configured(config: Path | None, models_root: Path | None) -> Iterator[Path]:
-    """The folders of all versions that a server would load."""
+    """Yields the folders of all versions that a server would load."""
     if config is None:
         return
     try:

@@ -1,4 +1,4 @@
-"""Runs a command as named steps, each of which can be cut off and done again."""
+"""Runs a command as named steps, each of which can be interrupted and run again."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Step:
 
     Attributes:
         name: what it does, in a few words.
-        do: does it, or finds it done; returns a few words about its result, or None. It looks
-            at disk and server anew, since whatever ran before may have been cut off anywhere.
+        do: runs the step, or finds it done; returns a short text about the result, or None. It
+            checks disk and server again, since an earlier run may have been interrupted anywhere.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Command:
     Attributes:
         title: as it was typed, for the history.
         steps: in their order.
-        undo: puts things back as they were before, after a step that failed.
+        undo: restores the earlier state after a failed step.
     """
 
     title: str
@@ -45,7 +45,7 @@ def run(command: Command, history: History, say: Say) -> None:
     """Runs all steps of a command.
 
     Raises:
-        Refused: a step failed; what the command had changed is put back.
+        Refused: a step failed; the command's changes are undone if it has an `undo`.
     """
     history.note(command.title, "began")
     for step in command.steps:

@@ -1,4 +1,4 @@
-"""Keeps a canary under guard: takes it back, or promotes it, once its requests decide that."""
+"""Watches a canary: rolls it back, or promotes it, once its requests are enough to decide."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ def watch(
     seconds: float,
     promote: bool = False,
 ) -> Outcome:
-    """Looks every few seconds until the canary is promoted, rolled back, or the time is over.
+    """Tests the canary every few seconds until it is promoted, rolled back, or the time is over.
 
-    It is tested by all that was counted since the watch began. A test that is won begins anew, so
-    that a canary that fails later is noticed as soon as one that fails at once.
+    A test uses all counts since the watch began. After a test is won, counting starts again from
+    zero, so that a later failure is noticed as soon as an early one.
 
     Args:
-        deployment: what is watched.
-        source: the front ends, which count.
+        deployment: the deployment with the canary.
+        source: the source of the counts.
         guard: the limits.
-        say: told one line for each look.
-        every: seconds between two looks.
+        say: called with one line for each test.
+        every: seconds between two tests.
         seconds: how long to watch; 0 for as long as there is a canary.
         promote: whether to promote the canary once the test is won.
 
     Raises:
-        Refused: there is no canary, or no front end can be asked at the start.
+        Refused: there is no canary, or the source cannot be asked at the start.
     """
     version = deployment.traffic().canary
     if version is None:
@@ -83,7 +83,7 @@ class _Trial:
         self._begin = source.look()
 
     def look(self) -> Outcome | None:
-        """Tests once; returns how it ended, if it did."""
+        """Tests the canary once; returns the outcome, or None while the trial goes on."""
         try:
             now = self._source.look()
             counted = now.since(self._begin)
@@ -118,7 +118,7 @@ class _Trial:
 
 
 def _roll_back(deployment: Deployment, version: int, reason: str, say: Say) -> bool:
-    """Takes the canary back, unless another command holds the lock; returns whether it is gone."""
+    """Ends the trial, unless another command holds the lock; returns whether the trial is over."""
     title = f"watch: rollback of {version}, {reason}"
     say(f"rolling version {version} back: {reason}")
     try:
@@ -131,7 +131,7 @@ def _roll_back(deployment: Deployment, version: int, reason: str, say: Say) -> b
 
 
 def _is_over(deployment: Deployment, version: int) -> bool:
-    """Whether a trial has ended; an unreadable file leaves front ends as they were."""
+    """Says whether a trial has ended; an unreadable file changes nothing for the front ends."""
     try:
         return deployment.traffic().canary != version
     except Refused:

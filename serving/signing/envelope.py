@@ -1,7 +1,7 @@
-"""A statement with its signature, as a Sigstore bundle: DSSE, ECDSA with a key of our own.
+"""A statement with its signature, as a Sigstore bundle: DSSE, ECDSA with the site's own key.
 
-https://github.com/secure-systems-lab/dsse says what is signed, and
-https://docs.sigstore.dev/about/bundle/ how it is written down.
+https://github.com/secure-systems-lab/dsse specifies the signed bytes, and
+https://docs.sigstore.dev/about/bundle/ specifies the format of the bundle.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _CURVES: dict[str, type[hashes.HashAlgorithm]] = {
     "secp384r1": hashes.SHA384,
     "secp521r1": hashes.SHA512,
 }
-# In place of a key's hint: keyless signatures, and those by an authority of one's own.
+# Keyless signatures and those by a private authority have one of these instead of a key's hint.
 _CERTIFICATES = {"certificate", "x509CertificateChain"}
 _BY_CERTIFICATE = (
     "It is signed with a certificate, as keyless signatures are, and not by the site's key. "
@@ -34,7 +34,7 @@ _EXPECTED = "Expected an elliptic-curve key in PEM, unencrypted, of P-256, P-384
 
 
 def private_key(pem: bytes) -> ec.EllipticCurvePrivateKey:
-    """Reads a key to sign with; raises `ValueError` where it is none."""
+    """Reads a key to sign with; raises `ValueError` if the text has no such key."""
     try:
         key = serialization.load_pem_private_key(pem, None)
     except (ValueError, TypeError) as error:
@@ -45,7 +45,7 @@ def private_key(pem: bytes) -> ec.EllipticCurvePrivateKey:
 
 
 def public_key(pem: bytes) -> ec.EllipticCurvePublicKey:
-    """Reads a key to verify with; raises `ValueError` where it is none."""
+    """Reads a key to verify with; raises `ValueError` if the text has no such key."""
     try:
         key = serialization.load_pem_public_key(pem)
     except (ValueError, TypeError) as error:
@@ -76,10 +76,10 @@ def seal(payload: bytes, key: ec.EllipticCurvePrivateKey) -> str:
 
 
 def unseal(bundle: bytes, key: ec.EllipticCurvePublicKey) -> bytes:
-    """The statement that a bundle holds.
+    """Verifies a bundle's signature, and returns its statement.
 
     Raises:
-        Untrusted: it is no bundle, or its signature is not by this key.
+        Untrusted: the bundle is malformed, or its signature is not by this key.
     """
     try:
         told: dict[str, Any] = json.loads(bundle)
@@ -104,7 +104,7 @@ def unseal(bundle: bytes, key: ec.EllipticCurvePublicKey) -> bytes:
 
 
 def _authenticated(payload: bytes) -> bytes:
-    """DSSE's pre-authentication encoding: type and payload, each with its length."""
+    """Returns DSSE's pre-authentication encoding: type and payload, each with its length."""
     kind = _PAYLOAD_TYPE.encode()
     return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
 
@@ -114,6 +114,6 @@ def _algorithm(key: ec.EllipticCurvePublicKey) -> ec.ECDSA:
 
 
 def _hint(key: ec.EllipticCurvePublicKey) -> str:
-    """Which key it was: the digest of its PEM text."""
+    """Returns the digest of a key's PEM text, which identifies the key."""
     form = serialization.PublicFormat.SubjectPublicKeyInfo
     return hashlib.sha256(key.public_bytes(serialization.Encoding.PEM, form)).hexdigest()

@@ -1,4 +1,4 @@
-"""What a version holds: an in-toto statement with the SHA-256 of every file."""
+"""The content of a version, as an in-toto statement with the SHA-256 of every file."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _SERIALIZATION = {"method": "files", "hash_type": "sha256", "allow_symlinks": Fa
 
 
 class Untrusted(ValueError):
-    """A version is not signed, not by the key, or not as it was when it was signed."""
+    """A version is not signed, is signed by another key, or was changed after it was signed."""
 
 
 def statement_of(folder: Path) -> bytes:
-    """The statement about a folder as it is now, as JSON.
+    """Returns the statement about a folder's current content, as JSON.
 
     Raises:
         OSError: a file cannot be read.
-        UnfitFile: it holds something else than files and folders.
+        UnfitFile: the folder holds something other than files and folders.
     """
     found = digests_of(folder)
     total = hashlib.sha256(b"".join(bytes.fromhex(digest) for digest in found.values()))
@@ -53,7 +53,7 @@ def require_same(folder: Path, statement: bytes) -> None:
     Raises:
         Untrusted: names the first file that is altered, missing or not in the statement.
         OSError: a file cannot be read.
-        UnfitFile: the folder holds something else than files and folders.
+        UnfitFile: the folder holds something other than files and folders.
     """
     signed, found = _signed(statement, folder / SIGNATURE), digests_of(folder)
     for name in sorted(signed.keys() | found.keys()):
@@ -68,7 +68,7 @@ def require_same(folder: Path, statement: bytes) -> None:
 
 
 def digests_of(folder: Path) -> dict[str, str]:
-    """SHA-256 in hex by path, in the order of the paths; the signature's file is left out."""
+    """Returns the SHA-256 in hex by path, sorted by path, without the file of the signature."""
     paths = {path.relative_to(folder).as_posix(): path for path in files.regular_below(folder)}
     return {name: _digest(paths[name]) for name in sorted(paths) if name != SIGNATURE}
 
@@ -79,7 +79,7 @@ def _digest(file: Path) -> str:
 
 
 def _signed(statement: bytes, source: Path) -> dict[str, str]:
-    """Digests by path, as a statement has them."""
+    """Returns the digests by path of a statement."""
     try:
         told: dict[str, Any] = json.loads(statement)
         predicate = told["predicate"]

@@ -1,4 +1,4 @@
-"""Seals the folder of a version, and verifies one against the site's key."""
+"""Signs the folder of a version, and verifies a folder by the site's key."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["SIGNATURE", "Untrusted", "Verifier", "seal"]
 
 
 def seal(folder: Path, key_file: Path) -> str:
-    """Signs every file of a version but an earlier signature.
+    """Signs every file of a version except an earlier signature.
 
     Args:
         folder: the version.
@@ -22,26 +22,26 @@ def seal(folder: Path, key_file: Path) -> str:
         The content of the folder's `SIGNATURE`.
 
     Raises:
-        ValueError: the key is none of these.
+        ValueError: the file has no such key.
         OSError: a file cannot be read.
-        UnfitFile: the folder holds something else than files and folders.
+        UnfitFile: the folder holds something other than files and folders.
     """
     key = envelope.private_key(_key(key_file))
     return envelope.seal(manifest.statement_of(folder.resolve()), key)
 
 
 class Verifier:
-    """Holds versions against one public key. Needs no network."""
+    """Verifies versions by one public key. Needs no network."""
 
     def __init__(self, key_file: Path) -> None:
-        """Reads the key: `ValueError` where it is none, `OSError` where it cannot be read."""
+        """Reads the key; raises `ValueError` if it is invalid, `OSError` if it cannot be read."""
         self._key = envelope.public_key(_key(key_file))
 
     def __call__(self, folder: Path) -> None:
-        """Reads every file of a version; 14 MB take some 20 ms.
+        """Verifies every file of a version; 14 MB take about 20 ms.
 
         Raises:
-            Untrusted: it is unsigned, signed by another key, or not as it was signed; names the
+            Untrusted: the version is unsigned, signed by another key, or changed since; names the
                 file.
         """
         try:
@@ -59,5 +59,5 @@ class Verifier:
 
 
 def _key(file: Path) -> bytes:
-    """A key's file: small, and regular wherever a link leads, as a mounted secret's does."""
+    """Reads a key's file: small and regular, or a link to such a file, as in a mounted secret."""
     return files.read_bytes(file.resolve())

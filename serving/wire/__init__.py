@@ -1,4 +1,4 @@
 """The protocol: messages, method paths, numpy arrays to `TensorProto` and back.
 
-Start with `tensors`. Clients, servers and training import this room; it imports none.
+Start with `tensors`. Clients, servers and training import this package; it imports none of them.
 """

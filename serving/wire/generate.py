@@ -22,7 +22,7 @@ def compile_proto(*outputs: str) -> None:
     Raises:
         subprocess.CalledProcessError: protoc refused; its own message is on stderr.
     """
-    # A process of its own: protoc's library and TensorFlow cannot live in one.
+    # A separate process, since protoc's library and TensorFlow cannot share one.
     files = [str(WIRE / f"{name}.proto") for name in PROTOS]
     command = [sys.executable, "-m", "grpc_tools.protoc", f"-I{ROOT}", *outputs, *files]
     subprocess.run(command, check=True)  # noqa: S603 - our own command line

@@ -1,4 +1,4 @@
-"""Names on the wire that protobuf does not spell for us.
+"""Names of the protocol that the generated protobuf code does not have.
 
 The messages live in our own proto package (see `messages.proto`), so the full names that
 TensorFlow Serving listens to are written out here, once for client and server.

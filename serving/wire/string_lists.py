@@ -1,19 +1,19 @@
 """Strings in a `tensor_content`: all their lengths, as varints, then all their bytes.
 
-That is TensorFlow's `port::DecodeStringList`, in `tensor_coding.cc`.
+The format is that of TensorFlow's `port::DecodeStringList`, in `tensor_coding.cc`.
 """
 
 from __future__ import annotations
 
 _VARINT32_BITS = 35
-"""What five bytes of seven bits hold; 32 of them count."""
+"""The bits of five bytes with seven bits each; 32 of these bits count."""
 
 
 def decode(content: bytes, count: int) -> list[bytes]:
     """Splits a content into its strings.
 
     Raises:
-        ValueError: it is not the content of so many strings.
+        ValueError: the content does not hold exactly `count` strings.
     """
     lengths: list[int] = []
     at = 0
@@ -30,7 +30,7 @@ def decode(content: bytes, count: int) -> list[bytes]:
 
 
 def _varint(content: bytes, at: int) -> tuple[int, int]:
-    """A length, and where it ends."""
+    """Returns a length, and the position after it."""
     number = 0
     for shift, byte in zip(range(0, _VARINT32_BITS, 7), content[at : at + 5], strict=False):
         number |= (byte & 0x7F) << shift

@@ -1,6 +1,6 @@
 """Numpy arrays to `TensorProto` and back, for client and server alike.
 
-The rules are TensorFlow's: a tensor's values stand either in `tensor_content` (raw bytes, little
+The rules are TensorFlow's: a tensor's values are either in `tensor_content` (raw bytes, little
 endian, C order; for strings see `string_lists`) or in the `*_val` field of its type, where a short
 list repeats its last value and an empty one means zeros. Strings are object arrays of `bytes`.
 """
@@ -19,7 +19,7 @@ from serving.wire import string_lists
 Array = np.ndarray[Any, np.dtype[Any]]
 
 MAX_ELEMENTS = 2**26
-"""Largest tensor, in elements, that a short `*_val` list is expanded to: some bytes on the wire."""
+"""Most elements to which a short `*_val` list, a few bytes on the wire, is expanded."""
 
 MAX_RANK = 64
 """Numpy's limit; TensorFlow's own is 254."""
@@ -54,7 +54,7 @@ _BY_NAME: dict[str, Any] = {
     **{np.dtype(kind.dtype).name: number for number, kind in _KINDS.items()},
     "bfloat16": pb.DT_BFLOAT16,
 }
-# Numpy puts a name together whenever it is asked, for some ten microseconds.
+# Faster than by name: numpy builds a dtype's name at each access, in some ten microseconds.
 _BY_TYPE: dict[type, Any] = {np.dtype(kind.dtype).type: number for number, kind in _KINDS.items()}
 
 
@@ -113,7 +113,7 @@ def from_proto(proto: pb.TensorProto) -> Array:
     shape = _shape(proto.tensor_shape)
     count = math.prod(shape)
     if not count:
-        # TensorFlow looks at no values then, whatever there is.
+        # TensorFlow ignores the values of an empty tensor.
         return np.empty(shape, kind.dtype)
     if proto.tensor_content:
         flat = _from_content(proto.tensor_content, kind, count)
@@ -123,7 +123,7 @@ def from_proto(proto: pb.TensorProto) -> Array:
 
 
 def empty(shape: Sequence[int], number: int) -> Array | None:
-    """An array without elements; None where numpy has no such type."""
+    """Returns an uninitialized array; None if the type is unsupported."""
     try:
         return np.empty(shape, _kind(number).dtype)
     except ValueError:
@@ -131,7 +131,7 @@ def empty(shape: Sequence[int], number: int) -> Array | None:
 
 
 def item_bytes(number: int) -> int:
-    """Bytes of one element; 8, a pointer, of a string; 2 where numpy has no such type."""
+    """Returns the bytes of one element: 8, a pointer, for a string; 2 if numpy has no such type."""
     kind = _KINDS.get(number)
     return np.dtype(kind.dtype).itemsize if kind else 2
 
@@ -146,7 +146,7 @@ def _kind(number: int) -> _Kind:
 
 
 def _bfloat16() -> Any:
-    """The type that comes with TensorFlow; a client without it cannot hold such values."""
+    """Returns the type that is installed with TensorFlow; a client may lack it."""
     try:
         from ml_dtypes import bfloat16
     except ImportError as error:
@@ -181,7 +181,7 @@ def _from_values(values: Collection[Any], kind: _Kind, count: int) -> Array:
     if len(given) == count:
         return given
     if len(given) <= 1:
-        # A few bytes on the wire stay a few bytes here, until the array is copied.
+        # The array takes a few bytes, as on the wire, until it is copied.
         only = given[0] if len(given) else _zero(kind)
         return np.broadcast_to(np.array(only, kind.dtype), count)
     flat = np.empty(count, kind.dtype)
@@ -198,7 +198,7 @@ def _from_stored(values: list[Any], kind: _Kind) -> Array:
     if kind.dtype is np.object_:
         return _objects(values)
     if "complex" in kind.field:
-        # Two entries are one value; an odd one at the end counts as nothing.
+        # Two entries are one value; a last entry without a partner is ignored.
         return np.array(values[: len(values) // 2 * 2], kind.stored).view(kind.dtype)
     stored = np.array(values, np.int64 if kind.field == "half_val" else kind.stored)
     if kind.field == "half_val":

@@ -1,4 +1,4 @@
-"""Tells a protobuf message that was cut off from one of another kind."""
+"""Distinguishes a protobuf message that was cut off from one of another kind."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import contextlib
 
 
 def is_truncated(data: bytes) -> bool:
-    """Whether a protobuf message ends in the middle of a field, as a cut file does.
+    """Says whether a protobuf message ends in the middle of a field, as in a file that was cut off.
 
-    The original tells such a file from one that holds something else (recorded cases 610, 617).
+    TensorFlow Serving reports a cut file and other content differently (recorded cases 610, 617).
     """
     position = 0
     with contextlib.suppress(IndexError):

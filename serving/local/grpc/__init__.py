@@ -1,5 +1,5 @@
-"""gRPC as TensorFlow Serving speaks it: prediction, model and health service.
+"""TensorFlow Serving's gRPC API: the prediction, model and health services.
 
-Start with `server`, which listens; `admission` bounds what calls may hold, `answers` asks
-`serving.local.inference.dataplane` for them. Only `serving.local.server` imports this room.
+Start with `server`, which listens; `admission` limits the memory and threads of calls, `answers`
+calls `serving.local.inference.dataplane`. Only `serving.local.server` imports this package.
 """

@@ -1,8 +1,8 @@
-"""Which gRPC calls may hold a thread and memory.
+"""Limits the threads and the memory that gRPC calls hold.
 
-So many at once, so many bytes together, none for a message that never comes, and a bound on what a
-message becomes: an empty string or message in a repeated field is two bytes on the wire and 40 to
-80 in memory, so that 15 MB took 309 MB and 0.6 s of processor.
+There are limits on simultaneous calls, on the bytes of all messages, on the wait for a message, and
+on its elements: an empty string or message in a repeated field is two bytes on the wire and 40 to
+80 in memory, so that 15 MB took 309 MB and 0.6 s of processor time.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from serving.local.errors import Code, StatusError
 EXHAUSTED = "Server Threadpool Exhausted"
 NO_ROOM = "Other calls hold the memory for messages. Try again."
 SLOW_SECONDS = 2.0
-"""A call whose message takes longer loses its place as soon as another call needs one."""
+"""If a call's message takes longer, the call may be cancelled in favour of a new call."""
 
 MAX_ELEMENTS = 100_000
 """Strings and messages that a large request may hold, at any depth."""
 _LARGE_BYTES = 2**18
 
-# Else several would be in memory before the first one is refused.
+# Otherwise several large messages would be in memory before the first one is refused.
 _one_large = threading.Lock()
 
 _TEXTS = (9, 12)
@@ -37,10 +37,10 @@ _TEXTS = (9, 12)
 
 
 class Admission:
-    """A number of places for calls, from before their message is read until they are answered."""
+    """Limits simultaneous calls, from before their message is read until they are answered."""
 
     def __init__(self, places: int, budget: ByteBudget) -> None:
-        """Shares the bytes of a budget, which others may share too."""
+        """Allows `places` calls; several instances may share a budget of bytes."""
         self._room = threading.BoundedSemaphore(places)
         self._budget = budget
         self._reading: dict[grpc.ServicerContext, float] = {}
@@ -52,16 +52,16 @@ class Admission:
         """Reads a call's only message; the call holds a place and memory inside the block.
 
         Raises:
-            StatusError: all places are taken, no room is left for the message, it holds too many
-                elements, or the client sends none.
-            DecodeError: the bytes are no message of that type.
-            RpcError: the call ended before its message came.
+            StatusError: all places are taken, the message exceeds the budget or has too many
+                elements, or the client sends no message.
+            DecodeError: the bytes are not a message of that type.
+            RpcError: the call ended before its message arrived.
         """
         self._enter()
         held = 0
         try:
             data = self._read(messages, context)
-            # As much stays free as it takes, so a few large messages do not keep small ones out.
+            # The same amount must stay free, so that a few large messages do not block small ones.
             if not self._budget.take(len(data), leave=len(data)):
                 raise StatusError(Code.RESOURCE_EXHAUSTED, NO_ROOM)
             held = len(data)
@@ -89,7 +89,7 @@ class Admission:
             self._reading.pop(context, None)
 
     def _end_slowest(self) -> bool:
-        """Cancels the call that has waited longest for its message, if any waits for long."""
+        """Cancels the call that has waited longest for a message, if over `SLOW_SECONDS`."""
         waiting = sorted(self._reading.copy().items(), key=lambda item: item[1])
         if not waiting or time.monotonic() - waiting[0][1] < SLOW_SECONDS:
             return False
@@ -100,7 +100,7 @@ class Admission:
 
 
 def parsed(request_type: Any, data: bytes) -> Any:
-    """Parses a message; `DecodeError` for other bytes, `StatusError` beyond `MAX_ELEMENTS`."""
+    """Parses a message; raises `DecodeError`, or `StatusError` beyond `MAX_ELEMENTS`."""
     if len(data) <= _LARGE_BYTES:
         return request_type.FromString(data)
     with _one_large:
@@ -112,9 +112,9 @@ def parsed(request_type: Any, data: bytes) -> Any:
 
 
 def _counts(message: Message) -> Iterator[int]:
-    """The elements of each field, before those within them, so that counting can stop early.
+    """Yields the number of elements of each field, before nested ones, so callers can stop early.
 
-    Numbers are none: they take the memory that they take on the wire.
+    Numbers are not counted, since they take the same memory as on the wire.
     """
     for field, value in message.ListFields():
         if field.message_type is None and not (field.is_repeated and field.type in _TEXTS):

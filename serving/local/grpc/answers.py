@@ -1,4 +1,4 @@
-"""Answers gRPC calls: requests to the data plane, what it says to replies."""
+"""Answers gRPC calls: passes requests to the data plane, and turns its results into replies."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _LOOPBACK = ("ipv4:127.", "ipv6:[::1]:", "ipv6:[::ffff:127.", "unix:")
 
 
 class Caller(NamedTuple):
-    """What a call tells beside its request: its deadline, and its address in gRPC's form."""
+    """The deadline of a call, and the address of its client in gRPC's form."""
 
     deadline: Deadline
     peer: str
 
 
 class Answer(NamedTuple):
-    """How a method is answered: its request's type, and a function that may raise `StatusError`."""
+    """The request type of a method, and the function that answers it or raises `StatusError`."""
 
     request_type: Any
     give: Callable[[Any, Caller], Message]
@@ -50,7 +50,7 @@ class Services:
         *,
         reload_from_any_peer: bool = False,
     ) -> None:
-        """Binds the answers to what they ask; `reader` says what a client may have loaded."""
+        """Stores the parts that answers use; `reader` checks configurations from clients."""
         self._plane = plane
         self._manager = manager
         self._reader = reader
@@ -58,7 +58,7 @@ class Services:
         self._reload_from_any_peer = reload_from_any_peer
 
     def answers(self) -> dict[str, Answer]:
-        """By method name."""
+        """Returns the answers by method name."""
         classify = partial(self._infer, methods.CLASSIFY_METHOD, pb.ClassificationResponse)
         regress = partial(self._infer, methods.REGRESS_METHOD, pb.RegressionResponse)
         return {
@@ -144,7 +144,7 @@ class Services:
 
 
 def require_peer(peer: str, *, from_any: bool) -> None:
-    """Refuses to reload for a client on another machine: `PERMISSION_DENIED`."""
+    """Raises `PERMISSION_DENIED` for a reload from another machine, unless `from_any`."""
     if not from_any and not unquote(peer).startswith(_LOOPBACK):
         text = f"{peer} may not reload: only this machine, without --reload_config_from_any_peer"
         raise StatusError(Code.PERMISSION_DENIED, text)

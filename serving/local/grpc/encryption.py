@@ -1,4 +1,4 @@
-"""TLS on the gRPC port, by TensorFlow Serving's file: `SSLConfig` as protobuf text."""
+"""TLS on the gRPC port, set by TensorFlow Serving's file: `SSLConfig` as protobuf text."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from serving.wire import operations_pb2 as operations
 
 
 def server_credentials(file: Path) -> grpc.ServerCredentials:
-    """What the port needs to speak TLS, and to ask clients for a certificate if the file says so.
+    """Reads the port's TLS credentials, which ask clients for a certificate if the file says so.
 
-    Raises `StatusError` where the file cannot be read, or its keys and certificates do not go
-    together, of which gRPC itself would say that the port cannot be bound.
+    Raises `StatusError` if the file cannot be read, or its keys and certificates do not match;
+    gRPC itself would then report that the port cannot be bound.
     """
     config = read_text_proto(file, operations.SSLConfig())
     key, certificate, authority = (
@@ -38,7 +38,7 @@ def server_credentials(file: Path) -> grpc.ServerCredentials:
 
 
 def _require_pair(key: bytes, chain: bytes) -> None:
-    """Raises `ValueError` or `TypeError` where either is none, or they are of different keys."""
+    """Raises `ValueError` or `TypeError` if either is invalid, or they do not match."""
     own, *_ = x509.load_pem_x509_certificates(chain)
     if load_pem_private_key(key, None).public_key() != own.public_key():
         raise ValueError("a certificate of another key")

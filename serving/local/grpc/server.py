@@ -1,7 +1,7 @@
-"""Listens for gRPC calls: which method is which answer, errors to codes, deadlines.
+"""Listens for gRPC calls: maps methods to answers and errors to codes, and reads deadlines.
 
 Handlers are registered under TensorFlow Serving's method names by hand, since our messages live in
-a proto package of our own. They are those of streams, which is the same on the wire and lets
+a separate proto package. All of them are streaming handlers, which is the same on the wire and lets
 `admission` read the message.
 """
 
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_WATCHERS = 16
-"""Streams of the health service; each holds a thread for as long as its client likes."""
+"""Simultaneous streams of the health service; each holds a thread until its client ends it."""
 BUDGET_MESSAGES = 16
-"""All calls together, in messages of the largest size."""
+"""The memory budget of all calls, as a multiple of the largest message."""
 
 HEALTH_SERVICES = ("", "PredictionService", "ModelService")
 _UNKNOWN_SERVICE = "unknown"
@@ -48,7 +48,7 @@ _MAX_TEXT = 2000
 NO_MESSAGE = "The request is not the method's message."
 
 _REFUSERS = 4
-"""Threads beyond those that answer, so that a call too many is refused at once."""
+"""Extra threads, which refuse calls beyond the limit immediately."""
 
 _BOUNDS = [
     ("grpc.max_send_message_length", -1),
@@ -56,7 +56,7 @@ _BOUNDS = [
     ("grpc.max_metadata_size", 16 * 1024),
     ("grpc.absolute_max_metadata_size", 16 * 1024),
     ("grpc.max_concurrent_streams", 256),
-    # A connection that speaks no HTTP/2, one without calls, one whose client is no more.
+    # Close connections that send no HTTP/2, have no calls, or whose client has disappeared.
     ("grpc.server_handshake_timeout_ms", 10_000),
     ("grpc.max_connection_idle_ms", 600_000),
     ("grpc.keepalive_time_ms", 60_000),
@@ -78,11 +78,10 @@ class GrpcServer:
         credentials: grpc.ServerCredentials | None = None,
         spans: Spans | None = None,
     ) -> None:
-        """Binds the port, for plain text where there are no `credentials`; calls get `spans`.
+        """Binds the port, without TLS if there are no `credentials`; `spans` records the calls.
 
-        `serves` tells whether a model is answered for, and None for what is no model: the health
-        of a model is asked for by its name. Raises `RuntimeError` where the port is taken, or there
-        may be no more threads.
+        `serves` returns whether a model of that name is served, None for an unknown name; it
+        answers health checks. Raises `RuntimeError` if the port is taken or a thread cannot start.
         """
         self._stopping = False
         self._serves = serves
@@ -90,7 +89,7 @@ class GrpcServer:
         self._health = HealthServicer(experimental_non_blocking=False)
         for service in HEALTH_SERVICES:
             self._health.set(service, HealthCheckResponse.SERVING)
-        # gRPC's own thread ends, and nothing starts it again, where it cannot start another one.
+        # gRPC's own thread would end for good if it failed to start a thread of its pool.
         pool = StartedPool(settings.grpc_max_threads + MAX_WATCHERS + _REFUSERS, "gRPC")
         self._server = grpc.server(
             cast("futures.ThreadPoolExecutor", pool),
@@ -105,11 +104,11 @@ class GrpcServer:
             self._server.add_secure_port(address, credentials)
 
     def start(self) -> None:
-        """Starts to answer."""
+        """Starts to answer calls."""
         self._server.start()
 
     def stop(self, grace_seconds: float) -> None:
-        """Refuses new calls and waits for those under way."""
+        """Refuses new calls and waits for running ones."""
         self._stopping = True
         self._health.enter_graceful_shutdown()
         self._server.stop(grace_seconds).wait(grace_seconds + 1)
@@ -141,7 +140,7 @@ def _options(settings: Settings) -> list[tuple[str, int]]:
     return [
         *_BOUNDS,
         ("grpc.max_receive_message_length", settings.grpc_max_message_bytes),
-        # REST may have half of the files; a quarter is left for loading versions.
+        # REST may use half of the file descriptors; a quarter is left for loading versions.
         ("grpc.max_allowed_incoming_connections", files // 4),
     ]
 
@@ -167,7 +166,7 @@ def _unary(answer: Answer, calls: Admission, traced: Traced = nullcontext) -> Ha
 
 
 def _span(spans: Spans | None, method: str) -> Traced:
-    """Has a call be a span of the trace that its metadata names."""
+    """Returns a context that records a call as a span of the trace that its metadata names."""
     if spans is None:
         return nullcontext
     about = {"rpc.system": "grpc", "rpc.method": method.rpartition("/")[2]}
@@ -183,7 +182,7 @@ def _span(spans: Spans | None, method: str) -> Traced:
 def _watch(health: HealthServicer, calls: Admission) -> Handler:
     def behaviour(messages: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[Message]:
         with _codes(context), calls.request(HealthCheckRequest, messages, context) as request:
-            # The servicer forgets no name.
+            # The servicer never forgets a name, so all unknown names become the same one.
             if request.service not in HEALTH_SERVICES:
                 request.service = _UNKNOWN_SERVICE
             for state in health.Watch(request, context):
@@ -196,11 +195,11 @@ def _watch(health: HealthServicer, calls: Admission) -> Handler:
 
 @contextmanager
 def _codes(context: grpc.ServicerContext) -> Iterator[None]:
-    """Ends a call that fails with a code: the one place where errors become codes."""
+    """Aborts a failed call with a status code: the only place where errors become codes."""
     try:
         yield
     except StatusError as error:
-        # The text travels as metadata, of which clients take 8 kB, and may repeat the request.
+        # The text is sent as metadata, of which clients accept 8 kB, and may quote the request.
         text = error.message
         text = text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}..."
         context.abort(grpc.StatusCode[error.code.name], text)
@@ -218,7 +217,7 @@ def _serialize(reply: Message) -> bytes:
 
 
 def _caller(context: grpc.ServicerContext) -> Caller:
-    """The client; raises `StatusError` where its time is over before the call has begun."""
+    """Returns the client; raises `StatusError` if its deadline is over or it has disconnected."""
     left = context.time_remaining()
     end = math.inf if left is None else time.monotonic() + left
     deadline = Deadline(end, lambda: not context.is_active())

@@ -1,5 +1,5 @@
-"""What can be asked of a model, whatever the protocol: predict, classify, regress, metadata.
+"""The requests to a model, independent of the protocol: predict, classify, regress, metadata.
 
-Start with `dataplane`. `loader` makes something that runs of a version's folder, `warmup` replays
-its recorded requests. `rest` and `grpc` import this room; it imports `lifecycle` and `runtime`.
+Start with `dataplane`. `loader` loads a version from its folder, `warmup` replays the version's
+recorded requests. `rest` and `grpc` import this package; it imports `lifecycle` and `runtime`.
 """

@@ -1,4 +1,4 @@
-"""Classify, regress, and both at once: `Example`s in, scores or values out.
+"""Classify, regress, or several of them in one call: `Example`s in, scores or values out.
 
 Such a signature has one input, `inputs`, which takes the serialized examples as strings. The
 order of the checks is the original's (recorded cases 300 to 318 and 480 to 489).
@@ -38,16 +38,16 @@ def infer(
     *,
     limits: TensorLimits = DEFAULT_TENSOR_LIMITS,
 ) -> list[Result]:
-    """Runs tasks on the same examples, in one run of the graph, and gives a result for each.
+    """Runs tasks on the same examples, in one run of the graph; returns a result for each task.
 
-    Models and versions of the tasks are not looked at; their signatures must share the input.
-    Raises `StatusError` where tasks, examples, limits and model do not fit each other, the run
-    failed, or it was given up at the deadline.
+    Ignores the models and versions of the tasks; their signatures must share one input. Raises
+    `StatusError` if tasks, examples, limits and model do not fit each other, the run fails, or the
+    deadline passes.
     """
     names = [task.model_spec.signature_name or DEFAULT_SIGNATURE for task in tasks]
     if len(set(names)) < len(names):
         raise invalid_argument(f"Duplicate evaluation of a signature: {', '.join(names)}")
-    # One task after the other, so that the first one with a fault is named.
+    # Checks the tasks in order, so that the error names the first invalid task.
     fetches = [
         _fetches(servable, task.method_name, name) for task, name in zip(tasks, names, strict=True)
     ]
@@ -69,12 +69,12 @@ def infer(
 
 
 def listed(examples: pb.Input) -> Sequence[pb.Example]:
-    """The examples of a request, without their context."""
+    """Returns the examples of a request, without their context."""
     return examples.example_list.examples or examples.example_list_with_context.examples
 
 
 def _fetches(servable: Servable, method: str, name: str) -> dict[str, str]:
-    """The tensors of the outputs that a task needs; `StatusError` where there are none."""
+    """Returns the tensors of a task's outputs; raises `StatusError` if the signature lacks them."""
     if name not in servable.signatures:
         raise invalid_argument(f"No signature was found with the name: {name}")
     if method not in _OUTPUTS:
@@ -92,7 +92,7 @@ def _fetches(servable: Servable, method: str, name: str) -> dict[str, str]:
 
 
 def _serialized(examples: pb.Input) -> Array:
-    """The examples' bytes; a context is merged by putting its bytes in front."""
+    """Returns the serialized examples; a context is merged by prepending its bytes."""
     context = examples.example_list_with_context.context.SerializeToString(deterministic=True)
     given = listed(examples)
     if not given:

@@ -1,4 +1,4 @@
-"""What the server can do, free of any protocol: `rest` and `grpc` only translate."""
+"""The server's operations, independent of the protocol: `rest` and `grpc` only translate."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Signatures = Mapping[str, pb.SignatureDef]
 
 
 class Served(NamedTuple):
-    """A version that stays in memory while a request runs on it."""
+    """A version that stays in memory while a request uses it."""
 
     model: str
     version: int
@@ -34,7 +34,7 @@ class Served(NamedTuple):
 
     @property
     def signatures(self) -> Signatures:
-        """What can be asked, by name."""
+        """The version's signatures by name."""
         return self.servable.signatures
 
     def predict(
@@ -76,7 +76,7 @@ class DataPlane:
 
     @contextmanager
     def lease(self, choice: Choice) -> Iterator[Served]:
-        """Holds a version; raises `StatusError` where it is not served."""
+        """Keeps a version in memory for the block; raises `StatusError` if it is not served."""
         if not choice.model:
             raise invalid_argument("ModelSpec has no name specified.")
         with self.versions.lease(choice) as (version, servable):

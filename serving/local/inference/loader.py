@@ -1,4 +1,4 @@
-"""Loads a version from disk and warms it up, so that it can serve at once."""
+"""Loads a version from disk and warms it up before it serves."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class SavedModelLoader:
-    """Turns a version's directory into something that runs.
+    """Loads a version's directory as a servable.
 
-    Without `batching` each request runs alone; `bfloat16` is for the warm-up too; with `verify` a
-    version must be signed.
+    Without `batching` each request runs alone; `bfloat16` applies to the warm-up too; with `verify`
+    a version must be signed.
     """
 
     warmup: bool = True
@@ -38,15 +38,15 @@ class SavedModelLoader:
     verify: Verifier | None = None
 
     def __call__(self, path: Path) -> Servable:
-        """Loads a version; raises `StatusError` where it or a warm-up request fails.
+        """Loads a version; raises `StatusError` if the load or a warm-up request fails.
 
-        One that is not as it was signed is refused before anything of it runs: `UNAUTHENTICATED`.
+        A version that differs from its signature is refused before it runs: `UNAUTHENTICATED`.
         """
         if self.verify is not None:
             _require_signed(self.verify, path)
         model = SavedModel(path, self.parallelism, bfloat16=self.bfloat16)
         servable: Servable = FairScheduler(model, self.parallelism)
-        # What reading it took is not to lie beside what the warm-up takes.
+        # Frees the memory of the load before the warm-up allocates its own.
         allocator.return_freed()
         try:
             if self.batching is not None:

@@ -1,7 +1,6 @@
-"""One prediction on one servable: checks against the signature, then the run.
+"""Runs one prediction on a servable, after checks against the signature.
 
-The checks and their codes are the original's (recorded cases 429 to 449), but for shapes; see
-`signature`.
+Checks and codes are the original's (recorded cases 429 to 449), except for shapes: see `signature`.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from serving.wire.tensors import Array
 PREDICT_METHODS = (PREDICT_METHOD, "", CLASSIFY_METHOD, REGRESS_METHOD)
 
 Tensors = Mapping[str, pb.TensorProto] | Mapping[str, Array]
-"""Inputs by name: gRPC's messages, which are decoded once they are known to fit, or arrays."""
+"""Inputs by name: arrays, or gRPC's messages, which are decoded after they passed the checks."""
 
 
 def predict(
@@ -33,10 +32,10 @@ def predict(
     *,
     limits: TensorLimits = DEFAULT_TENSOR_LIMITS,
 ) -> dict[str, Array]:
-    """Runs a signature on tensors by input name, and gives arrays by output name.
+    """Runs a signature on tensors by input name, and returns arrays by output name.
 
-    Without an `output_filter` these are all outputs. Raises `StatusError` where the request does
-    not fit the signature or the limits, the run failed, or it was given up at the deadline.
+    Without an `output_filter` it returns all outputs. Raises `StatusError` if the request does not
+    fit the signature or the limits, the run fails, or the deadline passes.
     """
     signature = servable.signatures.get(signature_name)
     if signature is None:
@@ -46,7 +45,7 @@ def predict(
         raise invalid_argument(text)
     feeds = _feeds(signature, inputs, limits)
     wanted = _outputs(signature, output_filter)
-    # Always all of them, in one order: each other set would be compiled anew.
+    # Always all outputs in the same order: TensorFlow compiles the graph for each set of fetches.
     names = sorted(signature.outputs)
     fetches = [signature.outputs[name].name for name in names]
     try:
@@ -79,10 +78,10 @@ def _placed(
     fetches: Sequence[str],
     deadline: Deadline,
 ) -> StatusError:
-    """Names the row that an operation refuses, where each row is a string, such as a picture.
+    """Adds the row that caused an error, if each row is a string, such as a picture.
 
-    TensorFlow's decoders do not say which one is broken. Each is run alone until one fails, which
-    takes no longer than an answer would have taken. What the graph itself asserts names its row.
+    TensorFlow's decoders do not say which row is broken. Each row is run alone until one fails,
+    which takes no longer than an answer. Assertions of the graph itself already name the row.
     """
     rows = next(iter(feeds.values())) if len(feeds) == 1 else np.empty(0)
     is_list = rows.dtype == np.object_ and rows.ndim == 1 and len(rows) > 1

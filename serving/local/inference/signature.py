@@ -1,7 +1,7 @@
-"""What the tensors of a request must be, before anything is made of them.
+"""Checks the dtype, shape and size of a request's tensors before the model runs.
 
-TensorFlow Serving compares dtypes alone and leaves shapes to the graph, where one wrong rank can
-end the process. All that runs a model asks `require_fit` first: predict, classify, regress and
+TensorFlow Serving checks only dtypes and leaves shapes to the graph, where one wrong rank can end
+the process. All code that runs a model calls `require_fit` first: predict, classify, regress and
 warm-up, by REST and by gRPC.
 """
 
@@ -16,18 +16,18 @@ from serving.wire import messages_pb2 as pb
 from serving.wire.tensors import MAX_RANK, Array, data_type, from_proto, item_bytes
 
 STRING_BYTES = 32
-"""What an empty string takes: numpy's pointer and TensorFlow's `tstring`."""
+"""Memory of an empty string: numpy's pointer and TensorFlow's `tstring`."""
 
 _COLUMN = 2
-"""The rank of a column, one number a row."""
+"""The rank of a column, with one number in each row."""
 
 
 class TensorLimits(NamedTuple):
-    """The largest tensor of a request, whatever the model.
+    """The largest tensor of a request, for all models.
 
     Attributes:
-        rows: along the first dimension, where each row is a string or an array of its own.
-        tensor_bytes: once it is made, which may be much more than what was sent.
+        rows: largest first dimension of a tensor whose rows are strings or whole arrays.
+        tensor_bytes: largest size in memory, which may be much more than the bytes sent.
     """
 
     rows: int = 64
@@ -40,7 +40,7 @@ DEFAULT_TENSOR_LIMITS = TensorLimits()
 def to_array(
     name: str, info: pb.TensorInfo, value: pb.TensorProto | Array, limits: TensorLimits
 ) -> Array:
-    """Makes an array of a tensor that fits its input; else raises `INVALID_ARGUMENT`."""
+    """Converts a tensor that fits its input to an array; otherwise raises `INVALID_ARGUMENT`."""
     if not isinstance(value, pb.TensorProto):
         require_fit(name, info, data_type(value), value.shape, limits)
         return value
@@ -55,9 +55,9 @@ def to_array(
 def require_fit(
     name: str, info: pb.TensorInfo, dtype: int, shape: Sequence[int], limits: TensorLimits
 ) -> None:
-    """Compares the dtype and shape of a tensor with its input's, and with the limits.
+    """Checks a tensor's dtype and shape against the input and the limits.
 
-    `INVALID_ARGUMENT` names the input, what was expected and what was received.
+    Raises `INVALID_ARGUMENT`, which names the input and the expected and received values.
     """
     wanted = _shape_of(info)
     if dtype != info.dtype:
@@ -69,7 +69,7 @@ def require_fit(
 
 
 def _shape_of(info: pb.TensorInfo) -> list[int] | None:
-    """The shape that an input wants, -1 for any size; None for any shape at all."""
+    """Returns the shape of an input, with -1 for any size; None for any shape."""
     shape = info.tensor_shape
     if shape.unknown_rank or not info.HasField("tensor_shape"):
         return None
@@ -77,10 +77,9 @@ def _shape_of(info: pb.TensorInfo) -> list[int] | None:
 
 
 def _fits(wanted: Sequence[int] | None, shape: Sequence[int], *, is_string: bool) -> bool:
-    """Whether a shape is the wanted one.
+    """Returns whether a shape is the wanted one.
 
-    Numbers may come as a column for a vector and the other way round, as the original takes them
-    (043, 115, 315).
+    As in the original, a column of numbers fits a vector and vice versa (cases 043, 115, 315).
     """
     if wanted is None:
         return True
@@ -108,7 +107,7 @@ def _require_limits(name: str, dtype: int, shape: Sequence[int], limits: TensorL
 
 
 def require_rank(rank: int, name: str) -> None:
-    """Refuses more dimensions than an array can have, in time for a reader of nested lists."""
+    """Refuses more dimensions than an array can have; for use while nested lists are read."""
     if rank > MAX_RANK:
         raise _misfit(name, f"to have at most {MAX_RANK} dimensions", f"{rank} are provided")
 
@@ -122,7 +121,7 @@ def _text(shape: Sequence[int] | None) -> str:
 
 
 def type_name(number: int) -> str:
-    """TensorFlow's name of a type: `float`, `int32`, `uint8`."""
+    """Returns TensorFlow's name of a type: `float`, `int32`, `uint8`."""
     if number not in pb.DataType.values():
         return f"unknown dtype enum ({number})"
     return pb.DataType.Name(pb.DataType.ValueType(number)).removeprefix("DT_").lower()

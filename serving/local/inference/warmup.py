@@ -1,7 +1,6 @@
 """Replays `assets.extra/tf_serving_warmup_requests` before a version serves.
 
-The file is a TFRecord of `PredictionLog`s; their calls are Predict, Classify, Regress or
-MultiInference.
+The file is a TFRecord of `PredictionLog`s of Predict, Classify, Regress or MultiInference calls.
 """
 
 from __future__ import annotations
@@ -27,9 +26,9 @@ MAX_RECORDS = 1000
 def warm_up(
     servable: Servable, path: Path, metrics: Metrics, limits: TensorLimits = DEFAULT_TENSOR_LIMITS
 ) -> int:
-    """Runs every recorded request once, and returns how many there are.
+    """Runs every recorded request once, and returns their number.
 
-    Raises `StatusError` where the file is damaged or a request fails, which fails the load.
+    Raises `StatusError` if the file is damaged or a request fails, which fails the load.
     """
     file = path / WARMUP_FILE
     if not file.is_file():

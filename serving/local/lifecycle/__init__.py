@@ -1,5 +1,5 @@
-"""Which versions are loaded: files and folders in, states and labels out.
+"""Loads and unloads versions, and keeps their states and labels.
 
-Start with `manager`: it compares what `model_config` and `version_policy` ask for with what is
-there, and loads and unloads. `storage` looks at the disk. `inference`, `rest` and `grpc` import it.
+Start with `manager`: it loads and unloads versions as `model_config` and `version_policy` require.
+`storage` reads the version folders. `inference`, `rest` and `grpc` import this package.
 """

@@ -1,7 +1,7 @@
-"""Waits until the models of a configuration serve, and says which do not.
+"""Waits until the models of a configuration serve, and reports those that do not.
 
-At the start one model is enough: a client of this one need not wait for what keeps another from
-loading. The original opens no port then.
+At the start one serving model is enough, so that its clients need not wait for a model that does
+not load. The original opens no port in this case.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ _GLANCE_SECONDS = 0.2
 
 
 class _Progress(NamedTuple):
-    """How far the versions of a model are.
+    """The load progress of a model's versions.
 
     Attributes:
-        serves: whether one is AVAILABLE.
-        tried: whether each has been tried once, which is so where there is none.
-        failures: why versions will not come, newest first.
+        serves: whether a version is AVAILABLE.
+        tried: whether the load of each version was tried; true without versions.
+        failures: errors of the versions that have failed for good, newest version first.
     """
 
     serves: bool
@@ -39,12 +39,12 @@ def wait(
     *,
     one_is_enough: bool = False,
 ) -> None:
-    """Waits until a version of each model is AVAILABLE and no other is yet to be tried.
+    """Waits until each model has an AVAILABLE version and each of its versions was tried.
 
-    `awaited` gives the versions that are asked for by now, of each model. Where `one_is_enough`, a
-    model that serves ends the wait for others once each of their versions was tried; `stopping`
-    ends it in any case. Raises `StatusError` where a version failed of a model that does not serve
-    (recorded cases 540, 807, 831), or the time is over.
+    `awaited` returns the versions of each model that are wanted now. If `one_is_enough`, one model
+    that serves ends the wait once all versions of all models were tried; `stopping` always ends the
+    wait. Raises `StatusError` if the deadline passes, or if a version fails of a model that does
+    not serve (recorded cases 540, 807, 831).
     """
     failed: list[str] = []
 
@@ -54,7 +54,7 @@ def wait(
         if one_is_enough and all(m.tried for m in models) and any(m.serves for m in models):
             return True
         failed.extend(m.failures[0] for m in models if m.failures and not m.serves)
-        # Nothing more will come soon: all were tried, or one has failed finally.
+        # Each model has a version that failed for good, or serves with all versions tried.
         return all(m.failures or (m.tried and m.serves) for m in models)
 
     while not versions.wait_for(settled, _GLANCE_SECONDS):

@@ -1,6 +1,6 @@
-"""What the files say that flags name: models, batching, monitoring.
+"""Reads the files that flags name: models, batching, monitoring, and the key of signatures.
 
-Free of TensorFlow, so that a mistake in them is told before the seconds that its import takes.
+This module does not import TensorFlow, so that errors are reported before that slow import.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ DEFAULT_METRICS_PATH = "/monitoring/prometheus/metrics"
 
 
 def check(settings: Settings) -> None:
-    """Reads everything once; raises `StatusError` where a file cannot be used."""
+    """Reads every file once; raises `StatusError` if a file cannot be used."""
     read_models(settings)
     batching(settings)
     metrics_path(settings)
@@ -30,13 +30,13 @@ def check(settings: Settings) -> None:
 
 
 def config_reader(settings: Settings) -> ConfigReader:
-    """Reads configurations as the settings say."""
+    """Returns a reader of model configurations, with the `--models_root` of the settings."""
     root = Path(settings.models_root).absolute() if settings.models_root else None
     return ConfigReader(root)
 
 
 def read_models(settings: Settings) -> ModelConfigs:
-    """The models that the settings ask for; raises `StatusError` where they cannot be used."""
+    """Returns the configured models; raises `StatusError` if the configuration is invalid."""
     reader = config_reader(settings)
     if settings.model_config_file:
         return reader.read(Path(settings.model_config_file))
@@ -44,7 +44,7 @@ def read_models(settings: Settings) -> ModelConfigs:
 
 
 def metrics_path(settings: Settings) -> str:
-    """Where the metrics are, empty for nowhere; `StatusError` for a file that cannot be used."""
+    """Returns the path of the metrics, empty if disabled; `StatusError` for an invalid file."""
     if not settings.monitoring_config_file:
         return ""
     file = Path(settings.monitoring_config_file)
@@ -53,13 +53,10 @@ def metrics_path(settings: Settings) -> str:
 
 
 def verifier(settings: Settings) -> Verifier | None:
-    """Holds versions against the site's key; None where there is no key.
-
-    Raises `StatusError` where it cannot be used.
-    """
+    """Returns the verifier of signed versions, None without a key; `StatusError` for a bad key."""
     if not settings.verify_key:
         return None
-    # Only now: most servers have no key.
+    # Imported only if needed: most servers have no key.
     from serving.signing.versions import Verifier
 
     try:
@@ -69,7 +66,7 @@ def verifier(settings: Settings) -> Verifier | None:
 
 
 def batching(settings: Settings) -> BatchingOptions | None:
-    """How to batch, None for not at all; raises `StatusError` where that cannot be done."""
+    """Returns the batching options, None if disabled; raises `StatusError` for invalid ones."""
     if not settings.enable_batching:
         if settings.batching_parameters_file:
             raise invalid_argument("--batching_parameters_file needs --enable_batching.")

@@ -1,9 +1,9 @@
-"""Keeps memory in step with the disk and the configuration.
+"""Loads and unloads versions as the disk and the configuration require.
 
-One thread looks at the base paths and at the configuration file at their intervals, and ten times
-a second takes the next step towards what they ask for. A new version is loaded before the old one
-goes; where another wanted version serves already, the surplus one goes first (recorded cases 600
-and 603).
+One thread polls the base paths and the configuration file at their intervals, and ten times a
+second takes the next step towards the wanted versions. A new version is loaded before the old one
+is unloaded; if another wanted version already serves, the surplus version is unloaded first
+(recorded cases 600 and 603).
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ from serving.local.settings import Settings
 log = logging.getLogger(__name__)
 
 Loader = Callable[[Path], Servable]
-"""Makes something that runs of a version's directory, or raises `StatusError`."""
+"""Loads a version's directory as a servable, or raises `StatusError`."""
 
 STEP_SECONDS = 0.1
-"""The original's `manage_state_interval`: how long a version is seen in its START state."""
+"""The original's `manage_state_interval`: how long a version is visible in its START state."""
 END_SECONDS = 1.0
-"""What a step takes at most that loads nothing."""
+"""The longest time of a step that loads nothing."""
 
 
 class Manager:
@@ -66,17 +66,17 @@ class Manager:
         self._thread = threading.Thread(target=self._watch, name="model manager", daemon=True)
 
     def start(self) -> None:
-        """Reads the configuration, then watches in its own thread.
+        """Reads the configuration, then starts the thread that loads and unloads versions.
 
-        Returns once every model has a version that serves, however long that takes; where one has,
-        the others need only have been tried. The log says which of them do not serve. Raises
-        `StatusError` where the configuration cannot be used, or no version of any model loads.
+        Returns, without a timeout, once every model serves, or once one model serves and all
+        versions of the others were tried. Logs the models that do not serve. Raises `StatusError`
+        if the configuration cannot be used, or no version of any model loads.
         """
         models = self._read_config()
         self._take(models)
         self._policy.resolve(models)
         self._thread.start()
-        # Of the configuration as it is by then: one that takes all of these out brings others.
+        # Uses the current configuration, since a new one may replace all models meanwhile.
         availability.wait(
             self.versions, lambda: self._awaited(self._models), self._stopping, one_is_enough=True
         )
@@ -85,14 +85,11 @@ class Manager:
             log.warning("no version serves of: %s; requests for others are answered", missing)
 
     def stop(self) -> None:
-        """Has the watch end after its step; loaded versions stay until `close`."""
+        """Ends the thread after its current step; loaded versions stay until `close`."""
         self._stopping.set()
 
     def close(self) -> None:
-        """Unloads everything, unless a load is under way.
-
-        That cannot be cut off, and what it has and what it would unload goes with the process.
-        """
+        """Unloads all versions, unless a load is in progress: it cannot be interrupted."""
         if self._thread.is_alive():
             self._thread.join(END_SECONDS)
         if self._thread.is_alive():
@@ -101,12 +98,12 @@ class Manager:
             self.versions.unload(key)
 
     def reload(self, models: ModelConfigs, deadline: Deadline = NO_DEADLINE) -> None:
-        """Takes another configuration, as `HandleReloadConfigRequest` asks for.
+        """Applies another configuration, as `HandleReloadConfigRequest` requests.
 
-        Models that stay are looked at in their usual time. The call returns once those that are new
-        serve. One without any version is refused, where the original would wait for ever and
-        every later reload behind it (recorded cases 520, 548 to 552). Raises `StatusError` where it
-        cannot be used, and the old one stays, or where a new model cannot be loaded.
+        Returns once the new models serve; models that stay are polled at their usual interval. A
+        new model without any version is refused; the original would block this and every later
+        reload for ever (recorded cases 520, 548 to 552). Raises `StatusError` if the configuration
+        cannot be used, and the old one stays, or if a new model cannot be loaded.
         """
         with self._config_lock:
             new = {name: model for name, model in models.items() if name not in self._models}
@@ -117,11 +114,11 @@ class Manager:
         availability.wait(self.versions, lambda: self._awaited(new), self._stopping, deadline)
 
     def _awaited(self, names: Collection[str]) -> list[Set[Key]]:
-        """What is wanted of models, unless another configuration has taken them out meanwhile."""
+        """Returns the wanted versions of those models that are still configured."""
         return [self._policy.of(name) for name in names if name in self._models]
 
     def _take(self, models: ModelConfigs) -> None:
-        """Makes a configuration the one in force, unless its labels cannot be set."""
+        """Applies a configuration; raises `StatusError` if its labels cannot be set."""
         new = self._settings.allow_version_labels_for_unavailable_models
         require_labels(models, self.versions, for_unavailable=new)
         for name in {*self._models, *models}:
@@ -130,7 +127,7 @@ class Manager:
         self._models = models
         self._policy.keep(models)
 
-    # ---- steps towards it ----
+    # ---- steps towards the wanted versions ----
 
     def _step(self) -> None:
         for key in self.versions.loaded():
@@ -153,10 +150,7 @@ class Manager:
         return bool(loaded - wanted)
 
     def _load_if_due(self, key: Key) -> None:
-        """Loads a version that was never tried, whose time has come, or whose files changed.
-
-        The last makes a slow copy serve once it is complete.
-        """
+        """Loads a version that is new, is due for a retry, or has changed, as a slow copy does."""
         version = self.versions.known(key)
         if version is None or version.servable is not None or not self._is_due(version):
             return
@@ -166,12 +160,12 @@ class Manager:
             with self._metrics.load(version.path):
                 servable = self._load(version.path)
         except Exception as error:
-            # Of whatever kind, or the steps of all other models would never get their turn.
+            # Any error is caught, or the steps of the other models would never run.
             self._note_failure(key, version, StatusError.of(error))
         else:
             self.versions.publish(key, servable, self._stopping)
             return
-        # Not sooner: an error's traceback holds what was read.
+        # Only after the `except` block: an error's traceback holds the data that was read.
         allocator.return_freed()
 
     def _is_due(self, version: Version) -> bool:
@@ -182,7 +176,7 @@ class Manager:
 
     def _note_failure(self, key: Key, version: Version, error: StatusError) -> None:
         seconds = self._settings.load_retry_interval_micros / 1e6
-        # Trying again makes no signature good; other files may, and are looked for all the same.
+        # A retry does not fix a bad signature. Changed files may, and are still detected.
         final = error.code == Code.UNAUTHENTICATED
         version.failures += 1 + self._settings.max_num_load_retries * final
         version.retry_at = time.monotonic() + seconds
@@ -216,7 +210,7 @@ class Manager:
 
     def _poll_config(self) -> None:
         try:
-            # Read within the lock: else a reload that comes between would be undone by older text.
+            # Read with the lock held: otherwise an older text could undo a reload in between.
             with self._config_lock:
                 models = self._read_config()
                 if models != self._models:

@@ -1,7 +1,7 @@
-"""The list of models to serve: `models.config`, what a reload asks for, or flags.
+"""The list of models to serve, from `models.config`, a reload request, or flags.
 
-The file is protobuf text, the very one that TensorFlow Serving reads. Free of TensorFlow, which
-must not be imported before `runtime.environment` has prepared it.
+The file is the protobuf text that TensorFlow Serving reads. This module does not import TensorFlow,
+which must not be imported before `runtime.environment` has prepared the process.
 """
 
 from __future__ import annotations
@@ -45,21 +45,21 @@ ModelConfigs = Mapping[str, ModelConfig]
 
 @dataclasses.dataclass(frozen=True)
 class ConfigReader:
-    """Turns configurations into `ModelConfig`s.
+    """Converts configurations to `ModelConfig`s.
 
     Attributes:
-        models_root: the folder that stands for `/models/`, the container's bind mount, or None to
-            read such paths as they are.
-        roots: the folders that base paths must lie in; None for anywhere.
+        models_root: the folder that replaces `/models/`, the container's bind mount; None leaves
+            such paths unchanged.
+        roots: the folders that base paths must lie in; None allows all folders.
     """
 
     models_root: Path | None
     roots: frozenset[Path] | None = None
 
     def confined(self, models: ModelConfigs) -> ConfigReader:
-        """A reader for clients: it takes base paths beside those of `models`, or below the root.
+        """Returns a reader for clients: base paths next to those of `models`, or in `models_root`.
 
-        A model right below `/` stands for itself, or the whole disk would be open.
+        If a model is directly below `/`, only its own folder is allowed and not the whole disk.
         """
         paths = [_plain(model.base_path) for model in models.values()]
         roots = {path if path.parent == path.parent.parent else path.parent for path in paths}
@@ -68,17 +68,17 @@ class ConfigReader:
         return dataclasses.replace(self, roots=frozenset(roots))
 
     def read(self, file: Path) -> ModelConfigs:
-        """Reads a configuration file; `StatusError` where there is none, or as in `accept`."""
+        """Reads a configuration file; raises `StatusError` if it is missing, or like `accept`."""
         message = read_text_proto(file, pb.ModelServerConfig())
         if message.WhichOneof("config") != "model_config_list":
             raise invalid_argument(f"Expected a model_config_list in {file}.")
         return self.accept(message.model_config_list)
 
     def accept(self, message: pb.ModelConfigList) -> ModelConfigs:
-        """Checks each model; labels are checked against what runs, see `version_policy`.
+        """Checks each model; `version_policy` checks labels against the loaded versions.
 
-        Raises `StatusError` for a name twice, a path that is relative or outside of the roots, and
-        what is not supported.
+        Raises `StatusError` for a duplicate name, a path that is relative or outside the roots, and
+        unsupported settings.
         """
         models: dict[str, ModelConfig] = {}
         for model in message.config:
@@ -93,12 +93,12 @@ class ConfigReader:
         return models
 
     def single(self, name: str, base_path: str) -> ModelConfigs:
-        """The configuration that `--model_name` and `--model_base_path` stand for."""
+        """Returns the configuration of `--model_name` and `--model_base_path`."""
         model = pb.ModelConfig(name=name, base_path=base_path, model_platform=PLATFORM)
         return self.accept(pb.ModelConfigList(config=[model]))
 
     def locate(self, base_path: str) -> Path:
-        """Where a base path is on this machine."""
+        """Returns the path on this machine for a base path."""
         base_path = _LOCAL_FILE.sub("", base_path)
         if self.models_root is not None and base_path.startswith(CONTAINER_MODELS):
             return self.models_root / base_path.removeprefix(CONTAINER_MODELS)
@@ -113,19 +113,19 @@ class ConfigReader:
 
 
 def _plain(path: Path) -> Path:
-    """Without `..`; links stay, which the operator has put there."""
+    """Returns a path without `..`; links, which the operator has created, are not resolved."""
     return Path(os.path.normpath(path))
 
 
 def _require_supported(model: pb.ModelConfig) -> None:
-    """A path with a scheme counts as absolute, though only the local disk is read here."""
+    """Refuses unsupported settings; a URI counts as absolute, though only local disks are read."""
     is_absolute = model.base_path.startswith("/") or _SCHEME.match(model.base_path)
     if not is_absolute or "\0" in model.base_path:
         raise invalid_argument(
             f"Expected model {model.name} to have an absolute path or URI; "
             f"got base_path={model.base_path}"
         )
-    # Said by the deprecated type or by the platform's name, not by both.
+    # Set either by the deprecated type or by the platform's name, not by both.
     named = (model.model_type, model.model_platform)
     if named not in ((pb.TENSORFLOW, ""), (pb.MODEL_TYPE_UNSPECIFIED, PLATFORM)):
         raise invalid_argument(
@@ -139,7 +139,7 @@ def _require_supported(model: pb.ModelConfig) -> None:
 def read_text_proto(file: Path, message: Proto) -> Proto:
     """Reads a file of protobuf text into a message.
 
-    Raises `StatusError` where it is missing, no regular file, empty, too large, nested too deeply,
+    Raises `StatusError` if the file is missing, not regular, empty, too large, nested too deeply,
     or does not fit the message.
     """
     try:
@@ -159,10 +159,10 @@ def read_text_proto(file: Path, message: Proto) -> Proto:
 
 @functools.lru_cache(maxsize=4)
 def _parsed(text: str, kind: type[Message]) -> bytes | str:
-    """The message, serialized, or why there is none.
+    """Returns the serialized message, or the text of the error.
 
-    A polled file is the same most of the time, and a megabyte takes the parser, in Python, longer
-    than the time between two looks.
+    Cached, since a polled file rarely changes, and parsing a megabyte in Python takes longer than
+    the interval between two polls.
     """
     try:
         return text_format.Parse(text, kind()).SerializeToString()

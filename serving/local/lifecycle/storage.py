@@ -1,4 +1,4 @@
-"""Version directories: which there are, which a policy asks for, whether one has changed."""
+"""Version directories: finds them, applies a version policy, and detects changed files."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ Fingerprint = frozenset[tuple[str, int, int]]
 
 
 def version_paths(base_path: Path, *, first: bool = False) -> dict[int, Path] | None:
-    """Paths by version below a base path: of names that are an int64, `007` and `-3` included.
+    """Returns paths by version below a base path, for names that are an int64, as `007` and `-3`.
 
-    Of names that parse alike the `first` in the order of their bytes counts, as in the original for
-    the policy `all`, or else the last, so `7` and not `007` (case 624). None where the base path
-    cannot be read, which must change nothing.
+    Of names with the same number the `first` in byte order counts, as in the original for the
+    policy `all`, or otherwise the last, so `7` and not `007` (recorded case 624). Returns None if
+    the base path cannot be read; the caller must then change nothing.
     """
     try:
         entries = sorted(base_path.iterdir(), key=os.fsencode, reverse=first)
@@ -31,7 +31,7 @@ def version_paths(base_path: Path, *, first: bool = False) -> dict[int, Path] | 
 
 
 def wanted_versions(policy: pb.ServableVersionPolicy, found: Collection[int]) -> set[int]:
-    """Applies a version policy; without one it is the latest version alone."""
+    """Applies a version policy; without a policy only the latest version is wanted."""
     match policy.WhichOneof("policy_choice"):
         case "all":
             return set(found)
@@ -43,10 +43,10 @@ def wanted_versions(policy: pb.ServableVersionPolicy, found: Collection[int]) ->
 
 
 def fingerprint(path: Path) -> Fingerprint:
-    """Names, sizes in bytes and modification times in ns of all files of a version.
+    """Returns names, sizes in bytes and modification times in ns of all files of a version.
 
-    A version that failed to load is tried again as soon as this changes, so a slow copy is served
-    once it is complete.
+    A version that failed to load is tried again when its fingerprint changes, so a slow copy is
+    served once it is complete.
     """
     try:
         stats = [(str(file), file.stat()) for file in (path, *path.rglob("*"))]

@@ -1,4 +1,4 @@
-"""Which versions should be in memory: what lies below the base paths, and what policies ask for."""
+"""Decides which versions should be loaded, by the base paths and the version policies."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from serving.local.lifecycle.versions import Key, Status, Versions
 
 
 class VersionPolicy:
-    """The versions that the last look at the disk asked for, by model."""
+    """The wanted versions by model, as of the last poll of the disk."""
 
     def __init__(self, versions: Versions) -> None:
-        """Wants nothing yet; a version that is wanted is made known to `versions`."""
+        """Starts without wanted versions; later ones are added to `versions`."""
         self._versions = versions
         self._policy: dict[str, Set[Key]] = {}
 
     def of(self, name: str) -> Set[Key]:
-        """What is wanted of a model; nothing where its base path was never read."""
+        """Returns the wanted versions of a model; none if its base path was never read."""
         return self._policy.get(name, frozenset())
 
     def seen(self, name: str) -> bool:
-        """Whether its base path was read, so that wanting nothing of it means just that."""
+        """Returns whether a model's base path was read, so that `of` is valid even if empty."""
         return name in self._policy
 
     def keep(self, names: Container[str]) -> None:
-        """Forgets all other models."""
+        """Forgets all models except these."""
         self._policy = {name: keys for name, keys in self._policy.items() if name in names}
 
     def resolve(self, models: ModelConfigs) -> None:
-        """Looks at the base paths; one that cannot be read leaves what was wanted of it."""
+        """Polls the base paths; an unreadable one leaves its model's wanted versions unchanged."""
         for model in models.values():
             paths = _paths(model)
             self._versions.note_missing(model.name, _missing(model, paths))
@@ -53,7 +53,7 @@ class VersionPolicy:
 
 
 def require_versions(model: ModelConfig) -> None:
-    """Refuses a model of which no version could be loaded, with `FAILED_PRECONDITION`."""
+    """Raises `FAILED_PRECONDITION` for a model without any version to load."""
     if missing := _missing(model, _paths(model)):
         raise failed_precondition(missing)
 
@@ -61,7 +61,7 @@ def require_versions(model: ModelConfig) -> None:
 def require_labels(models: ModelConfigs, versions: Versions, *, for_unavailable: bool) -> None:
     """Refuses labels of versions that do not serve now; names model, label and version.
 
-    `for_unavailable` allows those that are new (recorded cases 515, 516).
+    `for_unavailable` allows such labels if they are new or unchanged (recorded cases 515, 516).
     """
     for model in models.values():
         serving = {key.version for key in versions.loaded(model.name)}
@@ -80,7 +80,7 @@ def _paths(model: ModelConfig) -> dict[int, Path] | None:
 
 
 def _missing(model: ModelConfig, paths: dict[int, Path] | None) -> str:
-    """Why there is no version of a model; empty where there is one."""
+    """Returns why a model has no version to load; empty if it has one."""
     if paths is None:
         return f"The base path {model.base_path} of servable {model.name} cannot be read."
     if wanted_versions(model.policy, paths):

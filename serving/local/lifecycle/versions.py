@@ -1,6 +1,6 @@
-"""The state of every version that was ever seen, and how many requests use it right now.
+"""The state of every version that was ever seen, and the requests that use each version now.
 
-One lock guards it; no thread holds it while TensorFlow loads, runs or unloads.
+One lock guards this table; no thread holds the lock while TensorFlow loads, runs or unloads.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ log = logging.getLogger(__name__)
 Status = pb.ModelVersionStatus
 
 STABLE = "stable"
-"""The label that the front end asks for; TensorFlow Serving gives no label a meaning."""
+"""The label that the front end requests; TensorFlow Serving gives no label a meaning."""
 _PATIENCE_SECONDS = 0.1
 
 
 class Key(NamedTuple):
-    """Which version of which model."""
+    """A version of a model."""
 
     model: str
     version: int
 
 
 class Choice(NamedTuple):
-    """The version that a request asks for: a number, a label, or neither for the latest."""
+    """The version that a request names: a number, a label, or neither for the latest version."""
 
     model: str
     version: int | None = None
@@ -45,12 +45,12 @@ class Choice(NamedTuple):
 
 @dataclasses.dataclass
 class Version:
-    """What is known of one version.
+    """The state of one version.
 
     Attributes:
-        failures: loads that failed since its files last changed.
-        retry_at: monotonic seconds before which it is not tried again.
-        tried: its files at the last load.
+        failures: failed loads since the version's files last changed.
+        retry_at: earliest monotonic time of the next try, in seconds.
+        tried: fingerprint of the version's files at the last try.
     """
 
     path: Path
@@ -63,7 +63,7 @@ class Version:
 
     @property
     def serves(self) -> bool:
-        """Whether requests may take it, which is so shortly before it is AVAILABLE."""
+        """Whether requests may use the version, which is true shortly before it is AVAILABLE."""
         return self.servable is not None and self.state not in (Status.UNLOADING, Status.END)
 
 
@@ -79,7 +79,7 @@ class Versions:
 
     @contextlib.contextmanager
     def lease(self, choice: Choice) -> Iterator[tuple[int, Servable]]:
-        """Holds a version while a request runs; `StatusError` where there is none or no label."""
+        """Keeps a version loaded for the block; `StatusError` if version or label is unknown."""
         lease = object()
         with self._changed:
             key = self._resolve(choice)
@@ -94,7 +94,7 @@ class Versions:
             self._give_back(key, lease)
 
     def statuses(self, model: str, version: int | None = None) -> list[pb.ModelVersionStatus]:
-        """All versions ever seen of a model, newest first, or the one asked for; or `NOT_FOUND`."""
+        """Returns the states of all versions ever seen, newest first, or of one; or `NOT_FOUND`."""
         with self._changed:
             seen = sorted((key for key in self._versions if key.model == model), reverse=True)
             asked = [key for key in seen if version in (None, key.version)]
@@ -107,16 +107,13 @@ class Versions:
         return found
 
     def loaded(self, model: str | None = None) -> set[Key]:
-        """The versions that are AVAILABLE, of one model or of all."""
+        """Returns the AVAILABLE versions of one model or of all models."""
         with self._changed:
             available = {k for k, v in self._versions.items() if v.state == Status.AVAILABLE}
         return {key for key in available if model in (None, key.model)}
 
     def serves(self, model: str) -> bool | None:
-        """Whether requests for a model are answered, by the label `stable` where it has one.
-
-        None where the model was never configured.
-        """
+        """Whether a model serves (its version `stable`, if any); None if never configured."""
         with self._changed:
             if model not in self._labels:
                 return None
@@ -125,29 +122,29 @@ class Versions:
             return any(v.serves for k, v in of_model if stable in (None, k.version))
 
     def note_missing(self, model: str, reason: str) -> None:
-        """Notes why there is no version of a model, empty where there is one; logs it once."""
+        """Stores why a model has no version, empty if it has one; logs a new reason once."""
         with self._changed:
             before, self._reasons[model] = self._reasons.get(model, ""), reason
         if reason not in ("", before):
             log.warning("%s: %s", model, reason)
 
     def in_use(self) -> int:
-        """The number of requests that hold a version."""
+        """Returns the number of requests that use a version."""
         return len(self._leases)
 
     def known(self, key: Key) -> Version | None:
-        """What is known of a version; only the manager may change it."""
+        """Returns a version, or None if it was never seen; only the manager may change it."""
         with self._changed:
             return self._versions.get(key)
 
     def add(self, key: Key, path: Path) -> None:
-        """Takes up a version that was never seen, or that had ended."""
+        """Adds a version that was never seen, or that had ended."""
         with self._changed:
             self._versions[key] = Version(path)
         self.set_state(key, Status.START)
 
     def set_state(self, key: Key, state: Status.State, error: StatusError | None = None) -> None:
-        """Moves a version to a state and says so in the log."""
+        """Sets the state of a version and logs it."""
         with self._changed:
             version = self._versions[key]
             version.state, version.error = state, error
@@ -157,10 +154,10 @@ class Versions:
         _log_state(key, state, error)
 
     def publish(self, key: Key, servable: Servable, stopping: threading.Event) -> None:
-        """Lets a loaded version serve, and calls it AVAILABLE once older requests are done.
+        """Lets a loaded version serve, and sets it AVAILABLE once older requests are done.
 
-        As in the original, its state stays LOADING while any request of before runs, on whatever
-        model (recorded cases 647 to 649). `stopping` ends the wait.
+        As in the original, its state stays LOADING while any older request runs, on any model
+        (recorded cases 647 to 649). `stopping` ends the wait.
         """
         with self._changed:
             self._versions[key].servable = servable
@@ -170,12 +167,12 @@ class Versions:
         self.set_state(key, Status.AVAILABLE)
 
     def wait_for(self, settled: Callable[[Mapping[Key, Version]], bool], seconds: float) -> bool:
-        """Waits until a condition on all versions holds; False where the time is over."""
+        """Waits until a condition on all versions holds; returns False after a timeout."""
         with self._changed:
             return self._changed.wait_for(lambda: settled(self._versions), seconds)
 
     def give_up(self, unwanted: Callable[[Key], bool]) -> None:
-        """Ends versions that still wait for a load and are not asked for any more (case 616)."""
+        """Ends versions that still wait for a load and are no longer wanted (recorded case 616)."""
         now = time.monotonic()
         with self._changed:
             due = {key: v.state for key, v in self._versions.items() if now >= v.retry_at}
@@ -184,7 +181,7 @@ class Versions:
                 self.set_state(key, Status.END)
 
     def unload(self, key: Key) -> None:
-        """Stops serving a version; it is freed by its last user, or at once where it has none."""
+        """Stops serving a version; its last request frees it, or this call if none uses it."""
         with self._changed:
             version = self._versions[key]
             version.state = Status.UNLOADING
@@ -199,11 +196,11 @@ class Versions:
             self._labels[model] = dict(labels)
 
     def labels(self, model: str) -> Mapping[str, int]:
-        """The labels of a model."""
+        """Returns the labels of a model."""
         return self._labels.get(model, {})
 
     def is_known(self, model: str) -> bool:
-        """Whether a model was ever configured."""
+        """Returns whether a model was ever configured."""
         return model in self._labels
 
     def _give_back(self, key: Key, lease: object) -> None:

@@ -1,8 +1,8 @@
-"""Which web pages the REST port answers to, by a request's `Host` and `Origin`.
+"""Refuses requests of other sites' web pages, by their `Host` and `Origin` headers.
 
-A page of another site may send requests here, and can make its own site's name lead to this machine
-once it is loaded (DNS rebinding): a GET then has no `Origin`, and only the `Host` tells. No such
-trick makes an address or `localhost` its name.
+Another site's page may send requests to this server. It can also make its site's name resolve to
+this machine (DNS rebinding): its GET then has no `Origin`, and only `Host` names the site. An IP
+address or `localhost` as `Host` cannot result from DNS rebinding.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ _PORT = re.compile(r":[0-9]*\Z")
 
 
 class AllowedHosts:
-    """The names that are answered to, beside addresses and `localhost`."""
+    """The accepted host names, in addition to IP addresses and `localhost`."""
 
     def __init__(self, names: str, listens_on: str) -> None:
         """Reads `--allowed_hosts`: names separated by commas, or `*` for all.
 
-        Without any, a server that listens beyond this machine answers to all: its clients call it
-        by names that only their network knows.
+        Without names, a server that listens on a non-loopback address accepts all hosts, since its
+        clients may use names that only their network knows.
         """
         self._names = {name.strip().lower() for name in names.split(",") if name.strip()}
         self._all = "*" in self._names or not (self._names or _is_own(listens_on, loopback=True))
 
     def require(self, request: Request) -> None:
-        """Refuses a request of a page of another origin, or by another name: `HttpError` 403."""
+        """Raises `HttpError` 403 for a page of another origin, or a host that is not accepted."""
         host = request.headers.get("Host", "")
         if request.method != "OPTIONS" and _is_foreign(request, host):
             origin = request.headers.get("Origin", "another site")
@@ -39,16 +39,16 @@ class AllowedHosts:
             raise HttpError(403, f"{text}. Received: {host[:100]}")
 
     def allow(self, host: str) -> bool:
-        """Whether a request with this `Host` is answered; browsers send none without one."""
+        """Returns whether a `Host` is accepted; an empty one is, since browsers never send it."""
         name = _name(host)
         return self._all or not name or name in self._names or _is_own(name)
 
 
 def _is_foreign(request: Request, host: str) -> bool:
-    """Whether a web page of another origin asks.
+    """Returns whether a request is from a web page of another origin.
 
     A page's POST always has an `Origin`, in mode `no-cors` too (Fetch, 3.2); programs send none.
-    It is the host's own only where that is an address.
+    An `Origin` equal to `Host` is the server's own only for an address or `localhost`.
     """
     if (origin := request.headers.get("Origin")) is not None:
         return not (origin.partition("://")[2] == host and _is_own(_name(host)))
@@ -61,7 +61,7 @@ def _name(host: str) -> str:
 
 
 def _is_own(name: str, *, loopback: bool = False) -> bool:
-    """Whether a name is `localhost` or an address, or only one that no other machine reaches."""
+    """Returns whether a name is `localhost` or an IP address (a loopback one, if `loopback`)."""
     try:
         return ipaddress.ip_address(name).is_loopback or not loopback
     except ValueError:

@@ -1,8 +1,8 @@
 """HTTP/1.1 for the REST API, by Tornado: one thread for all connections, a pool for the answers.
 
-What is bounded, and by what: a head by `MAX_HEAD_BYTES`, a body by its own limit and by the budget
-of all bodies (`request`), the wait for a head, for a body and for a client that reads its reply by
-time, connections by the files that this process may open, answers at once by the pool.
+Limits: `MAX_HEAD_BYTES` for a head; a limit for each body and a budget for all (`request`);
+timeouts for receiving a head, receiving a body and sending a reply; half of this process's file
+descriptors for connections; the size of the pool for simultaneous answers.
 """
 
 from __future__ import annotations
@@ -31,26 +31,26 @@ from serving.local.threads import StartedPool
 
 MAX_HEAD_BYTES = 16 * 2**10
 IDLE_SECONDS = 75.0
-"""How long a connection may wait before a head, and how long the head may take."""
+"""Timeout for an idle connection before a head, and for receiving the head."""
 BODY_SECONDS = 60.0
 REPLY_SECONDS = 60.0
 PAUSE_SECONDS = 0.1
 BUDGET_BODIES = 4
-"""All bodies together, and what is read of a refused one, in bodies of the largest size."""
+"""The budget of all bodies, and the limit of a refused body, as multiples of the largest body."""
 QUICK_ANSWERS = 2
 """Threads for states, metadata and metrics, which do not wait behind predictions."""
 
-_AUTHORITY = re.compile(r"\Ahttps?://[^/?#]*", re.IGNORECASE)  # As a proxy is asked.
+_AUTHORITY = re.compile(r"\Ahttps?://[^/?#]*", re.IGNORECASE)  # Sent to proxies.
 
-# Tornado tells of every connection that a client breaks off.
+# Tornado logs every connection that a client closes early.
 logging.getLogger("tornado.general").setLevel(logging.ERROR)
 
 
 class RestServer(httputil.HTTPServerConnectionDelegate):
-    """Listens for REST requests; `under_way` are those without a complete reply."""
+    """Listens for REST requests; `under_way` holds those without a complete reply."""
 
     def __init__(self, settings: Settings, api: RestApi) -> None:
-        """Binds, listens and starts threads; raises `OSError` where the port is taken."""
+        """Binds, listens and starts threads; raises `OSError` if the port is taken."""
         self._socket = listen(settings.host, settings.rest_api_port)
         self._socket.setblocking(False)
         self.loop = asyncio.new_event_loop()
@@ -65,27 +65,27 @@ class RestServer(httputil.HTTPServerConnectionDelegate):
         self._connections: set[object] = set()
         self._most_connections = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2
         self._bounds = http1connection.HTTP1ConnectionParameters(
-            max_header_size=4 * MAX_HEAD_BYTES,  # Beyond it, there is no reply.
-            max_body_size=2**62,  # `Body` refuses sooner, and with a reply.
+            max_header_size=4 * MAX_HEAD_BYTES,  # Beyond this limit Tornado sends no reply.
+            max_body_size=2**62,  # `Body` refuses earlier, with a reply.
             header_timeout=IDLE_SECONDS,
             body_timeout=BODY_SECONDS,
         )
 
     def start(self) -> None:
-        """Serves in a thread of its own."""
+        """Serves in a separate thread."""
         threading.Thread(target=self.loop.run_forever, name="REST loop", daemon=True).start()
         self._accepting = asyncio.run_coroutine_threadsafe(self._accept(), self.loop)
 
     def stop(self, grace_seconds: float) -> None:
-        """Takes no new connection and waits for the requests under way."""
+        """Accepts no new connections and waits for the requests under way."""
         asyncio.run_coroutine_threadsafe(self._finish(grace_seconds), self.loop).result()
 
     def start_request(self, server_conn: object, request_conn: Any) -> Exchange:
-        """Has Tornado hand the pieces of a request to an exchange."""
+        """Returns the exchange to which Tornado passes the pieces of a request."""
         return Exchange(self, request_conn)
 
     def on_close(self, server_conn: object) -> None:
-        """Makes room for another connection."""
+        """Forgets a closed connection, so that another one fits."""
         self._connections.discard(server_conn)
 
     async def _accept(self) -> None:
@@ -93,7 +93,7 @@ class RestServer(httputil.HTTPServerConnectionDelegate):
             try:
                 accepted, _ = await self.loop.sock_accept(self._socket)
             except OSError:
-                # No file is free: asking again at once would keep a core busy.
+                # No file descriptor is free: an immediate retry would keep a core busy.
                 await asyncio.sleep(PAUSE_SECONDS)
                 continue
             if len(self._connections) >= self._most_connections:
@@ -126,7 +126,7 @@ class Exchange(httputil.HTTPMessageDelegate):
         self._began = time.monotonic()
 
     def headers_received(self, start_line: Any, headers: HTTPHeaders) -> None:
-        """Refuses a request at once where its head suffices."""
+        """Begins a request, or refuses it before its body if the head already allows that."""
         method, path, _ = start_line
         gzip = "gzip" in headers.get("Content-Encoding", "")
         body = Body(self._server.budget, self._server.body_bytes, gzip=gzip)
@@ -139,14 +139,14 @@ class Exchange(httputil.HTTPMessageDelegate):
                 raise HttpError(431, f"Expected a request head of at most {MAX_HEAD_BYTES} bytes.")
             if self._server.stopping:
                 raise HttpError(503, "The server is stopping.")
-            length = headers.get("Content-Length", "")  # Tornado refuses what is no number.
+            length = headers.get("Content-Length", "")  # Tornado refuses non-numbers.
             body.expect(int(length) if length.isdecimal() and len(length) < 20 else 0)
             self._server.api.check_head(self._request)
         except HttpError as error:
             self._refuse(error)
 
     def data_received(self, chunk: bytes) -> None:
-        """Keeps a piece of the body, or passes over it."""
+        """Keeps a piece of the body, or discards it if the request was refused."""
         if not self._receiving:
             self._discarded += len(chunk)
             if self._discarded > BUDGET_BODIES * self._server.body_bytes:
@@ -158,7 +158,7 @@ class Exchange(httputil.HTTPMessageDelegate):
             self._refuse(error)
 
     def finish(self) -> None:
-        """Has a thread answer the request, now that its body is complete."""
+        """Lets a thread answer the request, whose body is now complete."""
         if not self._receiving:
             self._complete()
             return
@@ -169,7 +169,7 @@ class Exchange(httputil.HTTPMessageDelegate):
         job.add_done_callback(self._answer)
 
     def on_connection_close(self) -> None:
-        """Notes that the client is gone; a request that still waits does not begin."""
+        """Notes that the client has disconnected; a request that still waits is not run."""
         self._gone = True
         if self._receiving:
             late = time.monotonic() - self._began >= BODY_SECONDS
@@ -184,7 +184,7 @@ class Exchange(httputil.HTTPMessageDelegate):
             self._complete()
 
     def _refuse(self, error: HttpError) -> None:
-        """Replies at once; closing before the rest came would take that back (RFC 9112, 9.6)."""
+        """Replies, but reads on: closing early could lose the reply (RFC 9112, 9.6)."""
         self._receiving = False
         self._server.api.end_early(self._request, error.code)
         self._write(failure(error), is_last=True)
@@ -203,7 +203,7 @@ class Exchange(httputil.HTTPMessageDelegate):
         body = None if self._request.method == "HEAD" else reply.body
         self._written = self._connection.write_headers(line, headers, body)
         self._written.add_done_callback(lambda _: self._server.under_way.discard(self))
-        # A client that does not read would hold the reply for ever.
+        # A client that does not read would keep the reply in memory for ever.
         limit = self._server.loop.call_later(REPLY_SECONDS, self._connection.stream.close)
         self._written.add_done_callback(lambda _: limit.cancel())
 

@@ -1,4 +1,4 @@
-"""JSON bodies: of a prediction to the call of a signature, of classify and regress to `Example`s.
+"""Reads JSON bodies: inputs of a signature for predict, `Example`s for classify and regress.
 
 A prediction has its inputs in row form (`instances`) or in column form (`inputs`). The kind of an
 example's feature follows from its JSON values: a number with a decimal point is a float, one
@@ -27,11 +27,11 @@ _INTEGERS = range(-(2**63), 2**64)
 
 
 def read_predict(request: Request, signatures: Signatures) -> tuple[str, dict[str, Array], bool]:
-    """Parses the body of a prediction, and reads the inputs as the signature wants them.
+    """Parses the body of a prediction, and converts the inputs to the signature's types.
 
-    Returns the signature's name, arrays by input name, and whether they came in row form, which the
-    reply is to have too. Raises `StatusError` where the body is not JSON or too large, the
-    signature unknown, or the values do not fit it.
+    Returns the signature's name, arrays by input name, and whether the body is in row form, which
+    the reply then uses too. Raises `StatusError` if the body is not JSON or too large, the
+    signature is unknown, or the values do not fit it.
     """
     with parsed(request) as document:
         name = _signature_name(document)
@@ -41,9 +41,9 @@ def read_predict(request: Request, signatures: Signatures) -> tuple[str, dict[st
 
 
 def read_examples(request: Request) -> tuple[str, pb.Input]:
-    """Parses the body of a classify or regress call: the signature's name, and the examples.
+    """Returns the signature's name and the examples of a classify or regress body.
 
-    Raises `StatusError` where it is not JSON, not examples, or too large.
+    Raises `StatusError` if the body is not JSON, has no examples, or is too large.
     """
     with parsed(request) as document:
         return _signature_name(document), _examples(document)
@@ -59,7 +59,7 @@ def _signature_name(document: Any) -> str:
 
 
 def _listed(document: dict[str, Any], key: str, method: str) -> list[Any]:
-    """The list, not an empty one, that a key has; else `StatusError`."""
+    """Returns the non-empty list at a key, or raises `StatusError`."""
     values = document.get(key, document)
     if not isinstance(values, list) or not values:
         text = f"To {method}, a list with values is expected at key '{key}'"
@@ -75,12 +75,12 @@ def _inputs(document: dict[str, Any], infos: Infos) -> dict[str, Array]:
     try:
         return _tensors(_transposed(_listed(document, INSTANCES, "predict"), infos), infos)
     except StatusError as error:
-        # Whatever is wrong with a row is the request's fault, an unknown type too (case 044).
+        # Any error in a row makes the request invalid, even an unsupported type (case 044).
         raise invalid_argument(f"'{INSTANCES}': {error.message}") from error
 
 
 def _transposed(rows: list[Any], infos: Infos) -> Any:
-    """Values by input name where the rows are objects; else all are values of the one input."""
+    """Returns values by input name if the rows are objects, otherwise the rows unchanged."""
     named = is_named(rows[0])
     expected = f"keys equal to {','.join(sorted(infos))}" if named else "a value or a list"
     for number, row in enumerate(rows):
@@ -91,7 +91,7 @@ def _transposed(rows: list[Any], infos: Infos) -> Any:
 
 
 def _tensors(values: Any, infos: Infos) -> dict[str, Array]:
-    """The arrays of an object of named inputs, or of the values of the only input."""
+    """Returns arrays by input name, from an object of named inputs or a single input's values."""
     if not is_named(values):
         if len(infos) > 1:
             raise invalid_argument(f"Expected the inputs by name: {','.join(sorted(infos))}.")
@@ -127,11 +127,11 @@ def _fill(example: pb.Example, value: Any) -> None:
 
 
 def _add(feature: pb.Feature, value: Any) -> None:
-    """Appends a value; `ValueError` or `OverflowError` where it does not fit those before it."""
+    """Appends a value; `ValueError` or `OverflowError` if it does not fit the earlier ones."""
     if isinstance(value, float) or (type(value) is int and value not in _INTEGERS):
         kind = "float_list"
     elif isinstance(value, int):
-        kind, value = "int64_list", int(value)  # A truth is 0 or 1.
+        kind, value = "int64_list", int(value)  # A bool is 0 or 1.
     else:
         kind, value = "bytes_list", string_bytes(value)
     if feature.WhichOneof("kind") not in (None, kind):

@@ -1,4 +1,4 @@
-"""Arrays, results and states to the JSON of replies."""
+"""Converts arrays, results and version states to the JSON of replies."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _WITHOUT_JSON = {pb.DT_HALF, pb.DT_BFLOAT16, pb.DT_UINT16, pb.DT_COMPLEX64, pb.D
 
 
 def predictions(outputs: Mapping[str, Array], *, row_form: bool) -> bytes:
-    """The reply to a prediction, of arrays by output name.
+    """Returns the reply to a prediction, from arrays by output name.
 
-    In row form it has an entry per row under `predictions`, else one per output under `outputs`.
-    Raises `StatusError` for outputs of unequal rows, and for a type that JSON cannot carry.
+    The row form has an entry per row at `predictions`, the column form one per output at `outputs`.
+    Raises `StatusError` if the row form's outputs differ in rows, or for a type without JSON form.
     """
     if not outputs:
         raise invalid_argument("Cannot convert empty tensor map to JSON")
@@ -40,7 +40,7 @@ def predictions(outputs: Mapping[str, Array], *, row_form: bool) -> bytes:
 
 
 def results(result: pb.ClassificationResult | pb.RegressionResult) -> bytes:
-    """The reply to a classification or a regression: pairs of label and score, or values."""
+    """Returns the reply to a classification or regression: pairs of label and score, or values."""
     if isinstance(result, pb.RegressionResult):
         return _dumped({"results": [_short(entry.value) for entry in result.regressions]})
     entries = result.classifications
@@ -49,12 +49,12 @@ def results(result: pb.ClassificationResult | pb.RegressionResult) -> bytes:
 
 
 def error(message: str) -> bytes:
-    """The body of every error; in ASCII, since it may quote what is no text."""
+    """Returns the body of an error; in ASCII, since it may quote bytes that are not UTF-8."""
     return json.dumps({"error": message}).encode()
 
 
 def status(versions: Sequence[pb.ModelVersionStatus]) -> bytes:
-    """States of versions (recorded case 250)."""
+    """Returns the states of versions (recorded case 250)."""
     reply = _fields(pb.GetModelStatusResponse(model_version_status=versions))
     for entry, version in zip(reply["model_version_status"], versions, strict=True):
         entry["status"]["error_code"] = Code(version.status.error_code).name
@@ -62,7 +62,7 @@ def status(versions: Sequence[pb.ModelVersionStatus]) -> bytes:
 
 
 def metadata(model: str, version: int, signatures: Mapping[str, pb.SignatureDef]) -> bytes:
-    """A version's signatures (recorded case 265)."""
+    """Returns a version's signatures (recorded case 265)."""
     spec = pb.ModelSpec(name=model)
     spec.version.value = version
     fields = _fields(pb.SignatureDefMap(signature_def=signatures))
@@ -76,12 +76,12 @@ def _fields(message: Message) -> dict[str, Any]:
 
 
 def _dumped(value: Any) -> bytes:
-    """JSON; bytes that are not UTF-8 pass through strings (recorded case 026)."""
+    """Serializes to JSON; bytes in strings that are not UTF-8 are kept (recorded case 026)."""
     return json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogateescape")
 
 
 def _values(name: str, array: Array) -> Any:
-    """An array as nested lists; a tensor without dimensions as one value."""
+    """Returns an array as nested lists; an array without dimensions as one value."""
     dtype = data_type(array)
     if dtype in _WITHOUT_JSON and array.size:
         text = f"Failed to write JSON value for tensor type: {type_name(dtype)}"

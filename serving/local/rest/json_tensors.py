@@ -1,4 +1,4 @@
-"""JSON values to arrays of a signature's types; an error names the input, the place and the type.
+"""Converts JSON values to arrays of a signature's types; errors name input, index and type.
 
 Integers of fewer than 32 bits are not checked but wrap around (recorded case 046).
 """
@@ -27,14 +27,14 @@ _READ_AS: dict[int, tuple[Any, set[type]]] = {
     pb.DT_BOOL: (np.bool_, {bool}),
     pb.DT_STRING: (np.object_, {str, dict}),
 }
-"""What values are read as, numpy refuses those beyond it, and their types in JSON."""
+"""The numpy type that values are read as, which refuses larger ones, and the JSON types allowed."""
 
 
 def tensor(value: Any, name: str, info: pb.TensorInfo) -> Array:
-    """Makes an array of nested lists, of the type that an input wants.
+    """Converts nested lists to an array of an input's type.
 
-    `[]` is no rows of its shape (recorded case 124). Raises `StatusError` for lists that are ragged
-    or too deep, a value that is not of the type, or a type without a form in JSON (UNIMPLEMENTED).
+    `[]` means zero rows of the input's shape (recorded case 124). Raises `StatusError` for ragged
+    or too deep lists, a value of another type, or a type without a form in JSON (UNIMPLEMENTED).
     """
     dtype = info.dtype
     flat, shape = _flatten(value, name)
@@ -56,7 +56,7 @@ def tensor(value: Any, name: str, info: pb.TensorInfo) -> Array:
 
 
 def _flatten(value: Any, name: str) -> tuple[list[Any], list[int]]:
-    """All values in a row, and the shape that they had."""
+    """Returns all values as a flat list, and the shape of the nested lists."""
     flat, shape = [value], list[int]()
     while flat and type(flat[0]) is list:
         size = len(flat[0])
@@ -77,7 +77,7 @@ def _misfit(name: str, number: int, shape: list[int], text: str) -> StatusError:
 
 
 def _first_misfit(flat: list[Any], dtype: int) -> int:
-    """The number of the first value that cannot be converted; one of them cannot."""
+    """Returns the index of the first value that cannot be converted; there must be one."""
     start, end = 0, len(flat)
     while end - start > 1:
         middle = (start + end) // 2
@@ -90,21 +90,21 @@ def _first_misfit(flat: list[Any], dtype: int) -> int:
 
 
 def _convert(flat: list[Any], dtype: int) -> Array:
-    """An array of one dimension; `ValueError` or `OverflowError` where a value does not fit."""
+    """Returns a flat array; raises `ValueError` or `OverflowError` if a value does not fit."""
     read_as, types = _READ_AS[dtype]
     if not set(map(type, flat)) <= types:
         raise ValueError("another JSON type")
     if read_as is np.object_:
         return np.array([string_bytes(item) for item in flat], np.object_)
     array = np.array(flat, read_as)
-    # Words for infinity have numpy's type, other infinities were digits.
+    # `Infinity` has numpy's type; an infinite Python float was a number too big for it.
     if np.isinf(array).any() and any(type(v) is float and abs(v) == math.inf for v in flat):
         raise ValueError("a number too big to be stored in double")
     return array
 
 
 def describe(value: Any) -> str:
-    """A JSON value in short, for errors."""
+    """Returns a short description of a JSON value for error messages."""
     if isinstance(value, list):
         return f"a list of {len(value)}"
     if isinstance(value, dict):
@@ -113,12 +113,12 @@ def describe(value: Any) -> str:
 
 
 def string_bytes(item: Any) -> bytes:
-    """The bytes of a string or of a `b64` object; `ValueError` for anything else."""
+    """Returns the bytes of a string or `b64` object; raises `ValueError` for anything else."""
     if isinstance(item, str):
         return item.encode("utf-8", "surrogateescape")
     if not is_base64(item):
         raise ValueError('expected a string or {"b64": "..."}')
-    # `base64` of the command line breaks lines, and padding may be missing.
+    # The `base64` command breaks lines, and padding may be missing.
     text = item["b64"].encode("ascii").translate(None, b" \t\r\n")
     return b64decode(text + b"=" * (-len(text) % 4), validate=True)
 

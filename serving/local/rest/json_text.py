@@ -1,7 +1,7 @@
-"""JSON text to values, by the standard library's parser, within a bound of memory.
+"""Parses JSON text with the standard library's parser, within a memory limit.
 
-As in TensorFlow Serving 2.20.0, `NaN` and `Infinity` are numbers, of a name that comes twice the
-first counts, bytes that are not UTF-8 are kept, and text behind the document is passed over.
+As in TensorFlow Serving 2.20.0, `NaN` and `Infinity` are numbers, the first of duplicate names
+counts, bytes that are not UTF-8 are kept, and text after the document is ignored.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ MAX_VALUES_BYTES = 320 * 2**20
 """Memory that one document may take; sixteen pictures as floats take 220 MB."""
 
 _SMALL_BYTES = 2**20
-"""Text that is parsed without counting: it takes 40 MB at most."""
+"""Largest text that is parsed without an estimate of its memory, which is 40 MB at most."""
 
 _COSTS = {b"{": 240, b"[": 96, b",": 40, b":": 130, b'"': 32}
-"""Bytes of memory for each of these in a text (CPython 3.11 to 3.13, 64 bits)."""
+"""Bytes of memory for each of these characters in a text (CPython 3.11 to 3.13, 64 bits)."""
 
-# The parser holds Python's lock, so more at once would save no time and only take memory.
+# The parser holds the GIL, so more simultaneous parsers would save no time and only take memory.
 _SMALL_ONES = threading.Semaphore(4)
 _ONE_LARGE = threading.Lock()
 
 _DECODER = json.JSONDecoder(
     object_pairs_hook=lambda members: dict(reversed(members)),
-    # Another type than that of a number of digits, which may be too big and so infinite.
+    # Another type than `float`, which is infinite for numbers that are too big.
     parse_constant=np.float64,
 )
 
 
 @contextmanager
 def parsed(request: Request) -> Iterator[Any]:
-    """Parses a body, which is free after the block; the values may be used inside of it.
+    """Parses a body, whose values may be used inside the block; the body is released after it.
 
-    Raises `StatusError` with the offset of a mistake or once the deadline is over, `HttpError` 413
-    where the values would take more than `MAX_VALUES_BYTES`.
+    Raises `StatusError` with the offset of a syntax error or after the deadline, `HttpError` 413
+    if the values would take more than `MAX_VALUES_BYTES`.
     """
     text = request.body.take()
     large = len(text) > _SMALL_BYTES
@@ -53,7 +53,7 @@ def parsed(request: Request) -> Iterator[Any]:
         request.deadline.require()
         try:
             if large:
-                # Millions of new lists set off dozens of searches for cycles, which JSON has not.
+                # Millions of new lists trigger dozens of searches for cycles, which JSON lacks.
                 gc.disable()
             yield _parse(text)
         finally:
@@ -63,8 +63,8 @@ def parsed(request: Request) -> Iterator[Any]:
 
 
 def _cost(text: bytearray) -> int:
-    # One letter beyond the 16-bit plane makes all letters of a string four bytes wide. The text is
-    # such a string, and its longest value may be another one of nearly that length.
+    # One character above U+FFFF makes all characters of a string four bytes wide. The text is such
+    # a string, and its longest value may be another one of nearly the same length.
     letters = 2 * len(text) * (1 if text.isascii() else 4)
     return letters + sum(cost * text.count(mark) for mark, cost in _COSTS.items())
 

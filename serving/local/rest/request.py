@@ -1,4 +1,4 @@
-"""A REST request: its head, and a body that is bounded alone and together with all others."""
+"""A REST request: its head, and a body with a limit of its size and of the size of all bodies."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PIECE_COST = 64
 
 
 class HttpError(StatusError):
-    """A refusal with a status that only HTTP knows; metrics count it by the nearest code."""
+    """An error with a status that only HTTP has; metrics count it under the nearest code."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(Code.UNAVAILABLE if status == 503 else Code.INVALID_ARGUMENT, message)
@@ -26,7 +26,7 @@ class Body:
     """The part of a body that has arrived; it counts against the budget until `release`."""
 
     def __init__(self, budget: ByteBudget, limit: int, *, gzip: bool = False) -> None:
-        """Makes an empty body; `limit` is in bytes, as it is sent and as it is opened."""
+        """Creates an empty body; `limit` in bytes applies before and after decompression."""
         self._budget = budget
         self._limit = limit
         self._gzip = gzip
@@ -35,30 +35,30 @@ class Body:
         self._pieces: list[bytes] = []
 
     def expect(self, length: int) -> None:
-        """Refuses a length that exceeds the limit: `HttpError` 413."""
+        """Raises `HttpError` 413 for a length above the limit."""
         if length > self._limit:
             raise HttpError(413, f"Expected a request body of at most {self._limit} bytes.")
 
     def add(self, piece: bytes) -> None:
-        """Appends what arrived; `HttpError` 413 beyond the limit, 503 beyond the budget."""
+        """Appends a piece; raises `HttpError` 413 beyond the limit, 503 beyond the budget."""
         self._size += len(piece)
         self.expect(self._size)
         self._reserve(len(piece) + _PIECE_COST)
         self._pieces.append(piece)
 
     def take(self) -> bytearray:
-        """Gives the content once; raises as `add` does, or `StatusError`, where it is opened."""
-        # Joined at once: an array that grows piece by piece leaves its former selves behind.
+        """Returns the opened content, once; raises like `add`, or `StatusError` for bad gzip."""
+        # Joined in one step: an array that grows piece by piece leaves its old copies in memory.
         content, self._pieces = bytearray().join(self._pieces), []
         return self._opened(content) if self._gzip else content
 
     def release(self) -> None:
-        """Gives the memory back."""
+        """Returns the body's bytes to the budget."""
         self._budget.give_back(self._held)
         self._held, self._pieces = 0, []
 
     def _opened(self, packed: bytearray) -> bytearray:
-        # A member ends with its length, if it tells the truth; one byte more shows that it does.
+        # A gzip member ends with its length. One byte more is read to detect a wrong length.
         size = min(int.from_bytes(packed[-4:], "little"), self._limit)
         self._reserve(size)
         opener = zlib.decompressobj(_GZIP_WINDOW)
@@ -72,8 +72,8 @@ class Body:
         return opened
 
     def _reserve(self, count: int) -> None:
-        # A body leaves at least as much free as it holds itself, so a few large bodies that never
-        # end do not keep small ones out.
+        # A body must leave as many bytes free as it holds, so that a few large bodies that never
+        # end do not block small ones.
         if not self._budget.take(count, leave=self._held + count):
             raise HttpError(503, "Other requests hold the memory for bodies. Try again.")
         self._held += count

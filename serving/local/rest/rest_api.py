@@ -1,7 +1,7 @@
-"""The REST API: paths and bodies to the data plane, answers and errors to JSON.
+"""The REST API: passes requests to the data plane, and converts answers and errors to JSON.
 
-Paths match as a whole, query included and percent signs as sent; the fixed parts in any case, the
-verb as written (recorded cases 231 to 264). Only then a model's name and a label are decoded.
+A path must match as a whole, with its query and before percent-decoding; fixed parts match in any
+case, verbs in lower case only (recorded cases 231 to 264). Then model and label are decoded.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _HTTP_STATUS = {
 
 @dataclasses.dataclass(frozen=True)
 class Reply:
-    """An HTTP reply, headers of the connection aside."""
+    """An HTTP reply, without the headers of the connection."""
 
     status: int
     body: bytes
@@ -68,7 +68,7 @@ class RestApi:
     def __init__(
         self, plane: DataPlane, metrics: Metrics, settings: Settings, metrics_path: str
     ) -> None:
-        """Binds the API to what it asks; an empty `metrics_path` leaves the metrics out."""
+        """Stores the parts that answer requests; an empty `metrics_path` disables the metrics."""
         self._plane = plane
         self._metrics = metrics
         self._cors = settings.rest_api_enable_cors_support
@@ -85,7 +85,7 @@ class RestApi:
             self._hosts.require(request)
 
     def end_early(self, request: Request, code: Code) -> None:
-        """Frees a body that will not be complete; counts its request, where that is for a model."""
+        """Frees an incomplete body, and counts its request if that is for a model."""
         request.body.release()
         if match := _PATH.fullmatch(request.path):
             self._metrics.outcome(_decoded(match["model"]), code)
@@ -104,7 +104,7 @@ class RestApi:
         return bool(self._metrics_path) and path.partition("?")[0] == self._metrics_path
 
     def _page(self, path: str) -> Reply:
-        """The metrics, for any method, but not with a query (recorded cases 720 to 729)."""
+        """Returns the metrics, for any method but not with a query (recorded cases 720 to 729)."""
         if path == self._metrics_path:
             return Reply(200, self._metrics.page(), CONTENT_TYPE)
         text = f"Unexpected path: {path}. Should be {self._metrics_path}"
@@ -142,7 +142,7 @@ def _answer(served: Served, verb: str, request: Request) -> bytes:
 
 
 def failure(error: Exception) -> Reply:
-    """The reply to a request that failed: the one place where errors become statuses."""
+    """Returns the reply to a failed request: the only place where errors become statuses."""
     if isinstance(error, UnicodeEncodeError):
         error = invalid_argument("A string holds half of a surrogate pair, or bytes of no UTF-8.")
     elif not isinstance(error, StatusError):

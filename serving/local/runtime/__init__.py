@@ -1,5 +1,5 @@
-"""How a loaded graph runs: TensorFlow session, batching, fair scheduling, threads, memory.
+"""Runs loaded graphs: TensorFlow session, batching, fair scheduling, threads and memory.
 
-Start with `saved_model`. The innermost room: the only one that imports TensorFlow, and it imports
-no other room.
+Start with `saved_model`. Only this package imports TensorFlow; it imports no other package of
+`serving.local`.
 """

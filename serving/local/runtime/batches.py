@@ -1,4 +1,4 @@
-"""Requests to one batch of rows, and the rows of the answer back; how large batches may be."""
+"""Joins requests into a batch of rows, splits the outputs again, and holds the batching options."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from serving.wire.tensors import Array
 
 @dataclasses.dataclass(frozen=True)
 class BatchingOptions:
-    """What `--batching_parameters_file` says; the fields are the file's."""
+    """The content of `--batching_parameters_file`; the fields have the file's names."""
 
     max_batch_size: int
     batch_timeout_micros: int
@@ -28,7 +28,7 @@ class BatchingOptions:
 
     @classmethod
     def of(cls, message: operations.BatchingParameters, cpus: int) -> BatchingOptions:
-        """Fills what the file leaves out; raises `StatusError` for a value that is too small."""
+        """Sets defaults for missing fields; raises `StatusError` for a value that is too small."""
         values = {"max_batch_size": 64, "batch_timeout_micros": 0, "max_enqueued_batches": 10}
         values |= {"num_batch_threads": cpus}
         values |= {name: getattr(message, name).value for name in values if message.HasField(name)}
@@ -40,7 +40,7 @@ class BatchingOptions:
         return cls(**values, allowed_batch_sizes=sizes, pad_variable_length_inputs=pad)
 
     def require_sizes(self) -> None:
-        """Refuses sizes that do not end with the largest, at each load as the original does."""
+        """Requires sizes to end with `max_batch_size`; called at each load, as in the original."""
         if self.allowed_batch_sizes and self.allowed_batch_sizes[-1] != self.max_batch_size:
             raise invalid_argument(
                 f"allowed_batch_sizes {self.allowed_batch_sizes} must end with max_batch_size, "
@@ -48,7 +48,7 @@ class BatchingOptions:
             )
 
     def padded(self, size: int) -> int:
-        """The first allowed size that holds `size` rows; none is added to no rows."""
+        """Returns the first allowed size of at least `size`; `size` if there is none, 0 for 0."""
         sizes = self.allowed_batch_sizes if size else ()
         return next((allowed for allowed in sizes if allowed >= size), size)
 
@@ -60,9 +60,9 @@ class BatchTask:
     Attributes:
         feeds: arrays by tensor name.
         deadline: for the wait and the run.
-        since: monotonic seconds at which it arrived.
-        answer: its rows of each output.
-        rows: the first dimension of all its arrays.
+        since: monotonic time of arrival in seconds.
+        answer: the request's rows of each output.
+        rows: the first dimension of all arrays.
     """
 
     feeds: Mapping[str, Array]
@@ -72,18 +72,18 @@ class BatchTask:
     rows: int = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:
-        """Counts the rows; raises `StatusError` where the inputs share no first dimension."""
+        """Counts the rows; raises `StatusError` if the inputs differ in their first dimension."""
         counts = {array.shape[:1] for array in self.feeds.values()}
         if len(counts) != 1 or () in counts:
             raise invalid_argument("Batching needs input tensors of equal 0th-dimension size")
         ((self.rows,),) = counts
 
     def fail(self, error: Exception) -> None:
-        """Answers with an error, in a copy: each thread adds its traceback."""
+        """Answers with a copy of an error, since each thread adds its traceback to the error."""
         self.answer.set_exception(StatusError.of(error))
 
     def is_wanted(self) -> bool:
-        """Whether its time is not over and its client still waits; else it fails."""
+        """Returns whether the client waits and the deadline holds; otherwise fails the task."""
         try:
             self.deadline.require()
         except StatusError as error:
@@ -96,11 +96,11 @@ class BatchTask:
 
 
 def join(batch: Sequence[BatchTask], extra: int, *, pad: bool) -> dict[str, Array]:
-    """Puts the rows of all tasks, which have the same inputs, after each other.
+    """Concatenates the rows of all tasks, which have the same inputs.
 
-    `extra` rows are added, copies of the first row of the last task that has any. `pad` makes rows
-    of different shapes equal by repeating each task's first value. Raises `StatusError` where it is
-    off, or there is no value to repeat; either fails all of the batch, as in the original (765).
+    Appends `extra` copies of the first row of the last task that has rows. `pad` pads rows of
+    different shapes with each task's first value. Raises `StatusError` for different shapes without
+    `pad` or without a value; either fails the whole batch, as in the original (case 765).
     """
     return {
         name: _join(name, [t.feeds[name] for t in batch], extra, pad) for name in batch[0].feeds
@@ -130,7 +130,7 @@ def _padded(array: Array, shape: tuple[int, ...]) -> Array:
 
 
 def split(batch: Sequence[BatchTask], outputs: Sequence[Array], count: int) -> None:
-    """Answers each task with its rows; raises `StatusError` where an output lacks some."""
+    """Answers each task with its rows; raises `StatusError` if an output has not `count` rows."""
     for output in outputs:
         if np.shape(output)[:1] != (count,):
             text = f"A batched output has shape {list(np.shape(output))} in place of {count} rows"

@@ -24,10 +24,10 @@ log = logging.getLogger(__name__)
 
 
 class BatchedServable:
-    """A servable whose runs wait for others to join them."""
+    """A servable that combines the runs of several requests into one batch."""
 
     def __init__(self, servable: Servable, options: BatchingOptions, metrics: Metrics) -> None:
-        """Wraps a servable; raises `StatusError` where the options contradict themselves."""
+        """Wraps a servable; raises `StatusError` if the options contradict each other."""
         options.require_sizes()
         self.signatures: Mapping[str, pb.SignatureDef] = servable.signatures
         self._servable = servable
@@ -49,7 +49,7 @@ class BatchedServable:
             queue = self._queues.setdefault(signature, _Queue(fetches, self._options))
             queue.add(task)
             self._work.notify()
-        # The time is looked at when the batch is due, and then holds for its run.
+        # The deadline is checked when the batch is due, and then limits the batch's run.
         return task.answer.result()
 
     def close(self) -> None:
@@ -74,7 +74,7 @@ class BatchedServable:
                     task.fail(error)
 
     def _next(self) -> tuple[_Queue, list[BatchTask]] | None:
-        """Waits for a batch that is due."""
+        """Waits for a batch that is due; returns None once the servable is closed."""
         with self._work:
             while not self._closed:
                 now = time.monotonic()
@@ -118,7 +118,7 @@ class _Queue(deque[list[BatchTask]]):
         self.append([task])
 
     def due_at(self) -> float:
-        """When the oldest batch is to run, in monotonic seconds."""
+        """Returns the monotonic time in seconds at which the oldest batch must run."""
         oldest = self[0]
         if len(self) > 1 or _size(oldest) >= self._options.max_batch_size:
             return 0.0

@@ -1,4 +1,4 @@
-"""What TensorFlow is told before it starts, and how its C++ messages stay off a terminal."""
+"""Sets up TensorFlow's environment before its import, and hides its C++ messages."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ STDERR = 2
 
 _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 _ERROR = 2
-# `void absl::SetMinLogLevel(absl::LogSeverityAtLeast)` of the Abseil that is in TensorFlow 2.20.
+# `void absl::SetMinLogLevel(absl::LogSeverityAtLeast)` of the Abseil in TensorFlow 2.20.
 _SET_MIN_LOG_LEVEL = "_ZN4absl12lts_2025012714SetMinLogLevelENS0_18LogSeverityAtLeastE"
 
 
 def prepare_environment() -> None:
-    """Sets what TensorFlow reads when it is imported; what the user has set stays."""
+    """Sets the variables that TensorFlow reads on import, unless the user has set them."""
     os.environ.setdefault(_LOG_LEVEL, "2")
-    # Looking for a GPU takes time and prints errors where there is none.
+    # The search for a GPU takes time, and prints errors on a machine without one.
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    # By itself TensorFlow takes oneDNN only where there is AVX-512; with AVX2 alone it is still 1.5
-    # times as fast for one photo, and twice for eight.
+    # By default TensorFlow uses oneDNN only with AVX-512; with AVX2 alone oneDNN is still 1.5 times
+    # as fast for one photo, and twice as fast for eight.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    # Its own allocator would keep the memory of a version that is unloaded.
+    # oneDNN's own allocator would keep the memory of an unloaded version.
     os.environ.setdefault("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "1")
 
 
 def leave_out_python_api() -> None:
-    """Has `import tensorflow.python...` load what it names, without all of TensorFlow before it.
+    """Makes `import tensorflow.python...` load only that module, not the whole of TensorFlow.
 
-    The package's own beginning imports 1,600 modules, Keras among them: 120 MB and 1.5 s
-    (`docs/decisions/0001-tensorflow-c-interface.md`). In this
-    process `import tensorflow as tf` gives an empty package afterwards, unless it was there before.
-    Plug-ins for other devices, which it looks for, are not loaded either.
+    TensorFlow's `__init__` imports 1,600 modules, Keras among them: 120 MB and 1.5 s
+    (`docs/decisions/0001-tensorflow-c-interface.md`). Afterwards `import tensorflow as tf` gives an
+    empty package in this process, unless TensorFlow was imported before. Plug-ins for other
+    devices, which `__init__` searches, are not loaded either.
     """
     spec = importlib.util.find_spec("tensorflow")
     if spec is not None:
@@ -45,12 +45,12 @@ def leave_out_python_api() -> None:
 
 
 def apply_log_level() -> None:
-    """Has Abseil's log obey `TF_CPP_MIN_LOG_LEVEL` too; errors are written at any level.
+    """Applies `TF_CPP_MIN_LOG_LEVEL` to Abseil's log too; errors are written at any level.
 
-    TensorFlow has a log of its own, which does. Parts of it, such as the rewriting of graphs to
-    bfloat16, write to Abseil's, whose level no variable sets: only this function of its C++ library
-    does. Call it once TensorFlow is imported. Where a release has no function of this name, the
-    lines come back, and `tests/serving/local/runtime/test_precision.py` fails.
+    TensorFlow's own log obeys the variable. Parts of TensorFlow, such as the rewriting of graphs to
+    bfloat16, write to Abseil's log, whose level only a C++ function can set. Call this once
+    TensorFlow is imported. If a release has no function of this name, the messages reappear, and
+    `tests/serving/local/runtime/test_precision.py` fails.
     """
     level = os.environ.get(_LOG_LEVEL, "")
     spec = importlib.util.find_spec("tensorflow")
@@ -64,10 +64,7 @@ def apply_log_level() -> None:
 
 @contextlib.contextmanager
 def native_stderr_silenced() -> Iterator[None]:
-    """Sends what C++ prints to nowhere.
-
-    Some lines of the first import and the first run obey no log level.
-    """
+    """Discards stderr, since some C++ messages of the first import and run obey no log level."""
     saved = os.dup(STDERR)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, STDERR)

@@ -1,7 +1,7 @@
-"""The runs of a version in turn: the request that has waited longest is computed next.
+"""Schedules the runs of a version: the request that has waited longest runs next.
 
-TensorFlow begins all runs that it is asked for, and a thread that has nothing to do goes on with
-whatever was begun last. Under load some would then wait several times as long as others.
+TensorFlow itself starts all runs immediately, and an idle thread continues the run that was started
+last. Under load some requests would then wait several times as long as others.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from serving.wire import messages_pb2 as pb
 from serving.wire.tensors import Array
 
 PER_THREAD = 3
-"""Runs at once for each of TensorFlow's threads: with fewer a thread waits for the next to begin,
-with more the last requests pass others again."""
+"""Simultaneous runs per TensorFlow thread: with fewer a thread waits for the start of the next run,
+with more the last requests overtake others again."""
 
 LARGE_ROWS = 16
-"""Runs of more rows go one at a time: each of 64 pictures takes half a gigabyte."""
+"""Runs of more rows run one at a time: a run of 64 pictures takes half a gigabyte."""
 
 
 class FairScheduler:
-    """A servable that begins no more runs at once than keep TensorFlow's threads busy."""
+    """A servable with only as many simultaneous runs as keep TensorFlow's threads busy."""
 
     def __init__(self, servable: Servable, parallelism: Parallelism) -> None:
         """Wraps a servable that runs with that many threads."""
@@ -39,11 +39,11 @@ class FairScheduler:
     def run(
         self, feeds: Mapping[str, Array], fetches: Sequence[str], deadline: Deadline = NO_DEADLINE
     ) -> list[Array]:
-        """Runs the graph once it is its turn, which counts as part of the run.
+        """Runs the graph when the request's turn comes; the deadline includes the wait.
 
         Raises:
-            StatusError: see `SavedModel.run`; the time is over, or the request was cancelled,
-                before its turn, and then it never runs.
+            StatusError: see `SavedModel.run`; or the deadline passes, or the request is cancelled,
+                before its turn, and then the request never runs.
         """
         rows = max((len(array) for array in feeds.values() if array.ndim), default=0)
         large = _place(self._large, deadline) if rows > LARGE_ROWS else nullcontext()
@@ -60,7 +60,7 @@ def _place(semaphore: FairSemaphore, deadline: Deadline) -> Iterator[None]:
     got = semaphore.acquire(deadline.seconds_left(), deadline.is_cancelled)
     try:
         deadline.require()
-        if not got:  # The wait may end a moment before the time does.
+        if not got:  # The wait may end just before the deadline.
             raise StatusError(Code.DEADLINE_EXCEEDED, TIMED_OUT)
         yield
     finally:

@@ -1,6 +1,6 @@
 """One loaded SavedModel: read from disk, restored, and run.
 
-What the original's `loader.cc` does after its graph is there is done here by the session's runs.
+The steps that the original's `loader.cc` takes after the graph's import are session runs here.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from serving.wire.truncation import is_truncated
 SERVE = "serve"
 VARIABLE_OPS = frozenset({"VarHandleOp", "VariableV2", "Variable", "VarHandlesOp"})
 
-# The signature that names what to run once the variables are there; older versions name it, and
-# their files, in collections.
+# The signature that names the operation to run after the variables are restored; older SavedModels
+# name the operation, and their asset files, in collections.
 _INIT_OP = "__saved_model_init_op"
 _INIT_COLLECTIONS = ("saved_model_main_op", "legacy_init_op")
 _ASSETS_COLLECTION = "saved_model_assets"
@@ -44,12 +44,12 @@ def start_runtime(parallelism: Parallelism = DEFAULT_PARALLELISM) -> None:
     environment.apply_log_level()
     allocator.share_arenas()
     start_threads(parallelism)
-    # What is imported by now stays; later collections need not look at it.
+    # Imported modules stay; later garbage collections need not visit them.
     gc.freeze()
 
 
 class Servable(Protocol):
-    """A version in memory. Safe to run from many threads at once."""
+    """A loaded version. Thread-safe."""
 
     signatures: Mapping[str, pb.SignatureDef]
 
@@ -59,7 +59,7 @@ class Servable(Protocol):
         """Runs the graph once; see `SavedModel.run`."""
 
     def close(self) -> None:
-        """Frees what the version holds. No run may be under way or follow."""
+        """Frees the version's memory. No run may be in progress or follow."""
 
 
 class SavedModel:
@@ -72,7 +72,7 @@ class SavedModel:
         *,
         bfloat16: bool = False,
     ) -> None:
-        """Loads a directory; raises `StatusError` where it is no SavedModel, or not a whole one."""
+        """Loads a directory; raises `StatusError` if it is not a complete SavedModel."""
         meta_graph = read_complete(path)
         try:
             self._session = Session(meta_graph.graph_def, parallelism, bfloat16=bfloat16)
@@ -88,13 +88,12 @@ class SavedModel:
     def run(
         self, feeds: Mapping[str, Array], fetches: Sequence[str], deadline: Deadline = NO_DEADLINE
     ) -> list[Array]:
-        """Runs the graph once; a run that has begun goes on, cancelled or not.
+        """Runs the graph once; a run that has begun ignores cancellation.
 
-        Feeds are values by tensor name (`serving_default_x:0`), fetches tensor names in the order
-        wanted. TensorFlow keeps a compiled graph, tens of megabytes, for each set of fetches: the
-        fewer sets are asked for, the better. Whether the client has gone is asked by the wrappers
-        of this class before a run. Raises `StatusError`: whatever the graph reports, with
-        TensorFlow's text.
+        `feeds` are values by tensor name (`serving_default_x:0`), `fetches` tensor names in the
+        order of the results. TensorFlow keeps a compiled graph, tens of megabytes, for each set of
+        fetches: use few sets. Wrappers of this class check before a run whether the client has
+        disconnected. Raises `StatusError` with TensorFlow's text for any error of the graph.
         """
         try:
             values = self._session.run(feeds, fetches, timeout_ms=deadline.milliseconds_left())
@@ -103,14 +102,14 @@ class SavedModel:
         return [_as_array(value) for value in values]
 
     def close(self) -> None:
-        """Frees variables and graph, and hands their memory back to the system."""
+        """Frees variables and graph, and returns their memory to the system."""
         self._session.close()
         del self._session
         allocator.return_freed()
 
 
 def _restore(session: Session, meta_graph: Any, path: Path) -> None:
-    """Fills the variables, then runs what the model wants run before all else, such as tables."""
+    """Restores the variables, then runs the model's initialization, such as that of tables."""
     assets = {name: _text(path / "assets" / file) for name, file in _assets(meta_graph)}
     if (path / "variables" / "variables.index").is_file():
         saver = meta_graph.saver_def
@@ -126,7 +125,7 @@ def _text(path: Path) -> Array:
 
 
 def _assets(meta_graph: Any) -> Iterator[tuple[str, str]]:
-    """Tensors that want the path of a file, and its name."""
+    """Yields the tensors that take the path of an asset file, each with the file's name."""
     files = list(meta_graph.asset_file_def)
     if not files and _ASSETS_COLLECTION in meta_graph.collection_def:
         packed = meta_graph.collection_def[_ASSETS_COLLECTION].any_list.value
@@ -136,7 +135,7 @@ def _assets(meta_graph: Any) -> Iterator[tuple[str, str]]:
 
 
 def _init_op(meta_graph: Any, path: Path) -> str:
-    """The name of what to run, or nothing. Texts are those of `loader_util.cc`."""
+    """Returns the initialization operation's name, if any; error texts are of `loader_util.cc`."""
     if _INIT_OP in meta_graph.signature_def:
         outputs = meta_graph.signature_def[_INIT_OP].outputs
         if _INIT_OP not in outputs:
@@ -167,10 +166,10 @@ def _as_array(value: Any) -> Array:
 
 
 def read_complete(path: Path) -> Any:
-    """Reads the graph of a directory, and refuses one that lacks a part of its model.
+    """Reads the graph of a directory, and refuses an incomplete model.
 
     The original loads a model whose `variables/` is missing and lets it replace a good one
-    (recorded case 617_novars). A half-copied version would do the same, so here it is refused.
+    (recorded case 617_novars). A half-copied version would do the same, so it is refused here.
     """
     if not path.is_dir():
         raise failed_precondition(f"{path}; Not a directory")
@@ -185,9 +184,9 @@ def read_complete(path: Path) -> Any:
 
 
 def require_own_files(version: Path) -> None:
-    """Refuses a version whose links lead out of its folder, which itself may be a link.
+    """Refuses a version with links to outside its folder; the folder itself may be a link.
 
-    `StatusError` names the first file that is elsewhere, or neither a file nor a folder.
+    `StatusError` names the first such link, or the first path that is neither file nor folder.
     """
     folder = version.resolve()
     for path in sorted(folder.rglob("*")):
@@ -199,7 +198,7 @@ def require_own_files(version: Path) -> None:
 
 
 def read_graph(file: Path) -> Any:
-    """The graph to serve, with its signatures; `StatusError` where the file has none."""
+    """Returns the graph to serve, with its signatures; `StatusError` if the file has none."""
     saved_model = saved_model_pb2.SavedModel()
     data = file.read_bytes()
     try:
@@ -218,9 +217,9 @@ def read_graph(file: Path) -> Any:
 
 
 def records(file: Path) -> Iterator[bytes]:
-    """Gives a TFRecord file's records; a rest that is shorter than a header counts as nothing.
+    """Yields a TFRecord file's records; ignores trailing bytes that are shorter than a header.
 
-    Raises `StatusError` where the file is damaged (`DATA_LOSS`) or cannot be read.
+    Raises `StatusError` if the file is damaged (`DATA_LOSS`) or cannot be read.
     """
     try:
         yield from RecordIterator(str(file), "")

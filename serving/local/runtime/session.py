@@ -1,10 +1,10 @@
-"""A graph of TensorFlow that can be run: a session by the C interface, the only code that calls it.
+"""Runs a TensorFlow graph in a session of the C interface; no other module uses that interface.
 
-What Python's TensorFlow would build on top of it, an object for each operation, a second copy of
-each function, and the 1,600 modules for that, a server never uses. This is the path that TensorFlow
-Serving takes too, so values, shapes and error texts are those of the original; Python's own shape
-checks, which it does not have, are not in the way (recorded cases 056, 113, 115). The wrappers are
-private to TensorFlow; `docs/decisions/0001-tensorflow-c-interface.md` says what they save.
+TensorFlow's Python API would add an object for each operation, a second copy of each function, and
+1,600 modules, none of which a server uses. TensorFlow Serving takes the same path, so values,
+shapes and error texts are those of the original; Python's own shape checks, which the original
+lacks, are avoided (recorded cases 056, 113, 115). The wrappers are private to TensorFlow;
+`docs/decisions/0001-tensorflow-c-interface.md` says what they save.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from serving.wire.tensors import Array
 
 
 class Session:
-    """Runs a graph; safe to use from many threads at once. Raises TensorFlow's own errors."""
+    """Runs a graph. Thread-safe. Raises TensorFlow's own errors."""
 
     def __init__(
         self,
@@ -33,10 +33,10 @@ class Session:
         *,
         bfloat16: bool = False,
     ) -> None:
-        """Takes over a graph; raises `OpError` where its operations do not fit each other.
+        """Imports a graph; raises `OpError` if its operations do not fit each other.
 
-        The threads are the process's: the settings of its first session count. With `bfloat16` it
-        computes so what bears it; inputs and outputs stay as they are.
+        All sessions share their threads: the settings of the process's first session apply. With
+        `bfloat16` suitable operations compute in that type; inputs and outputs keep their types.
         """
         self._graph = c_api.PyGraph()
         _import(graph, self._graph)
@@ -50,11 +50,11 @@ class Session:
         targets: Sequence[str] = (),
         timeout_ms: int = 0,
     ) -> list[Any]:
-        """Runs the part of the graph that is asked for, and gives the fetches in their order.
+        """Runs the requested part of the graph, and returns the fetches in their order.
 
-        Feeds and fetches go by tensor name (`serving_default_x:0`); `targets` are operations to run
-        for what they do; after `timeout_ms` milliseconds the run is given up, 0 waits for ever.
-        Raises `OpError`: whatever the graph reports, or that it has no such tensor or target.
+        Feeds and fetches use tensor names (`serving_default_x:0`); `targets` are operations to run
+        for their effect; the run is aborted after `timeout_ms` milliseconds, with 0 never.
+        Raises `OpError` for any error of the graph, and for an unknown tensor or target.
         """
         fed = {self._output(name): value for name, value in feeds.items()}
         fetched = [self._output(name) for name in fetches]
@@ -67,7 +67,7 @@ class Session:
         return values
 
     def close(self) -> None:
-        """Frees the graph and what it holds."""
+        """Frees the session and its graph."""
         try:
             c_api.TF_CloseSession(self._session)
         finally:
@@ -88,7 +88,7 @@ class Session:
 
 
 def start_threads(parallelism: Parallelism) -> None:
-    """Starts TensorFlow's threads, and has it print now what it prints on its first run."""
+    """Starts TensorFlow's threads by a first run, so that the messages of that run appear now."""
     graph = graph_pb2.GraphDef()
     graph.node.add(name="nothing", op="NoOp")
     session = Session(graph, parallelism)
@@ -101,10 +101,10 @@ def _config(parallelism: Parallelism, bfloat16: bool) -> config_pb2.ConfigProto:
         intra_op_parallelism_threads=parallelism.intra_op,
         inter_op_parallelism_threads=parallelism.inter_op,
     )
-    # Else it keeps a copy of each signature's graph, weights and all, in case it is asked for.
+    # Otherwise TensorFlow keeps a copy of each signature's graph and weights, for later queries.
     config.experimental.disable_output_partition_graphs = True
     if bfloat16:
-        # As TensorFlow Serving does it. Without oneDNN (TF_ENABLE_ONEDNN_OPTS=0) nothing changes.
+        # The same as in TensorFlow Serving. Has no effect without oneDNN (TF_ENABLE_ONEDNN_OPTS=0).
         rewrites = config.graph_options.rewrite_options
         rewrites.auto_mixed_precision_onednn_bfloat16 = rewriter_config_pb2.RewriterConfig.ON
     return config
@@ -113,7 +113,7 @@ def _config(parallelism: Parallelism, bfloat16: bool) -> config_pb2.ConfigProto:
 def _import(definition: graph_pb2.GraphDef, graph: Any) -> None:
     options = c_api.TF_NewImportGraphDefOptions()
     with _freed(options, c_api.TF_DeleteImportGraphDefOptions), _buffer(definition) as buffer:
-        # A graph that was cut out of another may name operations that stayed there.
+        # A graph that was extracted from another may name operations that only the other has.
         c_api.TF_ImportGraphDefOptionsSetValidateColocationConstraints(options, False)
         results = c_api.TF_GraphImportGraphDefWithResults(graph, buffer, options)
         c_api.TF_DeleteImportGraphDefResults(results)
@@ -141,7 +141,7 @@ def _buffer(message: Message) -> AbstractContextManager[Any]:
 
 @contextmanager
 def _freed(made: Any, free: Callable[[Any], None]) -> Iterator[Any]:
-    """Frees inside the C library what it made, which Python would not."""
+    """Frees an object of the C library after the block, which Python would not do."""
     try:
         yield made
     finally:

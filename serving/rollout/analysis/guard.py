@@ -1,4 +1,4 @@
-"""What a canary must keep to, and what its requests prove of it so far."""
+"""The limits of a canary, and what its requests prove about them so far."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from serving.rollout.analysis.sequential import Share, Verdict
 from serving.rollout.remote.figures import Look
 
-# A latency limit says that no more than this share may be slower than so many times stable's p95.
+# Latency limit: at most this share of the calls may exceed `latency_ratio` times stable's p95.
 SLOW = 0.05
-# Below it, stable's own p95 is hardly known.
+# With fewer requests, stable's own p95 is too uncertain.
 LEAST_OF_STABLE = 50
 _SMALLEST_LIMIT = 0.0001
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One thing that is tested.
+    """One tested limit, with the counts so far.
 
     Attributes:
-        what: what is counted, such as `failed`.
-        share: how often it was so, and how often it may be.
+        what: the counted event, such as `failed`.
+        share: how often the event occurred, and how often it may.
     """
 
     what: str
@@ -41,13 +41,13 @@ class Claim:
 
 @dataclass(frozen=True)
 class Guard:
-    """The limits.
+    """The limits of a canary.
 
     Attributes:
         error_rate: largest share of its requests that may fail, 0 to 1.
         latency_ratio: largest p95 latency, as a multiple of stable's.
         disagreement: largest share of compared answers that may differ from stable's, 0 to 1.
-        error: the probability of a wrong verdict on any of them, however often one looks.
+        error: the probability of a wrong verdict on any limit, however often the limits are tested.
     """
 
     error_rate: float = 0.02
@@ -56,7 +56,7 @@ class Guard:
     error: float = 0.01
 
     def claims(self, counted: Look, canary: int, stable: int | None) -> list[Claim]:
-        """What is tested by what was counted; latency and answers only where both are known."""
+        """Returns a claim for each limit; skips latency or answers if too little was counted."""
         own, other = counted.of(canary), counted.of(stable or 0)
         found = [self._claim("failed", own.errors, own.requests, self.error_rate)]
         if other.p95 and other.requests >= LEAST_OF_STABLE:
@@ -75,11 +75,11 @@ class Guard:
 
 
 def broken(claims: list[Claim]) -> Claim | None:
-    """The first limit that is surely broken, or None."""
+    """Returns the first claim that proves a broken limit, or None."""
     return next((each for each in claims if each.share.verdict() is Verdict.BROKEN), None)
 
 
 def won(claims: list[Claim]) -> bool:
-    """Whether all that is tested is surely within its limit, latency among it."""
+    """Says whether all claims, latency among them, prove that their limits are kept."""
     kept = all(each.share.verdict() is Verdict.KEPT for each in claims)
     return kept and any(each.what.startswith("slower") for each in claims)

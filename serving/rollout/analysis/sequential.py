@@ -1,7 +1,7 @@
-"""A sequential test of a share: it may be looked at after every request, as often as one likes.
+"""A sequential test of a share: its verdict may be read after every request, any number of times.
 
-A canary is judged while it runs. A limit that is compared with the share so far, look after look,
-is broken by chance sooner or later. This test keeps its error rate over all looks together.
+A canary is judged while it runs. If the share so far is compared with its limit again and again,
+chance breaks the limit sooner or later. This test keeps its error rate over all checks together.
 
 Source: the Beta-Binomial mixture martingale of Robbins, Statistical Methods Related to the Law of
 the Iterated Logarithm, Ann. Math. Statist. 41 (1970) 1397-1409; as a confidence sequence in Howard,
@@ -10,8 +10,8 @@ Statist. 49 (2021) 1055-1080. For a true share p the ratio
 
     M(p) = integral of x^k (1-x)^(n-k) over a Beta distribution of x  /  (p^k (1-p)^(n-k))
 
-is a martingale of mean 1, so that by Ville's inequality it exceeds 1 / error at any n, ever, with
-a probability of at most `error`.
+is a martingale of mean 1, so that by Ville's inequality the probability that it ever exceeds
+1 / error, at any n, is at most `error`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _MOST = 10_000_000
 
 
 class Verdict(Enum):
-    """What is known of a share: it keeps its limit, breaks it, or both are possible."""
+    """Whether a share keeps its limit, breaks it, or is still undecided."""
 
     KEPT = "within the limit"
     BROKEN = "beyond the limit"
@@ -33,13 +33,13 @@ class Verdict(Enum):
 
 @dataclass(frozen=True)
 class Share:
-    """How many of some events were bad, and how many may be.
+    """The number of bad events among all events, and the share that may be bad.
 
     Attributes:
         bad: number of bad events.
         of: number of all events.
         limit: the largest share that may be bad, above 0 and below 1.
-        error: the probability of a wrong verdict, whenever one looks.
+        error: the probability of a wrong verdict, however often the verdict is read.
     """
 
     bad: int
@@ -48,22 +48,22 @@ class Share:
     error: float
 
     def verdict(self) -> Verdict:
-        """What the events so far prove."""
+        """Returns what the events so far prove."""
         if self._evidence() < math.log(1 / self.error):
             return Verdict.OPEN
         return Verdict.BROKEN if self.bad > self.limit * self.of else Verdict.KEPT
 
     def bounds(self) -> tuple[float, float]:
-        """The shares that are still possible, from and to."""
+        """Returns the lowest and the highest true share that are still possible."""
         if not self.of:
             return 0.0, 1.0
         seen = self.bad / self.of
         return self._edge(0.0, seen), self._edge(1.0, seen)
 
     def more(self) -> int | None:
-        """About how many further events decide, if as many of them are bad as so far.
+        """Estimates how many more events decide, if the share of bad ones stays the same.
 
-        None where the share so far is so near the limit that none would.
+        Returns None if the share is so near the limit that more than `_MOST` events are needed.
         """
         rate = self.bad / self.of if self.of else 0.0
         total = max(self.of, 1)
@@ -77,16 +77,16 @@ class Share:
         return Share(round(rate * total), total, self.limit, self.error)
 
     def _evidence(self, share: float | None = None) -> float:
-        """The logarithm of M for a share, the limit where none is given."""
+        """Returns the logarithm of M for a share, which defaults to the limit."""
         p = self.limit if share is None else share
-        # A prior of about the limit's size: it decides soonest for shares of that order.
+        # A prior of about the limit's size: the test decides soonest for shares of that order.
         a, b = 1.0, 1 / self.limit
         good = self.of - self.bad
         mixture = _log_beta(a + self.bad, b + good) - _log_beta(a, b)
         return mixture - _times_log(self.bad, p) - _times_log(good, 1 - p)
 
     def _edge(self, beyond: float, inside: float) -> float:
-        """The end of the possible shares between one that may be impossible and one that is not."""
+        """Returns the possible share that is nearest to `beyond`; `inside` must be possible."""
         if self._evidence(beyond) < math.log(1 / self.error):
             return beyond
         for _ in range(40):

@@ -1,6 +1,6 @@
-"""What must hold before a version gets requests: it loads, answers, fits in memory.
+"""Checks before a version gets requests: it loads, answers, and fits in memory.
 
-`validation` runs `check`, which loads the version in a process of its own; `preconditions` are
-those of each command; `contract` is what each kind of model must answer; `golden_set` holds photos
-whose answer is known.
+`validation` runs `check`, which loads the version in a separate process. `preconditions` has the
+conditions of each command, `contract` the outputs that each kind of model must return, and
+`golden_set` the photos whose right answers are known.
 """

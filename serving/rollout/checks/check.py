@@ -1,8 +1,8 @@
-"""Loads a version in a process of its own and tries it: what fails here cannot hurt the server.
+"""Loads and tries a version in a separate process, where a failure cannot hurt the server.
 
-`python -m serving.rollout.checks.check FOLDER` prints one JSON object, and is started by
-`validation`. It is the only part of the rollouts that imports TensorFlow, and loads as the local
-model server does.
+`validation` starts it as `python -m serving.rollout.checks.check FOLDER`; it prints one JSON
+object. It is the only part of the rollouts that imports TensorFlow, and it loads a version in the
+same way as the local model server.
 """
 
 from __future__ import annotations
@@ -57,21 +57,21 @@ def check(
 ) -> dict[str, Any]:
     """Loads a version, replays its warm-up requests, compares signatures, sends wrong tensors.
 
-    What its kind must answer is asked for too, and no more rows are sent than its kind may refuse.
+    Also checks what its kind of model must have: the outputs, and the limit on the batch size.
 
     Args:
         folder: the version.
         like: a version whose signatures it must have.
-        golden: photos that it must answer rightly.
-        allowed: operations to trust beyond the list of harmless ones.
+        golden: photos that it must answer correctly.
+        allowed: operations to trust in addition to the list of harmless ones.
 
     Returns:
-        `growth_bytes` (by how much this process grew at most, or the size of the files where that
-        is more) and `golden` (a few words).
+        `growth_bytes` (peak memory growth of this process, or the size of the files if that is
+        larger) and `golden` (a short text about the golden photos).
 
     Raises:
-        Refused: it loads, but must not serve.
-        StatusError: it cannot be loaded, or a warm-up request fails.
+        Refused: the version must not serve.
+        StatusError: the version cannot be loaded, or a warm-up request fails.
     """
     with environment.native_stderr_silenced():
         from serving.local.inference.loader import SavedModelLoader
@@ -102,7 +102,7 @@ def _ask_golden(golden: Path | None, servable: Servable) -> str:
 
 
 def _run(servable: Servable, name: str, inputs: Mapping[str, Array]) -> None:
-    """Runs a signature's graph as it is: the local server would compare the shapes first."""
+    """Runs a signature's graph without the shape checks that the local server does first."""
     signature = servable.signatures[name]
     feeds = {signature.inputs[alias].name: value for alias, value in inputs.items()}
     servable.run(feeds, [output.name for output in signature.outputs.values()])
@@ -111,10 +111,10 @@ def _run(servable: Servable, name: str, inputs: Mapping[str, Array]) -> None:
 def require_same_contract(
     candidate: Mapping[str, pb.SignatureDef], stable: Mapping[str, pb.SignatureDef]
 ) -> None:
-    """Compares what clients see of two versions; the number of classes may differ.
+    """Compares the signatures of two versions; the number of classes may differ.
 
     Raises:
-        Refused: names what the candidate lacks or does in another way.
+        Refused: names the signature that is missing or different.
     """
     for name, signature in stable.items():
         if name.startswith(_OWN):
@@ -127,7 +127,7 @@ def require_same_contract(
 
 
 def _contract(signature: pb.SignatureDef) -> dict[str, str]:
-    """Inputs with dtype and shape, outputs with dtype and rank."""
+    """Returns inputs with dtype and shape, and outputs with dtype and rank."""
     inputs = {
         f"input {name}": f"{pb.DataType.Name(info.dtype)} {[d.size for d in info.tensor_shape.dim]}"
         for name, info in sorted(signature.inputs.items())
@@ -140,26 +140,26 @@ def _contract(signature: pb.SignatureDef) -> dict[str, str]:
 
 
 def _signatures_of(folder: Path) -> dict[str, pb.SignatureDef]:
-    """The signatures as the file tells them; the version need not be loaded for that."""
+    """Reads the signatures from a version's file, without loading the version."""
     from serving.local.runtime.saved_model import read_graph, signatures_of
 
     return signatures_of(read_graph(folder / "saved_model.pb"))
 
 
 def _begin_peak() -> int:
-    """Bytes that this process has now; where the system lets it, its peak begins anew here."""
+    """Resets this process's peak memory, if the system allows it; returns the peak in bytes."""
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
     return _peak_bytes()
 
 
 def _peak_bytes() -> int:
-    """The most memory that this process has had; Linux counts it in kB, macOS in bytes."""
+    """Returns the peak memory of this process in bytes; Linux reports kB, macOS bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
 
 if __name__ == "__main__":
-    # What it measures is what the server will need.
+    # With the server's allocator, the measured memory is what the server will need.
     allocator.preload()
     main(sys.argv[1:])

@@ -1,7 +1,7 @@
-"""What the front end reads of each kind of model: a version that answers otherwise is refused.
+"""The outputs that the front end reads from each kind of model; other versions are refused.
 
-Its signature is compared with stable's, but of the first version there is no stable one, and a
-signature may leave open what its graph gives. So a counter is asked.
+Comparing signatures with stable's is not enough: the first version has no stable one to compare
+with, and a signature may leave the shape of an output open. So a counter is sent a request.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from serving.wire.tensors import Array
 
 PLACES = 16
-"""Bills that a counter has room for in its answer about a picture."""
+"""Number of bills for which a counter's answer about a picture has space."""
 LARGEST_BATCH = {Kind.CLASSIFIER: 64, Kind.COUNTER: 16}
-"""Pictures that a version takes at once, by its kind."""
+"""Largest batch of pictures that a version accepts, by its kind."""
 
 _IMAGE = "image"
 _PICTURES = 2
@@ -31,22 +31,22 @@ _COUNTER = {
     "count": ("DT_INT32", ()),
     "accepted": ("DT_BOOL", ()),
 }
-"""Outputs of a counter: dtype, and shape of the answer about one picture."""
+"""Outputs of a counter by name: dtype, and shape for one picture."""
 
 Ask = Callable[[str, "Mapping[str, Array]"], "Mapping[str, Array]"]
 
 
 def require_contract(kind: Kind, signatures: Mapping[str, pb.SignatureDef], ask: Ask) -> None:
-    """Asks a counter about black pictures; of a classifier stable's signatures are enough.
+    """Checks a counter's outputs for black pictures; for a classifier its signatures are enough.
 
     Args:
-        kind: what the version's card says that it is.
-        signatures: of the version.
-        ask: takes a signature's name and its inputs, gives its outputs by name.
+        kind: the kind of model, from the version's card.
+        signatures: the version's signatures.
+        ask: runs a signature: takes its name and inputs, returns its outputs by name.
 
     Raises:
         Refused: names the input or output that is not what the front end sends or reads.
-        StatusError: it does not answer.
+        StatusError: the version fails to answer.
     """
     if kind is not Kind.COUNTER:
         return
@@ -62,7 +62,7 @@ def require_contract(kind: Kind, signatures: Mapping[str, pb.SignatureDef], ask:
 
 
 def _black_pictures(signatures: Mapping[str, pb.SignatureDef]) -> Array:
-    """Pictures of the size that the signature declares."""
+    """Returns black pictures of the size that the signature declares."""
     import numpy as np
 
     inputs = signatures[DEFAULT_SIGNATURE].inputs if DEFAULT_SIGNATURE in signatures else {}

@@ -16,7 +16,7 @@ BYTES_SIGNATURE = "serve_bytes"
 PHOTO = "image_bytes"
 NO_GOLDEN = f"golden photos left out, which need the signature {BYTES_SIGNATURE}"
 
-# As much as the front end takes.
+# The front end's default limit on a request.
 _MOST_BYTES = 20_000_000
 _SUFFIXES = (".jpg", ".jpeg", ".png")
 
@@ -27,10 +27,10 @@ class Golden:
     """A folder of golden photos."""
 
     def __init__(self, folder: Path) -> None:
-        """Looks into the folder.
+        """Lists the photos in the folder.
 
         Raises:
-            Refused: there is nothing of the kind.
+            Refused: the folder has no photos.
         """
         self.photos = [f for f in sorted(folder.glob("*/*")) if f.suffix.lower() in _SUFFIXES]
         if not self.photos:
@@ -38,14 +38,14 @@ class Golden:
 
 
 def judge(golden: Golden, ask: Ask) -> str:
-    """Asks about every golden photo; each must get its own class as the likeliest.
+    """Classifies every golden photo; the most likely class must be the photo's own.
 
     Args:
         golden: the photos.
-        ask: takes `image_bytes` [1], gives `classes` [1, C], most likely first.
+        ask: takes `image_bytes` [1], returns `classes` [1, C], most likely first.
 
     Returns:
-        A few words.
+        A short text about the result.
 
     Raises:
         Refused: names the photos that are answered wrongly, or one that cannot be read.

@@ -1,7 +1,7 @@
-"""Does a version refuse what it cannot take? A model server hands it every tensor that is sent.
+"""Checks that a version refuses invalid tensors; a model server passes on every tensor it gets.
 
-TensorFlow Serving compares no tensor with the shape of the signature. A version that does not do so
-itself may answer nonsense, take gigabytes, or end the process.
+TensorFlow Serving does not compare a tensor's shape with the signature. A version that does not
+check shapes itself may answer nonsense, allocate gigabytes, or crash the process.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ Ask = Callable[[str, "Mapping[str, Array]"], object]
 def require_guards(signatures: Mapping[str, pb.SignatureDef], ask: Ask, largest_batch: int) -> None:
     """Sends a version wrong tensors; each must be refused as an invalid argument.
 
-    Inputs that declare the size of a dimension are tried, and the pictures of `serve_bytes`. Others
-    declare nothing that could be wrong.
+    Tries the inputs that declare the size of a dimension, and the pictures of `serve_bytes`. Other
+    inputs declare nothing that a tensor could violate.
 
     Args:
-        signatures: of the version.
-        ask: takes a signature's name and its inputs, and raises `StatusError`.
-        largest_batch: the most rows that it may take.
+        signatures: the version's signatures.
+        ask: runs a signature: takes its name and inputs, raises `StatusError` to refuse them.
+        largest_batch: the most rows that the version may accept.
 
     Raises:
-        Refused: names the tensor that was answered.
+        Refused: names the tensor that was not refused as an invalid argument.
     """
     for name, signature in signatures.items():
         if name.startswith("__"):
@@ -78,7 +78,7 @@ def _wrong_values(
 
 
 def _wrong_shapes(declared: Sequence[int], largest_batch: int) -> Iterator[tuple[int, ...]]:
-    """Other ranks, other sizes of a dimension, more rows than a request may have."""
+    """Yields shapes of another rank, with another size of a dimension, or with too many rows."""
     right = [max(size, 1) for size in declared]
     for rank in _RANKS:
         if rank != len(right):
@@ -108,7 +108,7 @@ def _zeros(info: pb.TensorInfo, shape: tuple[int, ...]) -> Array:
 
 
 def _black_png(side: int) -> bytes:
-    """A whole PNG of one bit a pixel: a few kilobytes that become megabytes."""
+    """Encodes a black PNG of one bit a pixel: a few kilobytes that decode to megabytes."""
     rows = zlib.compress(side * bytes(1 + side // 8), 9)
     header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + b"".join(

@@ -1,4 +1,4 @@
-"""Would memory hold one more version? Asked before loading, since the system would kill after."""
+"""Checks that one more version fits in memory before it loads; else the system kills a process."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 
 def require_room(growth: int, free: int | None) -> str:
-    """Compares what a version needs with what is free.
+    """Compares the memory that a version needs with the free memory.
 
     Args:
         growth: bytes by which a fresh process grew when it loaded and warmed up the version.
-        free: bytes that are free, or None where that cannot be told.
+        free: free bytes, or None if unknown.
 
     Returns:
-        A few words about both.
+        A short text with both sizes.
 
     Raises:
-        Refused: it would not fit.
+        Refused: the version would not fit.
     """
     if free is None:
         return f"needs {_mb(growth)}; how much is free cannot be told here"
@@ -35,9 +35,9 @@ def require_room(growth: int, free: int | None) -> str:
 
 
 def free_bytes(meminfo: Path = _MEMINFO, cgroup: Path = _CGROUP) -> int | None:
-    """Memory that this machine, or the container that this runs in, has left.
+    """Returns the free memory of this machine, or of the container that this process runs in.
 
-    The limit of a container that only the model server runs in cannot be seen from outside.
+    If only the model server runs in a container, this process cannot see that container's limit.
     """
     left = [free for free in (_available(meminfo), _below_limit(cgroup)) if free is not None]
     return min(left, default=None)
@@ -54,7 +54,7 @@ def _below_limit(cgroup: Path) -> int | None:
     limit, used = cgroup / "memory.max", cgroup / "memory.current"
     if not limit.exists() or not used.exists() or limit.read_text().strip() == "max":
         return None
-    # Pages of files are given up before anything is killed.
+    # The system drops cached pages of files before it kills a process.
     pages = dict(line.split() for line in (cgroup / "memory.stat").read_text().splitlines())
     return int(limit.read_text()) - int(used.read_text()) + int(pages.get("inactive_file", 0))
 

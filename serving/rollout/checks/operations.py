@@ -1,7 +1,7 @@
-"""Which operations a version's graph may have: none that reads, writes or runs what lies outside.
+"""The operations that a version's graph may have: none reads, writes or runs anything outside it.
 
-A graph is a program. `WriteFile` writes any file that the model server may write, and a graph's own
-initialisation runs when it is loaded, so the graph is read before TensorFlow has it.
+A graph is a program. `WriteFile` writes any file that the model server may write, and a graph's
+initialisation runs when the graph is loaded. So the graph is checked before TensorFlow loads it.
 """
 
 from __future__ import annotations
@@ -47,16 +47,16 @@ AssignVariableOp DisableCopyOnRead ReadVariableOp VarHandleOp VarIsInitializedOp
 _GROUPS = (_NUMBERS, _SHAPES, _NETWORKS, _PICTURES, _STRINGS, _FLOW, _VARIABLES)
 ALLOWED = frozenset(" ".join(_GROUPS).split())
 RESTORING = ALLOWED | {"RestoreV2"}
-"""What may run when the variables are read."""
+"""Operations that may run while the variables are restored."""
 ANYWHERE = RESTORING | {"MergeV2Checkpoints", "SaveV2", "ShardedFilename"}
-"""Every export has the operations that save it, which no model server runs."""
+"""Operations that a graph may contain; each export has those that save it, which no server runs."""
 
 
 def require_allowed(meta_graph: Any, also: Collection[str] = ()) -> None:
-    """Holds every operation of a graph and of its functions against the lists.
+    """Checks every operation of a graph and of its functions against the lists.
 
     Args:
-        meta_graph: the `MetaGraphDef`, with its signatures; initialisation is one of them.
+        meta_graph: the `MetaGraphDef`, with its signatures, which include the initialisation.
         also: further operations that the caller trusts.
 
     Raises:
@@ -81,7 +81,7 @@ def _unknown(nodes: Iterable[tuple[Any, str]], allowed: Collection[str]) -> dict
 
 
 def _run_by_server(meta_graph: Any) -> Iterator[str]:
-    """Gives what requests ask for, and what runs at the start: a signature or a collection."""
+    """Yields what requests ask for and what loading runs, from signatures and collections."""
     for signature in meta_graph.signature_def.values():
         yield from (info.name for info in signature.outputs.values())
     for collection in meta_graph.collection_def.values():
@@ -89,7 +89,7 @@ def _run_by_server(meta_graph: Any) -> Iterator[str]:
 
 
 class _Graph:
-    """The nodes of a graph, each with words for where it is."""
+    """The nodes of a graph, each with a text that says where it is."""
 
     def __init__(self, graph: Any) -> None:
         self._nodes = {node.name: node for node in graph.node}
@@ -101,7 +101,7 @@ class _Graph:
             yield from self._within(name)
 
     def behind(self, tensors: Iterable[str]) -> Iterator[tuple[Any, str]]:
-        """Gives what runs for some tensors, functions included."""
+        """Yields the nodes that run to compute some tensors, including those in functions."""
         seen: set[str] = set()
         left = list(tensors)
         while left:
@@ -116,7 +116,7 @@ class _Graph:
             left.extend(node.input)
 
     def _called(self, names: Iterable[str]) -> set[str]:
-        """Returns functions and whatever they call."""
+        """Returns functions and all functions that they call, directly or indirectly."""
         seen: set[str] = set()
         left = list(names)
         while left:
@@ -132,6 +132,6 @@ class _Graph:
 
 
 def _functions_of(node: Any) -> Iterator[str]:
-    """Gives the functions that an operation may call."""
+    """Yields the functions that an operation may call."""
     for value in node.attr.values():
         yield from (function.name for function in (value.func, *value.list.func))

@@ -1,4 +1,4 @@
-"""What a command must find before it changes anything; each refusal says what to do instead."""
+"""Conditions that must hold before a command changes anything; refusals say what to do instead."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _SERVES_OR_WILL = ("START", "LOADING", "AVAILABLE")
 
 @dataclass(frozen=True)
 class Losses:
-    """What a version may lose of what stable has, both by their cards.
+    """How far a version may be behind stable, according to their model cards.
 
     Attributes:
         classes: whether it may lack some of stable's classes.
-        accuracy: by how much its accuracy may be below stable's, 0 to 1. They may be measured on
-            other photos, so that only a large difference says something.
+        accuracy: by how much its accuracy may be below stable's, 0 to 1. The accuracies may be
+            measured on different photos, so only a large difference is meaningful.
     """
 
     classes: bool = False
@@ -35,9 +35,9 @@ class Losses:
 
 
 def no_worse(deployment: Deployment, folder: Path, may: Losses) -> None:
-    """Compares the card of a version with stable's; what a card does not tell is not compared.
+    """Compares the card of a version with stable's; skips values that one of the cards lacks.
 
-    Nor are hard views with photos: a taught version was compared with the one before it by `teach`.
+    Skips hard views against photos: `teach` compared a taught version with the one before it.
 
     Raises:
         Refused: the version lacks classes that stable knows, or is right far less often.
@@ -64,7 +64,7 @@ def no_worse(deployment: Deployment, folder: Path, may: Losses) -> None:
 
 
 def no_other_trial(layout: Layout, version: int) -> None:
-    """A trial ends by its own version's promotion, or by a rollback command.
+    """Makes sure that no other version is on trial. A promotion or a rollback ends a trial.
 
     Raises:
         Refused: another version is on trial.
@@ -78,7 +78,7 @@ def comparable(deployment: Deployment, version: int) -> None:
     """Makes sure that the front end compares a version's answers with stable's.
 
     Raises:
-        Refused: it is no classifier, whose answers alone are one word each.
+        Refused: the version is no classifier; only a classifier's answer is a single word.
     """
     kind = kind_of(deployment.store.path(version))
     if kind is not Kind.CLASSIFIER:
@@ -89,12 +89,12 @@ def comparable(deployment: Deployment, version: int) -> None:
 
 
 def loaded(deployment: Deployment, version: int) -> None:
-    """Makes sure that a label can move to a version; a server that is away is believed to come.
+    """Makes sure that a label can move to a version; passes if no server can be reached.
 
-    One server of several that has it is enough: the others load it first.
+    One server of several with the version is enough: the others load it before the label moves.
 
     Raises:
-        Refused: no server would take the label, and the file would lead nowhere at their start.
+        Refused: no server has the version, so none would accept the label, now or at its start.
     """
     try:
         told = deployment.server.states().values()
@@ -111,10 +111,10 @@ def loaded(deployment: Deployment, version: int) -> None:
 
 
 def retirable(deployment: Deployment, version: int) -> None:
-    """Makes sure that nobody is left without an answer.
+    """Makes sure that clients still get answers once a version is unloaded.
 
     Raises:
-        Refused: the version is stable, on trial, or the last one that is loaded.
+        Refused: the version is stable, on trial, or the only loaded one.
     """
     layout = deployment.layout()
     labels = set(layout.labels_of(version)) & {STABLE, CANARY}
@@ -128,10 +128,10 @@ def retirable(deployment: Deployment, version: int) -> None:
 
 
 def signed(verifier: Verifier, folder: Path) -> str:
-    """Makes sure that a version is as the holder of the site's key signed it.
+    """Makes sure that a version is unchanged since the holder of the site's key signed it.
 
     Raises:
-        Refused: it is not, and which of its files.
+        Refused: the version is not signed by this key, or changed; names the file.
     """
     try:
         verifier(folder)

@@ -1,4 +1,4 @@
-"""Runs the check of a version where it can reach and change nothing, if bubblewrap is there."""
+"""Runs a version's check without network and with read-only files, if bubblewrap is installed."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import subprocess
 from collections.abc import Sequence
 
 _TRY_SECONDS = 10.0
-# The version runs in namespaces of its own: no network, no other process to see, every file system
-# read-only, and no sockets of the system's services, which a read-only view would still reach.
+# Separate namespaces: no network, no view of other processes, and all file systems read-only. /run
+# is empty, since a process can connect to system services' sockets even on a read-only file system.
 _BUBBLEWRAP = (
     "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL",
     "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/run",
@@ -17,18 +17,18 @@ _BUBBLEWRAP = (
 
 
 def sandboxed(command: Sequence[str]) -> list[str]:
-    """A command as bubblewrap runs it, or as it is where that cannot run."""
+    """Wraps a command in bubblewrap; returns the command unchanged if bubblewrap cannot run."""
     return [*_prefix(), *command]
 
 
 def is_available() -> bool:
-    """Whether commands run without network and with a read-only view."""
+    """Says whether commands run without network and with read-only files."""
     return bool(_prefix())
 
 
 @functools.cache
 def _prefix() -> tuple[str, ...]:
-    """What stands before a command; nothing on macOS, and in a container that may not unshare."""
+    """Returns the prefix of a command; empty on macOS, and in a container that may not unshare."""
     program = shutil.which("bwrap")
     if program is None:
         return ()

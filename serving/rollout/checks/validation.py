@@ -1,4 +1,4 @@
-"""Is a version fit to serve? Tried on disk in a fresh process, then on the server beside stable."""
+"""Checks that a version is fit to serve: in a fresh process, then on the server next to stable."""
 
 from __future__ import annotations
 
@@ -28,29 +28,29 @@ if TYPE_CHECKING:
 
 _CHECK_SECONDS = 300.0
 _ROUNDS = 15
-# Under load the median of one run may be off by half: what looks too slow is asked on, and judged
-# by all its answers.
+# Under load the median of one run may be off by half: a version that seems too slow is timed in
+# more runs, and judged by the median of all of them.
 _TIMES = 4
-# Below this a ratio says nothing: two runs of one version differ by as much.
+# A smaller difference means nothing: two runs of one version differ by as much.
 _NOTICEABLE_SECONDS = 0.005
 
 
 def check_files(deployment: Deployment, folder: Path, title: str) -> Check:
-    """Loads a version in a fresh process, unless this one has had the same files checked already.
+    """Checks a version in a fresh process, unless this process has already checked the same files.
 
-    An older check would be of other golden photos and another stable version, and the history is a
-    file that somebody else may have written to.
+    Checks in the history do not count: they may be of other golden photos and another stable
+    version, and another user may have written to the history file.
 
     Args:
-        deployment: whose stable version tells what the signatures must be.
+        deployment: its stable version has the signatures that the version must have.
         folder: the version, published or not.
         title: the command, for the history.
 
     Returns:
-        What it takes to hold the version in memory.
+        The memory that the version needs, and the result for the golden photos.
 
     Raises:
-        Refused: it must not serve, and why.
+        Refused: the version must not serve; the message says why.
     """
     require_regular(folder)
     digest = digest_of(folder)
@@ -77,7 +77,7 @@ def _trusted(deployment: Deployment) -> dict[str, Any]:
 
 
 def _is_sandboxed(deployment: Deployment) -> bool:
-    """Operations that are trusted by name may need what lies outside."""
+    """Says whether the sandbox is used; operations trusted by name may need access outside it."""
     return is_available() and not deployment.allowed_operations
 
 
@@ -103,7 +103,7 @@ def _in_fresh_process(deployment: Deployment, folder: Path) -> dict[str, Any]:
 
 def _how_it_ended(done: subprocess.CompletedProcess[str]) -> str:
     last = (done.stderr.strip().splitlines() or ["no word"])[-1]
-    # Bubblewrap ends with the signal's number as a shell does.
+    # Like a shell, bubblewrap reports a signal as exit status 128 plus the signal's number.
     number = done.returncode - 128 if done.returncode > 128 else -done.returncode
     if number > 0:
         name = signal.Signals(number).name
@@ -115,17 +115,17 @@ def _how_it_ended(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def compare_on_server(deployment: Deployment, version: int, largest_ratio: float) -> str:
-    """Asks a loaded version about the golden photos, and times it against stable.
+    """Sends the golden photos to a loaded version, and compares its latency with stable's.
 
-    Every server that has it is asked about the photos, since each read the files for itself; the
-    first of them is timed.
+    Every server with the version gets the photos, since each has read the files itself. Only the
+    first of these servers is timed.
 
     Returns:
-        A few words.
+        A short text about the result.
 
     Raises:
-        Refused: a photo is answered wrongly, or it is slower than allowed.
-        ServingError: the server cannot be asked.
+        Refused: a photo is answered wrongly, or the version is slower than allowed.
+        ServingError: a server cannot be asked.
     """
     said = []
     servers = deployment.server.serving(version)
@@ -140,7 +140,7 @@ def compare_on_server(deployment: Deployment, version: int, largest_ratio: float
 
 
 def _ask_golden(golden: Golden, servers: Sequence[ModelServer], version: int) -> list[str]:
-    """Asks all servers at once, and tells what they said: most often the same."""
+    """Asks all servers in parallel, and returns their distinct results, most often just one."""
 
     def ask(server: ModelServer) -> str:
         try:
@@ -160,7 +160,7 @@ def _ask_golden(golden: Golden, servers: Sequence[ModelServer], version: int) ->
 
 
 def _compare_latency(server: ModelServer, version: int, stable: int, largest_ratio: float) -> str:
-    """Medians of both, asked in turn, so that whatever else the machine does falls on both."""
+    """Compares the medians of both versions, timed in turn so that other load affects both."""
     if DEFAULT_SIGNATURE not in server.signatures(version):
         return f"no signature {DEFAULT_SIGNATURE} to time"
     inputs = server.zeros(version)

@@ -1,7 +1,6 @@
-"""What the running tiers say: the model servers' states, the front ends' metrics.
+"""Access to the running tiers: the model servers' states, the front ends' metrics.
 
-`server` is one model server; `servers` asks all of a site, `fleet` tells them too, and `waiting` is
-what a wait for several knows.
-`figures` says what is counted, `front_ends` and `prometheus` where from. `addresses` finds both
-tiers.
+`server` is one model server. `servers` queries all servers of a site, `fleet` also configures them,
+and `waiting` is the state of a wait for several servers. `figures` defines the counts, which
+`front_ends` and `prometheus` read. `addresses` finds the processes of both tiers.
 """

@@ -1,4 +1,4 @@
-"""Where the processes of one tier answer: a list of addresses, or a name that stands for all."""
+"""The addresses of one tier's processes: a list of URLs, or a DNS name that stands for all."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from serving.rollout.errors import Refused
 
 
 class Addresses:
-    """The URLs of a tier's processes, some of which may come and go."""
+    """The URLs of a tier's processes, which may start and stop."""
 
     def __init__(self, text: str, flag: str, scheme: str, example: str) -> None:
-        """Reads a flag's value; names are looked up by `urls`.
+        """Parses a flag's value; names are looked up by `urls`.
 
         Args:
             text: URLs separated by commas, of which later ones may leave out the
                 first one's scheme. `dns:///name:port` stands for all addresses of a name.
-            flag: for errors.
-            scheme: what the processes behind a name speak; where it is not encrypted, a URL may be.
-            example: what one URL looks like, for errors.
+            flag: the flag's name, for errors.
+            scheme: the scheme of a name's processes; a given URL may also have its TLS form.
+            example: the form of one URL, for errors.
 
         Raises:
-            Refused: one of them is of no such form.
+            Refused: a URL has another form.
         """
         self.text = text
         self._scheme = scheme
@@ -38,18 +38,18 @@ class Addresses:
                 raise Refused(f"Expected {flag} to be {expected}. Received: {url}.")
 
     def urls(self) -> list[str]:
-        """The processes at this moment: names are looked up anew each time.
+        """Returns the current URLs; looks names up again at each call.
 
-        Where a name cannot be looked up for a moment, its last addresses stand.
+        If a lookup fails, the last addresses of the name are used.
 
         Raises:
-            Unavailable: a name has never had an address.
+            Unavailable: a lookup fails, and no earlier one of that name has succeeded.
         """
         found = [url for given in self._given for url in self._of(given)]
         return list(dict.fromkeys(found))
 
     def name_of(self, url: str) -> str:
-        """The name that was looked up for one of `urls`; empty where that was given itself."""
+        """Returns the name that was looked up for one of `urls`; empty if the URL was given."""
         return self._names.get(url, "")
 
     def _of(self, given: str) -> list[str]:

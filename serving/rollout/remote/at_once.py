@@ -1,4 +1,4 @@
-"""Asks several model servers at once."""
+"""Asks several model servers in parallel."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _AT_ONCE = 64
 def each(
     ask: Callable[[ModelServer], T], servers: Collection[ModelServer]
 ) -> dict[ModelServer, T | ServingError]:
-    """Asks several servers at once; what cannot be asked gives its error."""
+    """Asks several servers in parallel; returns the error of a server that cannot be asked."""
 
     def answer(server: ModelServer) -> T | ServingError:
         try:
@@ -37,10 +37,10 @@ def answers(found: Mapping[ModelServer, T | ServingError]) -> dict[ModelServer, 
 
 
 def some(found: dict[ModelServer, T | ServingError]) -> dict[ModelServer, T | ServingError]:
-    """What some servers answered.
+    """Returns the answers unchanged if at least one server answered.
 
     Raises:
-        ServingError: no server did; as the only one, or the first of several, says.
+        ServingError: no server answered; the error is that of the first server.
     """
     if found and not answers(found):
         server, error = next(iter(found.items()))

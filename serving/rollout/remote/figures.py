@@ -1,7 +1,7 @@
-"""How the versions fare, from the front end's own counts.
+"""The figures of each version, from the front end's metrics.
 
-Its `/metrics` count since its start, and can be had as they were a while ago; the figures of that
-while are the difference.
+`/metrics` has the counts since the front end's start, now or as they were some seconds ago. The
+difference between the two gives the figures of those seconds.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SHADOWS = "us_bills_shadow_total"
 PERCENT = "us_bills_canary_percent"
 
 UNNAMED = ("",)
-"""Counts that have no label `model`: of a front end of before there were several models."""
+"""Counts without the label `model`: of a front end older than the support of several models."""
 
 Counts = Mapping[tuple[str, str], float]
 M = TypeVar("M")
@@ -35,7 +35,7 @@ class Look:
 
     Attributes:
         calls: by version and result (`ok` or the name of an error).
-        buckets: calls that took at most so long, by version and upper bound in seconds.
+        buckets: calls that took at most the upper bound, by version and upper bound in seconds.
         shadows: copies of requests, by version and result (`same`, `different`, ...).
     """
 
@@ -44,7 +44,7 @@ class Look:
     shadows: Counts = field(default_factory=dict)
 
     def since(self, earlier: Look) -> Look:
-        """What was counted between two looks."""
+        """Returns the counts between an earlier moment and this one."""
         return Look(
             _less(self.calls, earlier.calls),
             _less(self.buckets, earlier.buckets),
@@ -52,9 +52,9 @@ class Look:
         )
 
     def slower(self, version: int, seconds: float) -> tuple[int, int, float]:
-        """How many calls of a version took longer than some seconds, of how many.
+        """Returns a version's number of slower calls, its number of all calls, and the bound used.
 
-        The histogram knows some times only: it is judged by the next one above, the third value.
+        The histogram has fixed bounds, so the lowest bound that is at least `seconds` is used.
         """
         buckets = {float(bound): n for bound, n in _of(self.buckets, version).items()}
         if not buckets:
@@ -64,7 +64,7 @@ class Look:
         return round(total - buckets[bound]), round(total), bound
 
     def of(self, version: int) -> Figures:
-        """The figures of a version."""
+        """Returns the figures of a version."""
         calls, shadows = _of(self.calls, version), _of(self.shadows, version)
         buckets = {float(bound): n for bound, n in _of(self.buckets, version).items()}
         return Figures(
@@ -79,13 +79,13 @@ class Look:
 
 @dataclass(frozen=True)
 class Figures:
-    """How one version fared, shadow copies included.
+    """The figures of one version, shadow copies included.
 
     Attributes:
-        p50: median seconds of a call of the model server; None without calls.
-        p95: seconds that 95 % of the calls stayed within.
+        p50: median seconds of a call to the model server; None without calls.
+        p95: 95th percentile of the seconds of a call.
         compared: copies whose answers were compared with stable's.
-        different: those that said something else.
+        different: compared copies whose answer was different.
     """
 
     requests: int = 0
@@ -100,7 +100,7 @@ class Moment(Protocol):
     """A moment that figures are counted to or from."""
 
     def since(self: M, earlier: M, /) -> Look:
-        """What was counted between two moments of one source.
+        """Returns the counts between two moments of one source.
 
         Raises:
             Refused: the source cannot be asked.
@@ -108,43 +108,43 @@ class Moment(Protocol):
 
 
 class Source(Protocol):
-    """Where figures come from: the front ends, or what collects from them."""
+    """A source of figures: the front ends, or a Prometheus that scrapes them."""
 
     @property
     def silent(self) -> Sequence[str]:
-        """Why some of it could not be asked the last time, a sentence each."""
+        """A sentence for each part that could not be asked the last time, with the reason."""
 
     def shares(self) -> Mapping[str, float]:
-        """The percent that each front end gives the canary; those that do not say are left out.
+        """Returns the percent that each front end gives the canary, if the front end reports it.
 
         Raises:
-            Refused: nothing of it can be asked.
+            Refused: the source cannot be asked.
         """
 
     def look(self) -> Moment:
-        """This moment.
+        """Returns the current moment.
 
         Raises:
-            Refused: nothing of it can be asked.
+            Refused: the source cannot be asked.
         """
 
     def look_back(self, seconds: int) -> tuple[Look, float]:
-        """What was counted in the last seconds, and for how long it was.
+        """Returns the counts of the last seconds, and how many seconds they cover.
 
         Raises:
-            Refused: nothing of it can be asked.
+            Refused: the source cannot be asked.
         """
 
 
 def look(webapp: str, counted_as: Collection[str] = UNNAMED) -> Look:
-    """What the front end has counted until now of one model.
+    """Returns the counts of one model at a front end until now.
 
     Args:
-        webapp: its URL.
+        webapp: the front end's URL.
         counted_as: see `read`.
 
     Raises:
-        Refused: it cannot be asked, or answers with something else.
+        Refused: the front end cannot be asked, or its answer is no metrics page.
     """
     return read(_page(webapp).text, counted_as)
 
@@ -152,13 +152,13 @@ def look(webapp: str, counted_as: Collection[str] = UNNAMED) -> Look:
 def look_back(
     webapp: str, seconds: int, counted_as: Collection[str] = UNNAMED
 ) -> tuple[Look, float]:
-    """What the front end counted in the last seconds, at most 300; see `look`.
+    """Returns the counts of the last seconds, at most 300, at a front end; see `look`.
 
     Returns:
-        The counts and for how long they were made, less where it has not run for so long.
+        The counts and how many seconds they cover: fewer if the front end started more recently.
 
     Raises:
-        Refused: it cannot be asked, or answers with something else.
+        Refused: the front end cannot be asked, or its answer is no metrics page.
     """
     page = _page(webapp, f"?ago={seconds}")
     counts = look(webapp, counted_as).since(read(page.text, counted_as))
@@ -166,10 +166,10 @@ def look_back(
 
 
 def share(webapp: str, counted_as: Collection[str] = UNNAMED) -> float | None:
-    """The percent that the front end gives the canary of one model, or None if it does not say.
+    """Returns the percent that the front end gives one model's canary, or None if not reported.
 
     Raises:
-        Refused: it cannot be asked.
+        Refused: the front end cannot be asked.
     """
     page = text_string_to_metric_families(_page(webapp).text)
     samples = [sample for family in page for sample in family.samples if sample.name == PERCENT]
@@ -178,10 +178,10 @@ def share(webapp: str, counted_as: Collection[str] = UNNAMED) -> float | None:
 
 
 def _page(webapp: str, query: str = "") -> requests.Response:
-    """Asks for `/metrics`.
+    """Requests `/metrics`.
 
     Raises:
-        Refused: it cannot be asked, or answers with something else.
+        Refused: the front end cannot be asked, or answers with an error.
     """
     try:
         reply = requests.get(f"{webapp.rstrip('/')}/metrics{query}", timeout=5)
@@ -192,14 +192,14 @@ def _page(webapp: str, query: str = "") -> requests.Response:
 
 
 def read(text: str, counted_as: Collection[str] = UNNAMED) -> Look:
-    """Understands a page in Prometheus' text format.
+    """Parses a page in Prometheus' text format.
 
     Args:
         text: the page.
-        counted_as: what the label `model` of a count may be; empty for one without the label.
+        counted_as: accepted values of a count's label `model`; empty for counts without the label.
 
     Raises:
-        Refused: it is something else.
+        Refused: the page has another format.
     """
     try:
         return _read(text, counted_as)
@@ -219,9 +219,9 @@ def _read(text: str, counted_as: Collection[str]) -> Look:
 
 
 def quantile(buckets: Mapping[float, float], share: float) -> float | None:
-    """A quantile of a cumulative histogram: on a straight line within its bucket.
+    """Returns a quantile of a cumulative histogram, by linear interpolation within its bucket.
 
-    As Prometheus' own `histogram_quantile` has it; beyond the last bound it is that bound.
+    Like Prometheus' `histogram_quantile`; beyond the last finite bound it returns that bound.
     """
     bounds = sorted(buckets)
     total = buckets[bounds[-1]] if bounds else 0.0
@@ -238,11 +238,11 @@ def quantile(buckets: Mapping[float, float], share: float) -> float | None:
 
 
 def _of(counts: Counts, version: int) -> dict[str, float]:
-    """The counts of one version, by result or bound."""
+    """Returns the counts of one version, by result or bound."""
     return {key: n for (number, key), n in counts.items() if number == str(version)}
 
 
 def _less(later: Counts, earlier: Counts) -> Counts:
-    """The differences; a front end that was started anew has counted from nothing."""
+    """Returns the differences; a front end that restarted in between has counted from zero."""
     restarted = any(later.get(key, 0.0) < count for key, count in earlier.items())
     return {key: n if restarted else n - earlier.get(key, 0.0) for key, n in later.items()}

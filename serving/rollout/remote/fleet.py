@@ -1,8 +1,8 @@
-"""All model servers of a site: each is told, and a step is done once it is done on all.
+"""All model servers of a site: configures each server; a step is done once all servers followed.
 
-A server on which nobody listens answers no request and reads the files when it starts, so after
-some patience a step goes on without it. One that listens and does not follow might answer by what
-it was told before: it holds the step up, and is named.
+A server that does not listen answers no request and reads the files when it starts, so a step goes
+on without it after some patience. A server that listens but does not follow might answer by its old
+configuration, so it blocks the step and is named.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _TELL_SECONDS = 5.0
 
 
 class Fleet(Servers):
-    """One model of all model servers of a site, be it one: told, and waited for."""
+    """One model on all model servers of a site, one or many: configures and waits for them."""
 
     def __init__(
         self,
@@ -45,8 +45,8 @@ class Fleet(Servers):
         Args:
             addresses: see `Servers`.
             connect: see `Servers`.
-            patience: seconds to wait for a server on which nobody listens, where others answer.
-            say: told which servers a step waits for.
+            patience: seconds to wait for a server that does not listen while others answer.
+            say: called with the servers that a step waits for.
         """
         super().__init__(addresses, connect)
         self._patience = patience
@@ -56,23 +56,23 @@ class Fleet(Servers):
         self._late: list[ModelServer] = []
 
     def extent(self) -> str:
-        """Words about how many of several servers the last call was done on."""
+        """Returns a text about how many servers followed the last call; empty for one server."""
         count = len(self.members())
         return "" if count == 1 else f" on {count - len(self._without)} servers{self.without()}"
 
     def without(self) -> str:
-        """Words about the servers that the last call went on without, or none."""
+        """Returns a text about the servers that the last call went on without, or an empty one."""
         named = ", ".join(f"{url} ({why})" for url, why in sorted(self._without.items()))
         return f"; without {named}" if named else ""
 
-    # ---- telling ----
+    # ---- configuring ----
 
     def reload(self, config: pb.ModelServerConfig) -> None:
-        """Gives all servers a configuration, and waits until they have taken it.
+        """Sends all servers a configuration, and waits until they have accepted it.
 
         Raises:
-            ServingError: none of them can be told, or one refuses.
-            Refused: one listens, and does not follow.
+            ServingError: no server can be reached, or one refuses.
+            Refused: a server listens, but does not follow.
         """
         members = self.members()
         if len(members) == 1:
@@ -82,10 +82,10 @@ class Fleet(Servers):
         self._wait(lambda server: server.bring_to(config), FOLLOW_SECONDS, otherwise, asks_all=True)
 
     def reload_at_once(self, config: pb.ModelServerConfig) -> None:
-        """Gives all servers a configuration; one that is dead, late or behind is left behind.
+        """Sends all servers a configuration; does not wait for dead, late or outdated ones.
 
         Raises:
-            ServingError: none of them can be told.
+            ServingError: no server can be reached.
         """
         members = self.members()
         if len(members) == 1:
@@ -94,19 +94,19 @@ class Fleet(Servers):
         self._tell_at_once(config, members)
 
     def bring(self, config: pb.ModelServerConfig) -> dict[str, str]:
-        """Gives each server a configuration, or the nearest that it takes now, and waits for none.
+        """Sends each server a configuration, or the nearest it accepts now, and waits for none.
 
         Returns:
-            Words about those that have not taken all of it, by URL.
+            A text for each server that has not accepted the whole configuration, by URL.
 
         Raises:
-            ServingError: none of them can be told.
+            ServingError: no server can be reached.
         """
         found = each(lambda server: server.bring_to(config, _URGENT_SECONDS), self.members())
         return {server.url: str(x) for server, x in some(found).items() if x is not None}
 
     def tell_late(self, config: pb.ModelServerConfig) -> None:
-        """Tells those again that `reload_at_once` left behind although they listen, for a while."""
+        """Retries for a while the listening servers that `reload_at_once` left behind."""
         deadline = time.monotonic() + LATE_SECONDS
         while self._late and time.monotonic() < deadline:
             time.sleep(_LOOK_SECONDS)
@@ -132,22 +132,22 @@ class Fleet(Servers):
         watched: Collection[ModelServer],
         seconds: float,
     ) -> None:
-        """Has all servers load a version, the first of them before the others are told.
+        """Loads a version on all servers: on one server first, then on the others.
 
-        What ends a server while it loads should end one, not all. A server that looks at the file
-        by itself may begin meanwhile.
+        A version that crashes a server while it loads should crash only one. A server that polls
+        the file may start to load earlier.
 
         Args:
-            config: names the version; the file that servers look at does, too.
-            version: what is loaded.
+            config: names the version, as does the file that servers poll.
+            version: the version to load.
             beside: a version that must go on serving, or None.
-            watched: the servers on which it does.
-            seconds: how long each of the two waits may take.
+            watched: the servers on which `beside` serves.
+            seconds: the timeout of each of the two waits.
 
         Raises:
-            Lost: `beside` does not serve any more, or its server is silent.
-            Refused: the version cannot be loaded, or is not within the time.
-            ServingError: no server can be told, or one refuses.
+            Lost: `beside` does not serve any more, or its server does not answer.
+            Refused: the version cannot be loaded, or not in time.
+            ServingError: no server can be reached, or one refuses.
         """
         one = len(self.members()) == 1
         if not one:
@@ -164,16 +164,16 @@ class Fleet(Servers):
         """Waits until a version serves; its warm-up requests have been replayed by then.
 
         Raises:
-            Refused: the version cannot be loaded, or is not within the time.
+            Refused: the version cannot be loaded, or not in time.
         """
         one = len(self.members()) == 1
         self._wait_until_loaded(Loading(version, one=one), seconds)
 
     def wait_until_gone(self, version: int, seconds: float) -> None:
-        """Waits until a version is unloaded, which its last request delays.
+        """Waits until a version is unloaded, which happens after its last request.
 
         Raises:
-            Refused: it is not within the time.
+            Refused: the version is not unloaded in time.
         """
         self._wait(unloaded(version), seconds, f"It was not unloaded within {seconds:g} s")
 
@@ -195,12 +195,12 @@ class Fleet(Servers):
         only: Sequence[ModelServer] = (),
         asks_all: bool = False,
     ) -> None:
-        """Looks at the servers until each is where it should be, also through a restart.
+        """Polls the servers until each is in the wanted state, even while a server restarts.
 
         Raises:
             Lost: see `Loading`.
             Refused: the time is over.
-            ServingError: none is there at the beginning, where `asks_all`; or one refuses.
+            ServingError: no server answers at the beginning, with `asks_all`; or a server refuses.
         """
         began, wait = time.monotonic(), Wait(self._gone)
         told = began

@@ -1,4 +1,4 @@
-"""All front ends of a site as one source of figures, which come and go."""
+"""All front ends of a site as one source of figures; front ends may start and stop."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ _AT_ONCE = 32
 
 
 class Looks:
-    """What each front end had counted at one moment."""
+    """The counts of each front end at one moment."""
 
     def __init__(self, counts: Mapping[str, Look], first: Mapping[str, Look]) -> None:
         """Keeps the counts.
 
         Args:
-            counts: of each front end, by its URL.
-            first: what each had counted when it was seen for the first time.
+            counts: the counts of each front end, by its URL.
+            first: the counts of each front end when it was first seen.
         """
         self._counts = counts
         self._first = first
 
     def since(self, earlier: Looks, /) -> Look:
-        """What all counted between two moments; a front end that came later, since it was seen."""
+        """Returns all counts since `earlier`, or since a later front end was first seen."""
         return total(
             counts.since(earlier._counts.get(url, self._first[url]))
             for url, counts in self._counts.items()
@@ -43,14 +43,14 @@ class FrontEnds:
     """See `figures.Source`."""
 
     def __init__(self, text: str, counted_as: Collection[str] = UNNAMED) -> None:
-        """Asks nobody yet.
+        """Sends no request yet.
 
         Args:
             text: URLs separated by commas; `dns:///name:port` for all addresses of a name.
-            counted_as: whose counts, see `figures.read`.
+            counted_as: the model to count; see `figures.read`.
 
         Raises:
-            Refused: one is of no such form.
+            Refused: a URL has another form.
         """
         self._addresses = Addresses(text, "--webapp", "http", "http://host:port")
         self._counted_as = counted_as
@@ -59,10 +59,10 @@ class FrontEnds:
         self.silent: list[str] = []
 
     def look(self) -> Looks:
-        """What each has counted until now; one that is away, until it was last asked.
+        """Returns the counts of each front end; of an unreachable one, its last known counts.
 
         Raises:
-            Refused: none of them can be asked.
+            Refused: no front end can be asked.
         """
         found = self._ask_all(lambda url: figures.look(url, self._counted_as))
         self._first = found | self._first
@@ -70,17 +70,17 @@ class FrontEnds:
         return Looks(self._last, self._first)
 
     def look_back(self, seconds: int) -> tuple[Look, float]:
-        """What all counted in the last seconds, at most 300, and for how long at most.
+        """Returns the counts of the last seconds, at most 300, and the longest time one covers.
 
         Raises:
-            Refused: none of them can be asked.
+            Refused: no front end can be asked.
         """
         asked = self._ask_all(lambda url: figures.look_back(url, seconds, self._counted_as))
         found = asked.values()
         return total(counts for counts, _ in found), max(age for _, age in found)
 
     def shares(self) -> dict[str, float]:
-        """The percent that each gives the canary; see `figures.Source`."""
+        """Returns the percent that each front end gives the canary; see `figures.Source`."""
         found = self._ask_all(lambda url: figures.share(url, self._counted_as))
         return {url: percent for url, percent in found.items() if percent is not None}
 
@@ -98,7 +98,7 @@ class FrontEnds:
 
 
 def total(looks: Iterable[Look]) -> Look:
-    """The sum of several counts."""
+    """Returns the sum of several counts."""
     calls, buckets, shadows = (Counter[tuple[str, str]]() for _ in range(3))
     for one in looks:
         for into, counts in ((calls, one.calls), (buckets, one.buckets), (shadows, one.shadows)):

@@ -1,7 +1,7 @@
 """Figures from a Prometheus that collects them from all front ends.
 
-It knows of restarts and of front ends that are gone. What it tells lags behind by its scrape
-interval, and a counter needs two scrapes before it has grown.
+Prometheus accounts for restarts and for front ends that are gone. Its figures lag behind by its
+scrape interval, and a counter shows an increase only after two scrapes.
 """
 
 from __future__ import annotations
@@ -33,38 +33,38 @@ class Prometheus:
     silent: Sequence[str] = ()
 
     def __init__(self, url: str, counted_as: Collection[str] = UNNAMED) -> None:
-        """Asks nobody yet.
+        """Sends no request yet.
 
         Args:
-            url: its address, such as http://prometheus:9090.
-            counted_as: whose counts, see `figures.read`.
+            url: the address of Prometheus, such as http://prometheus:9090.
+            counted_as: the model to count; see `figures.read`.
         """
         self._url = url.rstrip("/")
-        # A series without the label is one with an empty label to Prometheus.
+        # Prometheus treats a series without the label like one with an empty label.
         self._model = f"{{model=~{json.dumps('|'.join(map(re.escape, counted_as)))}}}"
 
     def look(self) -> Instant:
-        """The time by its own clock.
+        """Returns the time by Prometheus' clock.
 
         Raises:
-            Refused: it cannot be asked.
+            Refused: Prometheus cannot be asked.
         """
         return Instant(self, float(self._query("time()")[1]))
 
     def look_back(self, seconds: int) -> tuple[Look, float]:
-        """What was counted in the last seconds; see `figures.Source`."""
+        """Returns the counts of the last seconds; see `figures.Source`."""
         return self.increase(seconds, self.look().at), float(seconds)
 
     def shares(self) -> dict[str, float]:
-        """The percent that each front end gives the canary, by what it is scraped as."""
+        """Returns the percent that each front end gives the canary, by its label `instance`."""
         series = self._query(f"{PERCENT}{self._model}")
         return {one["metric"].get("instance", ""): float(one["value"][1]) for one in series}
 
     def increase(self, seconds: float, until: float) -> Look:
-        """What all front ends counted in some seconds before a time.
+        """Returns the counts of all front ends in the seconds before a time.
 
         Raises:
-            Refused: it cannot be asked.
+            Refused: Prometheus cannot be asked.
         """
         return Look(
             self._summed(CALLS, "result", seconds, until),
@@ -85,7 +85,7 @@ class Prometheus:
         """Asks the HTTP API; returns a list of series, or a scalar as time and text.
 
         Raises:
-            Refused: it cannot be asked, or answers with something else.
+            Refused: Prometheus cannot be asked, or answers with something else.
         """
         try:
             reply = requests.get(
@@ -108,5 +108,5 @@ class Instant:
         self._prometheus = prometheus
 
     def since(self, earlier: Instant, /) -> Look:
-        """What was counted between two times; see `figures.Moment`."""
+        """Returns the counts between two times; see `figures.Moment`."""
         return self._prometheus.increase(self.at - earlier.at, self.at)

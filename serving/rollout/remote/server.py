@@ -1,4 +1,4 @@
-"""One model server, either kind, as rollouts need it: told by gRPC, and asked what it does."""
+"""One model server, TensorFlow Serving or local, which rollouts configure and query over gRPC."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from serving.wire.tensors import Array
 
 AWAY = (Unavailable, DeadlineExceeded)
-"""What calls end with while a server starts again, or is short of breath: it may answer soon."""
+"""Errors of calls to a server that restarts or is overloaded, and may answer soon."""
 
 RELOAD_SECONDS = 10.0
 _PREDICT_SECONDS = 30.0
@@ -36,16 +36,16 @@ class ModelServer:
     """One model of one server."""
 
     def __init__(self, url: str, model: str, client: GrpcClient) -> None:
-        """Names the model; `url` stands for the server in sentences."""
+        """Sets the server's model; `url` names the server in messages."""
         self.url = url
         self._model = model
         self._client = client
 
     def states(self, model: str | None = None) -> dict[int, VersionStatus]:
-        """What the server says of each version that it has seen, of this or of another model.
+        """Returns the status of each version that the server has seen, of this or another model.
 
         Raises:
-            ServingError: it cannot be asked.
+            ServingError: the server cannot be asked.
         """
         try:
             return {status.version: status for status in self._client.status(model or self._model)}
@@ -53,9 +53,9 @@ class ModelServer:
             return {}
 
     def version_of(self, label: str, model: str | None = None) -> int | None:
-        """The version that a label of this or another model leads to; None where none has it.
+        """Returns the version that a label of this or another model leads to, or None.
 
-        The protocol has no list of labels, so this asks for the signatures behind one.
+        The protocol has no list of labels, so this asks for the signatures behind the label.
         """
         try:
             return self._client.describe(model or self._model, label=label).version
@@ -67,17 +67,17 @@ class ModelServer:
         self._client.reload(config, timeout=timeout)
 
     def bring_to(self, config: pb.ModelServerConfig, timeout: float = RELOAD_SECONDS) -> str | None:
-        """Tells a configuration, or the nearest one that the server takes now.
+        """Sends a configuration, or the nearest one that the server accepts now.
 
-        A server that started with an older file has not loaded what a label is to move to, of this
-        model or of another one. It is told to load that beside what it has; the label follows at a
-        later call.
+        A server that started with an older file may lack the version that a label should move to,
+        of this model or another one. It is told to load that version in addition to those that
+        serve; a later call moves the label.
 
         Returns:
-            None once the server has the configuration; else what it does first.
+            None once the server has the configuration; else a text about what it loads first.
 
         Raises:
-            ServingError: it cannot be told, or refuses for another reason.
+            ServingError: the server cannot be reached, or refuses for another reason.
         """
         try:
             self.reload(config, timeout)
@@ -85,15 +85,15 @@ class ModelServer:
             now = pb.ModelServerConfig()
             now.CopyFrom(config)
             late = [words for e in now.model_config_list.config if (words := self._on_the_way(e))]
-            # With none late it has loaded all by now, or it refuses for another reason, again.
+            # If none is late, the server has loaded all by now, or refuses for another reason.
             self.reload(now, timeout)
             return f"it loads {' and '.join(late)} first" if late else None
         return None
 
     def _on_the_way(self, entry: pb.ModelConfig) -> str | None:
-        """Has a model be all that is wanted beside all that serves, where a label waits for that.
+        """Changes a model's entry to add wanted versions to serving ones, if a label must wait.
 
-        A label stays until its version serves. Returns words about the versions that it waits for.
+        A label stays until its version serves. Returns a text about the awaited versions, or None.
         """
         serving = {n for n, status in self.states(entry.name).items() if serves(status)}
         missing = set(entry.version_labels.values()) - serving
@@ -112,11 +112,11 @@ class ModelServer:
         return f"version {', '.join(map(str, sorted(missing)))}{of}"
 
     def signatures(self, version: int) -> set[str]:
-        """Names of a loaded version's signatures."""
+        """Returns the names of a loaded version's signatures."""
         return self._client.signatures(self._model, version=version)
 
     def zeros(self, version: int) -> dict[str, Array]:
-        """An input for each argument of the default signature: zeros, batch 1."""
+        """Returns an array of zeros for each input of the default signature, with batch size 1."""
         described = self._client.describe(self._model, version=version)
         inputs = described.signatures[DEFAULT_SIGNATURE].inputs
         return {name: _zeros(info) for name, info in inputs.items()}
@@ -124,7 +124,7 @@ class ModelServer:
     def predict(
         self, version: int, inputs: dict[str, Array], signature: str = DEFAULT_SIGNATURE
     ) -> Prediction:
-        """Asks a version; see `Client.predict`."""
+        """Sends a version a prediction request; see `Client.predict`."""
         return self._client.predict(
             self._model, inputs, signature=signature, version=version, timeout=_PREDICT_SECONDS
         )
@@ -142,18 +142,18 @@ def client_of(url: str, tls: Tls, certified: str = "") -> GrpcClient:
 
 
 def serves(status: VersionStatus | None) -> bool:
-    """Whether a version answers."""
+    """Says whether a version answers requests."""
     return status is not None and status.state == "AVAILABLE"
 
 
 def is_gone(error: ServingError) -> bool:
-    """Whether nobody listens; a server with too much to do refuses calls by another code."""
+    """Says whether the server does not listen; an overloaded one refuses calls by another code."""
     code = getattr(error.__cause__, "code", None)
     return code is not None and code() is grpc.StatusCode.UNAVAILABLE
 
 
 def _zeros(info: pb.TensorInfo) -> Array:
-    """A tensor without values stands for zeros; a dimension left open is 1."""
+    """Returns zeros, which a tensor without values stands for; an open dimension becomes 1."""
     from serving.wire.tensors import from_proto
 
     proto = pb.TensorProto(dtype=info.dtype, tensor_shape=pb.TensorShapeProto())

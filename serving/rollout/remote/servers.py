@@ -1,4 +1,4 @@
-"""All model servers of a site, be it one: which there are, and what is loaded on them."""
+"""All model servers of a site, one or many: their addresses, and the versions loaded on them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ States = dict[int, VersionStatus]
 
 
 class Servers:
-    """The servers of a site, asked about one model; nothing here changes what they do."""
+    """Queries the servers of a site about one model, and changes nothing on them."""
 
     def __init__(self, addresses: Addresses, connect: Callable[[str], ModelServer]) -> None:
         """Connects at the first call.
 
         Args:
             addresses: where the servers answer.
-            connect: makes the client of one.
+            connect: makes the client of a server.
         """
         self.url = addresses.text
         self._addresses = addresses
@@ -28,10 +28,10 @@ class Servers:
         self._known: dict[str, ModelServer] = {}
 
     def members(self) -> list[ModelServer]:
-        """The servers at this moment.
+        """Returns the current servers.
 
         Raises:
-            Unavailable: the name that stands for them has no address.
+            Unavailable: the name that stands for the servers has no address.
         """
         urls = self._addresses.urls()
         for url in urls:
@@ -41,7 +41,7 @@ class Servers:
 
     @property
     def is_one(self) -> bool:
-        """Whether there is one server only, of which nothing is said that names it."""
+        """Whether there is only one server, which messages need not name."""
         try:
             return len(self.members()) == 1
         except Unavailable:
@@ -49,29 +49,29 @@ class Servers:
 
     @property
     def name(self) -> str:
-        """What a sentence about a server that cannot be named begins with."""
+        """The subject of a sentence about a server that cannot be identified."""
         return "The model server" if self.is_one else "A model server"
 
     def states(self, model: str | None = None) -> dict[str, States | ServingError]:
-        """What each server says of the versions of this or of another model, by URL.
+        """Returns each server's states of the versions of this or another model, by URL.
 
         Raises:
-            ServingError: none of them can be asked.
+            ServingError: no server can be asked.
         """
         found = some(each(lambda server: server.states(model), self.members()))
         return {server.url: states for server, states in found.items()}
 
     def serving(self, version: int | None) -> list[ModelServer]:
-        """The servers on which a version answers right now.
+        """Returns the servers on which a version answers right now.
 
         Raises:
-            ServingError: none of them can be asked.
+            ServingError: no server can be asked.
         """
         found = answers(some(each(ModelServer.states, self.members())))
         return [s for s, states in found.items() if version and serves(states.get(version))]
 
     def serves(self, version: int | None) -> bool:
-        """Whether a version answers on all servers that answer at all; no version does not."""
+        """Says whether a version serves on all servers that answer; False for None."""
         try:
             found = answers(some(each(ModelServer.states, self.members())))
         except AWAY:
@@ -79,10 +79,10 @@ class Servers:
         return version is not None and all(serves(states.get(version)) for states in found.values())
 
     def versions_of(self, label: str) -> dict[str, int | None]:
-        """The version that a label leads to, by the URLs of the servers that answer.
+        """Returns the version that a label leads to, by the URLs of the servers that answer.
 
         Raises:
-            ServingError: none of them can be asked.
+            ServingError: no server can be asked.
         """
         found = some(each(lambda server: server.version_of(label), self.members()))
         return {server.url: version for server, version in answers(found).items()}

@@ -1,4 +1,4 @@
-"""What a wait for several servers knows: which are there, which are done, which may be left."""
+"""The state of a wait for several servers: which listen, which are done, which may be left out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from serving.rollout.errors import Refused
 from serving.rollout.remote.server import AWAY, ModelServer, is_gone, serves
 
 Look = Callable[[ModelServer], str | None]
-"""Returns None once a server is where it should be, else words about what it is at."""
+"""Returns None once a server is in the wanted state, else a text about its current state."""
 
 _GONE_SECONDS = 0.3
 _SILENT_SECONDS = 10.0
@@ -19,28 +19,28 @@ _MOST_NAMED = 5
 
 
 class Lost(Refused):
-    """A version that served does so no longer, most often since its server's process ended."""
+    """A version that served has stopped serving, most often because its server's process ended."""
 
 
 class Wait:
     """The servers that a step waits for."""
 
     def __init__(self, gone: dict[ModelServer, float]) -> None:
-        """Begins with none.
+        """Starts with no server done.
 
         Args:
-            gone: since when nobody has listened on a server; kept up to date, since a later wait of
-                the same command should not be patient anew.
+            gone: the times since which servers do not listen; updated here, since a later wait of
+                the same command should not start its patience again.
         """
         self.done: set[ModelServer] = set()
         self._gone = gone
         self._words: dict[ModelServer, str] = {}
 
     def take(self, found: Mapping[ModelServer, str | ServingError | None]) -> None:
-        """Learns what a look at some servers gave.
+        """Records the results of polling some servers.
 
         Raises:
-            ServingError: one answered with an error that waiting does not mend.
+            ServingError: a server answered with an error that waiting does not fix.
         """
         for server, answer in found.items():
             if isinstance(answer, ServingError) and not isinstance(answer, AWAY):
@@ -56,7 +56,7 @@ class Wait:
     def left(
         self, members: Collection[ModelServer], patience: float, keep: Collection[ModelServer] = ()
     ) -> dict[str, str]:
-        """The servers that patience is over for, and why; where nobody listens it never is."""
+        """Returns the servers to go on without, and why; none while no server listens."""
         now = time.monotonic()
         if all(server in self._gone for server in members):
             return {}
@@ -69,12 +69,12 @@ class Wait:
         }
 
     def holding(self, late: Sequence[ModelServer]) -> Sequence[ModelServer]:
-        """Those that hold a step up: where some listen, not those that patience is for."""
+        """Returns the servers that block a step: those that listen, or all if none is reachable."""
         listening = [server for server in late if server not in self._gone]
         return listening if listening or self.done else late
 
     def words(self, servers: Collection[ModelServer]) -> str:
-        """What servers were last seen at."""
+        """Describes the last known states of servers."""
         said = [self._words[server] for server in servers]
         if len(said) > 1 or len(self._words) > 1:
             said = [f"{server.url}: {self._words[server]}" for server in servers]
@@ -83,7 +83,7 @@ class Wait:
 
 
 class Loading:
-    """Looks whether a version serves; a version that served before must go on doing so."""
+    """Checks whether a version serves; a version that served before must go on serving."""
 
     def __init__(
         self,
@@ -94,19 +94,19 @@ class Loading:
         *,
         one: bool = True,
     ) -> None:
-        """Begins to watch.
+        """Starts to watch.
 
         Args:
-            version: what is loaded.
-            beside: the version that serves.
-            watched: the servers on which it does.
-            tolerated: seconds that a single server of many may be away; 0 where all matter.
+            version: the version that is being loaded.
+            beside: the version that already serves.
+            watched: the servers on which `beside` serves.
+            tolerated: seconds that a few servers of many may be away; 0 tolerates no loss.
             one: whether there is a single server, which errors need not name.
         """
         self._version, self._beside, self._tolerated = version, beside, tolerated
         self._one = one
         self._bearable = max(1, len(watched) // 10) if tolerated else 0
-        # What is said of an earlier load stays until a server has looked at the disk again.
+        # A server reports the result of an earlier load until it has polled the disk again.
         self._believed = time.monotonic() + _STALE_SECONDS
         self._watched = set(watched)
         self._missed: dict[ModelServer, float] = {}
@@ -115,7 +115,7 @@ class Loading:
 
     @property
     def watched(self) -> Collection[ModelServer]:
-        """The servers that may lose the version that serves."""
+        """The servers that must keep `beside` serving, since the new version does not serve yet."""
         return self._watched
 
     def __call__(self, server: ModelServer) -> str | None:
@@ -145,12 +145,12 @@ class Loading:
         return self._last[server]
 
     def require_beside(self, members: Collection[ModelServer]) -> None:
-        """Makes sure that servers do not end by loading.
+        """Makes sure that loading does not stop servers.
 
-        One of many may be lost for a while: servers end for other reasons, too.
+        A few of many may be away for a while, since servers also stop for other reasons.
 
         Raises:
-            Lost: the version that served does so no longer.
+            Lost: `beside` does not serve any more.
         """
         now = time.monotonic()
         away = {s: now - self._missed.get(s, now) for s in members if s in self._watched}
@@ -168,7 +168,7 @@ class Loading:
 
 
 def unloaded(version: int) -> Look:
-    """Looks whether a version is gone, which its last request delays."""
+    """Returns a check whether a version is unloaded, which happens after its last request."""
 
     def look(server: ModelServer) -> str | None:
         status = server.states().get(version)

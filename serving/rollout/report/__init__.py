@@ -1,5 +1,5 @@
-"""What `python -m serving rollout status` shows: versions, labels, traffic, figures.
+"""The output of `python -m serving rollout status`: versions, labels, traffic, figures.
 
-Start with `status`, the table; `differences` says where servers do not have what the files say,
-`other_models` adds a line about each other model. Reads and changes nothing.
+Start with `status`, which `table` formats. `differences` finds servers that differ from the files,
+`other_models` adds a line about each other model. This package only reads, and changes nothing.
 """

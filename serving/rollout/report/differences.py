@@ -1,4 +1,4 @@
-"""Where servers do not have what the files say, in sentences that name them."""
+"""Finds servers and front ends that differ from the files, and names them in sentences."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from serving.rollout.remote.figures import Source
 
 States = Mapping[str, Mapping[int, str]]
-"""State by version, of each server that answers, by its URL."""
+"""For each server that answers, by its URL: the state by version."""
 
 _MOST_NAMED = 5
 
@@ -30,7 +30,7 @@ def differences(
     on_disk: Collection[int],
     servers: Sequence[str],
 ) -> list[str]:
-    """Where a server does not have what the file says, be it for a moment only."""
+    """Returns a sentence for each difference between a server and the file, even a brief one."""
     found: dict[str, list[str]] = defaultdict(list)
     for url, of_one in states.items():
         for text in _differences_of_one(layout, of_one):
@@ -61,7 +61,7 @@ def _differences_of_one(layout: Layout, states: Mapping[int, str]) -> list[str]:
 
 
 def _astray(deployment: Deployment, layout: Layout, *, several: bool) -> list[str]:
-    """The labels that lead elsewhere on a server."""
+    """Returns sentences about labels that lead to another version on a server than in the file."""
     found: dict[str, list[str]] = defaultdict(list)
     try:
         for label, number in sorted(layout.labels.items()):
@@ -75,13 +75,13 @@ def _astray(deployment: Deployment, layout: Layout, *, several: bool) -> list[st
 
 
 def front_ends_astray(source: Source | None, share: Traffic | None) -> list[str]:
-    """The front ends that give the canary another share than the traffic file says."""
+    """Returns sentences about front ends whose canary share differs from the traffic file."""
     if source is None or share is None:
         return []
     try:
         told = source.shares()
     except Refused:
-        # Whoever asks for figures says so.
+        # The caller that reads the figures reports this.
         return []
     return [
         f"The front end at {url} gives the canary {percent:g} %, the file says {share.percent:g} %."
@@ -96,7 +96,7 @@ def _named(urls: Sequence[str]) -> str:
 
 
 def untrusted(deployment: Deployment, layout: Layout, on_disk: Mapping[int, Path]) -> list[str]:
-    """The versions that are to be loaded, and would be refused at the next start."""
+    """Returns sentences about versions to load that a server would refuse at its next start."""
     if deployment.verifier is None:
         return []
     found = []
@@ -109,5 +109,5 @@ def untrusted(deployment: Deployment, layout: Layout, on_disk: Mapping[int, Path
 
 
 def silent(url: str, error: ServingError) -> str:
-    """The sentence about a server that cannot be asked."""
+    """Returns the sentence about a server that cannot be asked."""
     return f"The model server at {url} cannot be asked: {error}"

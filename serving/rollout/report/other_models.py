@@ -1,4 +1,4 @@
-"""The other models of a site, a line each: `status` is about one of them."""
+"""A line for each other model of a site; `status` shows the details of one model only."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ def others(deployment: Deployment) -> list[str]:
     """Says of each other model of `models.config` which versions its labels lead to.
 
     Args:
-        deployment: of the model that more is told of; its servers are asked.
+        deployment: of the model that `status` shows in detail; its servers are asked.
 
     Returns:
-        Sentences, which name the flag that tells more.
+        Sentences, each with the flag that shows the details of its model.
     """
     labels = deployment.config.labels_of_others()
     return [f"Also {name}: {_model(deployment, name, of)}." for name, of in labels.items()]
@@ -30,7 +30,7 @@ def _model(deployment: Deployment, name: str, labels: Mapping[str, int]) -> str:
 
 
 def _states(deployment: Deployment, name: str) -> list[Mapping[int, VersionStatus]]:
-    """What the servers that answer say of it; none where there is no such server."""
+    """Returns a model's states on each server that answers; empty if none answers."""
     try:
         found = deployment.server.states(name).values()
     except ServingError:

@@ -27,13 +27,13 @@ from serving.traffic import BY_CLIENT, Traffic
 
 @dataclass(frozen=True)
 class Row:
-    """One version; None stands for what cannot be told.
+    """One version; None stands for an unknown value.
 
     Attributes:
-        state: on all servers; where they differ, how many have the commonest.
-        accuracy: share of right answers that its card tells of.
-        measured_on: what that was measured on.
-        states: state by the URL of a server, where there are several.
+        state: on all servers; where they differ, the commonest one and how many servers have it.
+        accuracy: share of right answers, from the version's card.
+        measured_on: the pictures on which the accuracy was measured.
+        states: state by server URL, if there are several servers.
     """
 
     version: int
@@ -50,15 +50,15 @@ class Row:
 
 @dataclass(frozen=True)
 class Status:
-    """All of it.
+    """The status of a deployment.
 
     Attributes:
         rows: newest version first.
-        notes: what does not fit together, and what to do about it.
-        seconds: for how long the figures were counted, or None without any.
-        sharing: how a trial's share is counted out, or None without one.
+        notes: problems, and what to do about them.
+        seconds: for how long the figures were counted, or None without figures.
+        sharing: how a trial's share is counted, or None without a trial.
         servers: the URLs of the servers.
-        judged: what the figures prove of the canary, by the usual limits of `watch`.
+        judged: what the figures prove about the canary, by the default limits of `watch`.
         others: a line about each other model of the site.
     """
 
@@ -72,17 +72,17 @@ class Status:
     others: Sequence[str] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """For machines."""
+        """Returns the status as a JSON object."""
         return asdict(self)
 
 
 def status(deployment: Deployment, source: Source | None, seconds: int) -> Status:
-    """Looks at disk, servers and front ends.
+    """Reads the state of disk, servers and front ends.
 
     Args:
-        deployment: what to look at.
-        source: where figures come from, or None.
-        seconds: of how long to tell them, at most 300.
+        deployment: the files and the servers.
+        source: the source of the figures, or None.
+        seconds: the time that the figures cover, at most 300.
 
     Raises:
         Refused: the configuration or the folder of the versions cannot be read.
@@ -124,7 +124,7 @@ def status(deployment: Deployment, source: Source | None, seconds: int) -> Statu
 
 
 def _judged(share: Traffic | None, layout: Layout, counted: Look | None) -> list[str]:
-    """What `watch` would say of the canary."""
+    """Returns what `watch` would report about the canary."""
     if share is None or share.canary is None or counted is None:
         return []
     claims = Guard().claims(counted, share.canary, layout.stable)
@@ -132,7 +132,7 @@ def _judged(share: Traffic | None, layout: Layout, counted: Look | None) -> list
 
 
 def _percent(version: int, layout: Layout, share: Traffic) -> float:
-    """Share of the clients; for a moment of a promotion, canary and stable are one version."""
+    """Returns the share of clients; briefly in a promotion, canary and stable are one version."""
     tries = share.percent if share.canary is not None else 0.0
     return tries * (version == share.canary) + (100.0 - tries) * (version == layout.stable)
 
@@ -161,7 +161,7 @@ def _figures(
 
 
 def _states(deployment: Deployment, notes: list[str]) -> tuple[States, list[str]]:
-    """The states on the servers that answer, and the URLs of all."""
+    """Returns the states on the servers that answer, and the URLs of all servers."""
     try:
         found = deployment.server.states()
     except ServingError as error:

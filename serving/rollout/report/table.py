@@ -13,7 +13,7 @@ _MOST_COLUMNS = 8
 
 
 def table(of: Status) -> str:
-    """All of a status for people: a line for each version, and what is to be said of them."""
+    """Formats a status as text: a line for each version, with the notes below."""
     columns = of.servers if 1 < len(of.servers) <= _MOST_COLUMNS else ()
     states = [url.rpartition("/")[2] for url in columns] or ["state"]
     heads = ("version", "on disk", *states, *_HEADS)
@@ -44,7 +44,7 @@ def _cells(row: Row, columns: Sequence[str]) -> tuple[str, ...]:
 
 
 def _measured(rows: Sequence[Row]) -> list[str]:
-    """Returns what the accuracies rest on: they compare only where that is the same."""
+    """Returns what the accuracies were measured on; only those on the same pictures compare."""
     pictures = dict.fromkeys(row.measured_on for row in rows if row.measured_on)
     of = {what: [str(row.version) for row in rows if row.measured_on == what] for what in pictures}
     told = [f"of {' and '.join(versions)} on {what}" for what, versions in of.items()]

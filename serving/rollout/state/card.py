@@ -1,4 +1,4 @@
-"""What a version's model card tells: its kind, its classes, and how often it is right."""
+"""Reads a version's model card: its kind, its classes and its accuracy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _CARD = Path("assets.extra") / "model_card.json"
 
 
 class Kind(StrEnum):
-    """What a model does, which decides what can be asked of its versions."""
+    """What a model does, which decides what requests its versions can answer."""
 
     CLASSIFIER = "classifier"
     COUNTER = "counter"
@@ -24,8 +24,8 @@ class Accuracy(NamedTuple):
 
     Attributes:
         share: of right answers, 0 to 1.
-        pictures: what that was measured on, such as `486 photos of another source`.
-        hard: whether these are hard views, of which every version knows fewer than of photos.
+        pictures: the pictures of that measurement, such as `486 photos of another source`.
+        hard: whether the pictures are hard views, on which every version is right less often.
     """
 
     share: float
@@ -34,7 +34,7 @@ class Accuracy(NamedTuple):
 
 
 def kind_of(folder: Path) -> Kind:
-    """The kind of a version; one without a card, or whose card names none, is a classifier."""
+    """Returns the kind of a version: a classifier if it has no card, or its card names no kind."""
     try:
         return Kind(_card(folder).get("kind", Kind.CLASSIFIER))
     except (OSError, ValueError):
@@ -42,7 +42,7 @@ def kind_of(folder: Path) -> Kind:
 
 
 def classes_of(folder: Path) -> list[str]:
-    """The names of the classes that a version's card tells of; none where it does not."""
+    """Returns the names of the classes in a version's card; empty if the card has none."""
     try:
         named = _card(folder)["classes"]
         return [str(name) for name in named] if isinstance(named, list) else []
@@ -51,10 +51,10 @@ def classes_of(folder: Path) -> list[str]:
 
 
 def accuracy_of(folder: Path) -> Accuracy | None:
-    """How often a version is right by its card; None where the card does not tell.
+    """Returns how often a version is right, from its card; None if the card does not say.
 
-    Of a classifier it is that of classes on the best photos; of a counter, that of sums on all
-    scenes that it was measured on.
+    For a classifier: classes, on photos of another source if there are any, else on held-out ones.
+    For a counter: exact sums, on all scenes that it was measured on.
     """
     measure = {Kind.CLASSIFIER: _of_classes, Kind.COUNTER: _of_sums}[kind_of(folder)]
     try:
@@ -64,7 +64,7 @@ def accuracy_of(folder: Path) -> Accuracy | None:
 
 
 def _card(folder: Path) -> dict[str, Any]:
-    """The card; raises `OSError` or `ValueError` where there is none that can be read."""
+    """Reads the card; raises `OSError` or `ValueError` if it cannot be read."""
     card = json.loads(files.read_bytes(folder / _CARD))
     if not isinstance(card, dict):
         raise ValueError("Expected an object.")
@@ -74,7 +74,7 @@ def _card(folder: Path) -> dict[str, Any]:
 def _of_classes(card: dict[str, Any]) -> Accuracy:
     measures = card["measures"]
     name = "other_source" if measures.get("other_source") else "held_out"
-    # What teaching keeps of the photos to judge by are hard views of them.
+    # The pictures that `teach` holds out are hard views of photos.
     is_taught = "taught" in card
     words = {
         "other_source": "photos of another source",

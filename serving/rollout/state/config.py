@@ -22,7 +22,7 @@ STABLE, CANARY, PREVIOUS = "stable", "canary", "previous"
 
 @dataclass(frozen=True)
 class Layout:
-    """What the model server is to have.
+    """The versions and labels that the model server should have.
 
     Attributes:
         versions: the versions to load.
@@ -34,37 +34,37 @@ class Layout:
 
     @property
     def stable(self) -> int | None:
-        """The version that answers requests which name no other."""
+        """The version that answers requests which name no other version."""
         return self.labels.get(STABLE)
 
     def with_version(self, version: int) -> Layout:
-        """Loads a version beside the others."""
+        """Returns a layout with one more version to load."""
         return replace(self, versions=self.versions | {version})
 
     def without_version(self, version: int) -> Layout:
-        """Unloads a version; its labels go too, since the server refuses labels of nothing."""
+        """Returns a layout without a version; drops its labels, which the server would refuse."""
         kept = {label: number for label, number in self.labels.items() if number != version}
         return Layout(self.versions - {version}, kept)
 
     def with_labels(self, **labels: int | None) -> Layout:
-        """Sets labels; None drops one."""
+        """Returns a layout with changed labels; None removes a label."""
         changed = {**self.labels, **labels}
         return replace(self, labels={k: v for k, v in changed.items() if v is not None})
 
     def labels_of(self, version: int) -> list[str]:
-        """The labels of a version, sorted."""
+        """Returns the labels of a version, sorted."""
         return sorted(label for label, number in self.labels.items() if number == version)
 
 
 class ConfigFile:
-    """The file, of which only one model's policy and labels are ever changed."""
+    """The file `models.config`; only the policy and the labels of one model are ever changed."""
 
     def __init__(self, file: Path, model: str | None = None) -> None:
         """Finds the model.
 
         Args:
             file: the `models.config`.
-            model: its name; left out, the first of the file.
+            model: its name; defaults to the first model of the file.
 
         Raises:
             Refused: the file cannot be read, or has no such model.
@@ -76,7 +76,7 @@ class ConfigFile:
             raise Refused(f"Expected --model to be one of {names} of {file}. Received: {model}.")
 
     def message(self) -> pb.ModelServerConfig:
-        """The whole file, as a reload wants it."""
+        """Returns the whole file, as the message that a reload sends."""
         try:
             return read_text_proto(self.file, pb.ModelServerConfig())
         except StatusError as error:
@@ -89,12 +89,12 @@ class ConfigFile:
 
     @property
     def counted_as(self) -> tuple[str, ...]:
-        """What the label `model` of its counts may be; without the label they are the first's."""
+        """Values of the label `model` in this model's counts; empty, too, for the first model."""
         return (self.model, "") if self.model == self.models[0] else (self.model,)
 
     @property
     def base_path(self) -> str:
-        """Where the model's versions are, as the server sees it."""
+        """The folder of the model's versions, as the server sees it."""
         return self._entry(self.message()).base_path
 
     @property
@@ -103,12 +103,12 @@ class ConfigFile:
         return self._entry(self.message()).model_version_policy.HasField("specific")
 
     def labels_of_others(self) -> dict[str, Mapping[str, int]]:
-        """Version by label of each other model of the file, by its name."""
+        """Returns, for each other model of the file by its name, the version by label."""
         entries = self.message().model_config_list.config
         return {e.name: dict(e.version_labels) for e in entries if e.name != self.model}
 
     def read(self, on_disk: Collection[int]) -> Layout:
-        """The model's layout; a policy that names no versions is applied to those on disk."""
+        """Returns the model's layout; applies a policy that names no versions to those on disk."""
         entry = self._entry(self.message())
         policy = entry.model_version_policy
         named = policy.HasField("specific")

@@ -32,7 +32,7 @@ LOAD_SECONDS = 180.0
 
 @dataclass(frozen=True)
 class Deployment:
-    """Disk and servers as one.
+    """The files and the servers of one model.
 
     Attributes:
         config: the model's entry in `models.config`.
@@ -41,10 +41,10 @@ class Deployment:
         server: the model servers, most often one.
         history: the commands so far, with their users and times.
         golden: folder of photos whose right answers are known, one sub-folder per class.
-        checks: what this process found about versions, by the digest of their files. The history
-            is for people: a line in it that somebody else wrote must not stand for a check.
-        allowed_operations: those that a graph may have beyond the list of harmless ones.
-        verifier: holds versions against the site's key; None where they need no signature.
+        checks: this process's checks of versions, by the digest of their files. A line in the
+            history does not count as a check, since somebody else may have written it.
+        allowed_operations: operations allowed in a graph in addition to the list of harmless ones.
+        verifier: verifies versions by the site's key; None if they need no signature.
     """
 
     config: ConfigFile
@@ -77,21 +77,21 @@ class Deployment:
         Args:
             config_file: the `models.config`; traffic, history and lock are its neighbours.
             models_root: the folder that stands for `/models/`, the container's mount.
-            model: which model of the file; left out, its first.
-            server: where the model servers answer gRPC: URLs separated by commas, `dns:///name:port`
-                for all addresses of a name.
-            patience: seconds to wait for one of several servers on which nobody listens.
-            say: told which of several servers a step waits for.
+            model: which model of the file; defaults to the first.
+            server: gRPC URLs of the model servers, separated by commas; `dns:///name:port` for all
+                addresses of a name.
+            patience: seconds to wait for one of several servers if it does not listen.
+            say: called with the servers that a step waits for, if there are several.
             golden: see the attribute.
             allowed_operations: see the attribute.
             verify_key: the public key that every version must be signed for.
-            tls: for a model server that speaks it.
+            tls: for a model server that speaks TLS.
 
         Raises:
-            Refused: the file, the model, the URL or the key is not as it should be.
+            Refused: the file, the model, the URL or the key is invalid.
         """
         config = ConfigFile(config_file, model)
-        # With certificates nothing goes in plain text.
+        # If certificates are set, plain-text URLs are refused.
         wanted = ("grpc", "grpc(s)://host:port")
         if tls != NO_TLS:
             wanted = ("grpcs", "(certificates are set) grpcs://host:port")
@@ -116,7 +116,7 @@ class Deployment:
 
     @contextmanager
     def exclusive(self, title: str) -> Iterator[None]:
-        """Keeps others from changing anything; see `files.exclusive`."""
+        """Keeps other commands from changing anything; see `files.exclusive`."""
         holder = f"`{title}` by {user()}, process {os.getpid()}, since {now()}"
         with exclusive(self.config.file.with_name("rollout.lock"), holder, LOCK_SECONDS):
             for file in (self.config.file, self.traffic_file):
@@ -124,25 +124,25 @@ class Deployment:
             yield
 
     def layout(self) -> Layout:
-        """What the file asks for."""
+        """Returns the layout that the file asks for."""
         return self.config.read(self.store.versions())
 
     def apply(self, layout: Layout, *, at_once: bool = False) -> None:
-        """Makes a layout that of the disk and of the servers.
+        """Writes a layout to the file, then sends it to the servers.
 
-        The disk comes first. A server that polls the file would take back, seconds later, what only
-        a reload had told it; and one that is killed comes back with what the file says. Each
-        layout that gets here is one that the server can take at once and at its start, so the
-        moments between the two are harmless; if this process ends in them, a server that polls
-        finds out by itself, and the next call of any command tells the others.
+        The file is written first: a server that polls the file would otherwise revert a reload
+        seconds later, and a killed server restarts with the file. The server accepts each layout
+        both in a reload and at its start, so the time between the two steps is harmless. If this
+        process ends in between, a server that polls the file follows by itself, and the next call
+        of any command updates the others.
 
         Args:
-            layout: what is to be.
-            at_once: waits for no server of several that is dead or late.
+            layout: the new layout.
+            at_once: whether to skip the wait for dead or late servers, if there are several.
 
         Raises:
-            ServingError: no server can be told, or one refuses; the file has changed by then.
-            Refused: one of several servers listens, and does not follow.
+            ServingError: no server can be reached, or one refuses; the file has changed by then.
+            Refused: one of several servers listens, but does not follow.
         """
         config = self.write(layout)
         if at_once:
@@ -151,13 +151,13 @@ class Deployment:
             self.server.reload(config)
 
     def write(self, layout: Layout) -> pb.ModelServerConfig:
-        """Makes a layout that of the disk, and returns what servers are to be told."""
+        """Writes a layout to the file, and returns the configuration for the servers."""
         if layout != self.layout() or not self.config.pinned:
             self.config.write(layout)
         return self.config.message()
 
     def traffic(self, model: str | None = None) -> Traffic:
-        """How the requests of this or of another model are shared out.
+        """Returns how the requests of this or of another model are split.
 
         Raises:
             Refused: the traffic file cannot be understood.
@@ -165,7 +165,7 @@ class Deployment:
         return self._splits().of(model or self.config.model)
 
     def _splits(self) -> Splits:
-        """The traffic file's content; raises `Refused` where it cannot be understood."""
+        """Returns the traffic file's content; raises `Refused` if it cannot be understood."""
         if not os.path.lexists(self.traffic_file):
             return Splits()
         try:
@@ -177,9 +177,9 @@ class Deployment:
             ) from error
 
     def share(self, wanted: Traffic) -> None:
-        """Writes the model's split, whatever is there; front ends follow at their next request.
+        """Writes the model's split; front ends follow at their next request.
 
-        Those of other models stay, unless nobody understands the file.
+        The splits of other models stay, unless the old file cannot be understood.
         """
         splits = Splits()
         with suppress(Refused):
@@ -195,7 +195,7 @@ def _store(config: ConfigFile, models_root: Path | None) -> VersionStore:
 
 
 def verifier_of(key: Path | None) -> Verifier | None:
-    """Reads a public key; raises `Refused` where the file has none."""
+    """Reads a public key; raises `Refused` if the file has none."""
     if key is None:
         return None
     from serving.signing.versions import Verifier

@@ -1,4 +1,4 @@
-"""The versions on disk: which there are, how large, what each holds, and how a new one comes."""
+"""The versions on disk: lists, measures, hashes, adds, signs and deletes them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class VersionStore:
         self.folder = folder
 
     def versions(self) -> dict[int, Path]:
-        """Paths by version.
+        """Returns the paths by version.
 
         Raises:
             Refused: the folder cannot be read.
@@ -33,7 +33,7 @@ class VersionStore:
         return found
 
     def path(self, version: int) -> Path:
-        """Where a version lies.
+        """Returns the folder of a version.
 
         Raises:
             Refused: there is no such version.
@@ -44,22 +44,22 @@ class VersionStore:
         return found[version]
 
     def holding(self, digest: str) -> int | None:
-        """The version whose files have this digest."""
+        """Returns the version whose files have this digest, or None."""
         found = self.versions().items()
         return next((v for v, path in found if path.is_dir() and digest_of(path) == digest), None)
 
     def draft_of(self, digest: str) -> Path:
-        """Where a version waits for its number: a name that no server takes for a version.
+        """Returns the folder of a draft, whose name no server mistakes for a version.
 
-        On the same file system, so that `adopt` is one rename.
+        The draft is on the same file system as the versions, so that `adopt` is one rename.
         """
         return self.folder / f".publish-{digest[:12]}"
 
     def draft(self, source: Path, digest: str) -> Path:
-        """Copies a version; what an earlier copy left is done anew.
+        """Copies a version to a draft; replaces the remains of an earlier copy.
 
         Raises:
-            Refused: it has something else than files and folders.
+            Refused: the version has something other than files and folders.
         """
         draft = self.draft_of(digest)
         shutil.rmtree(draft, ignore_errors=True)
@@ -74,10 +74,10 @@ class VersionStore:
         """Signs a version, published or not, in place of an earlier signature.
 
         Raises:
-            Refused: the key cannot be used, or the version has something else than files and
+            Refused: the key cannot be used, or the version has something other than files and
                 folders.
         """
-        # Only now: a rollback signs nothing, and should not wait for this import.
+        # Imported here, since a rollback signs nothing and should not wait for the import.
         from serving.signing.versions import seal
 
         try:
@@ -86,7 +86,7 @@ class VersionStore:
             raise Refused(str(error)) from error
         except ValueError as error:
             raise Refused(f"{key_file}: {error}") from error
-        # A draft within the version would be a file that nobody has signed.
+        # Drafted outside the version, where the draft would be an unsigned file.
         write_atomically(version / SIGNATURE, signature, drafts=version.absolute().parent)
 
     def discard(self, digest: str) -> None:
@@ -94,7 +94,7 @@ class VersionStore:
         shutil.rmtree(self.draft_of(digest), ignore_errors=True)
 
     def adopt(self, draft: Path, version: int) -> None:
-        """Gives a draft its number, at once and complete.
+        """Gives a draft its number, by one rename.
 
         Raises:
             Refused: the number is taken.
@@ -106,7 +106,7 @@ class VersionStore:
         sync(self.folder)
 
     def delete(self, version: int) -> None:
-        """Removes a version; first its number, so that no reader finds half of it."""
+        """Removes a version; renames its folder first, so that no reader finds half a version."""
         grave = self.folder / f".retired-{version}"
         if version in self.versions():
             shutil.rmtree(grave, ignore_errors=True)
@@ -128,7 +128,7 @@ def require_regular(folder: Path) -> None:
 
 
 def digest_of(folder: Path) -> str:
-    """SHA-256 over names and contents of a version's files, its signature's left out."""
+    """Returns the SHA-256 over names and contents of a version's files, without its signature."""
     total = hashlib.sha256()
     signature = folder / SIGNATURE
     for file in sorted(p for p in folder.rglob("*") if p.is_file() and p != signature):
@@ -140,5 +140,5 @@ def digest_of(folder: Path) -> str:
 
 
 def size_of(folder: Path) -> int:
-    """Bytes that a version's files take."""
+    """Returns the total size of a version's files in bytes."""
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

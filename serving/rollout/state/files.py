@@ -1,4 +1,4 @@
-"""Files that a crash leaves whole: the old content or the new one, never half of it."""
+"""Crash-safe files: after a crash a file has its old or its new content, never half of it."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _MOST_HOLDER_BYTES = 500
 
 
 def write_atomically(file: Path, text: str, drafts: Path | None = None) -> None:
-    """Replaces a file: written beside it, on disk before it gets the name, then the name on disk.
+    """Replaces a file: writes and syncs a draft next to it, renames the draft, syncs the folder.
 
-    Whatever had the name, be it a link or a FIFO, is replaced itself. The draft is a new file under
-    a name that nobody can foresee. The mode lets the model server read the file, which in a
-    container is another user. `drafts` is another folder of the file system to write it in.
+    A link or FIFO with the file's name is replaced itself. The draft is a new file with a random
+    name. The file's mode lets the model server, in a container another user, read the file.
+    `drafts` is another folder for the draft, on the same file system.
     """
     descriptor, draft = tempfile.mkstemp(prefix=f".{file.name}.", dir=drafts or file.parent)
     try:
@@ -43,9 +43,9 @@ def write_atomically(file: Path, text: str, drafts: Path | None = None) -> None:
 
 
 def remove_drafts(file: Path) -> None:
-    """Removes what writers of a file left that were killed before the last step.
+    """Removes the drafts of a file's writers that were killed before they renamed the draft.
 
-    The caller makes sure that no other process is writing it.
+    The caller makes sure that no other process is writing the file.
     """
     for draft in file.parent.glob(f".{file.name}.*"):
         # A folder is no draft.
@@ -56,10 +56,10 @@ def remove_drafts(file: Path) -> None:
 def append(file: Path, line: dict[str, Any]) -> None:
     """Adds a line of JSON in one write, so that lines of two writers never mix.
 
-    Where a crash has left half a line, it begins on a new one.
+    If a crash has left half a line, the new line begins below it.
 
     Raises:
-        Refused: the file is a link, or of another kind.
+        Refused: the file is a link, has a second name, or is no regular file.
     """
     descriptor = _open_own(file, os.O_RDWR | os.O_APPEND)
     try:
@@ -72,10 +72,10 @@ def append(file: Path, line: dict[str, Any]) -> None:
 
 
 def read_lines(file: Path) -> Iterator[dict[str, Any]]:
-    """The lines of JSON of a file; what a crash cut off in the middle is left out.
+    """Yields the JSON objects of a file, one from each line; skips lines cut off by a crash.
 
     Raises:
-        Refused: the file is of another kind, or too large.
+        Refused: the file is no regular file, or too large.
     """
     try:
         text = files.read_bytes(file, _MOST_LINES_BYTES).decode("utf-8", "replace")
@@ -91,10 +91,10 @@ def read_lines(file: Path) -> Iterator[dict[str, Any]]:
 
 
 def _open_own(file: Path, flags: int) -> int:
-    """Opens or creates a file to write into, so that nothing but this file can change.
+    """Opens or creates a file for writing, and makes sure that no other file can be changed.
 
     Raises:
-        Refused: it is a link, has a second name, or is of another kind.
+        Refused: the file is a link, has a second name, or is no regular file.
     """
     safe = os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     if file.is_symlink():
@@ -121,16 +121,16 @@ def sync(path: Path) -> None:
 
 @contextmanager
 def exclusive(file: Path, holder: str, patience: float) -> Iterator[None]:
-    """Holds a lock file; the system frees it when its process ends, however it ends.
+    """Holds a lock file; the system frees the lock when the process ends, however it ends.
 
     Args:
         file: the lock.
         holder: the user and the command, shown to others that want the lock.
-        patience: seconds to wait for somebody else.
+        patience: seconds to wait for another holder.
 
     Raises:
-        Refused: it was held by somebody else all that time, or the file is a link or of another
-            kind.
+        Refused: another process held the lock all that time, or the file is a link, has a second
+            name, or is no regular file.
     """
     with os.fdopen(_open_own(file, os.O_RDWR | os.O_APPEND), "r+b", buffering=0) as lock:
         deadline = time.monotonic() + patience
@@ -147,7 +147,7 @@ def exclusive(file: Path, holder: str, patience: float) -> Iterator[None]:
 
 
 def _holder(descriptor: int) -> str:
-    """What the holder wrote into the lock, without what a terminal would obey."""
+    """Returns the holder's text in the lock file, without control characters."""
     text = os.pread(descriptor, _MOST_HOLDER_BYTES, 0).decode("utf-8", "replace")
     return "".join(letter for letter in text if letter.isprintable())
 

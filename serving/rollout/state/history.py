@@ -1,4 +1,4 @@
-"""The history of commands: an append-only file of JSON lines beside the configuration."""
+"""The history of commands: an append-only file of JSON lines next to the configuration."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from serving.traffic import VERSIONS
 
 
 class Check(NamedTuple):
-    """What loading a version in a fresh process showed.
+    """The result of loading a version in a fresh process.
 
     Attributes:
-        growth_bytes: by how much the process grew.
-        golden: a few words about the golden photos, or none.
+        growth_bytes: by how much the process's memory grew.
+        golden: a short text about the golden photos, or an empty one.
     """
 
     growth_bytes: int
@@ -35,32 +35,32 @@ class History:
         self._model = model
 
     def note(self, command: str, event: str, **facts: Any) -> None:
-        """Adds a line: what a command began, did, finished or could not do."""
+        """Adds a line about a command, such as its beginning, a step, its end or its failure."""
         origin = {"time": now(), "user": user(), "model": self._model}
         append(self._file, {**origin, "command": command, "event": event, **facts})
 
     def lines(self) -> list[dict[str, Any]]:
-        """All lines about this model, oldest first."""
+        """Returns all lines about this model, oldest first."""
         return [line for line in read_lines(self._file) if line.get("model") == self._model]
 
     def highest_version(self) -> int:
-        """The highest number that was ever published, so that a deleted one is not used again."""
+        """Returns the highest number ever published, so that a deleted number is not used again."""
         numbers = [line.get("published") for line in self.lines()]
         return max([0, *(n for n in numbers if type(n) is int and n in VERSIONS)])
 
     def unfinished(self) -> str | None:
-        """The last command, where it neither finished nor failed: its process was killed."""
+        """Returns the last command if it neither finished nor failed: it runs or was killed."""
         ends = [line for line in self.lines() if line.get("event") in ("began", "done", "failed")]
         return str(ends[-1].get("command")) if ends and ends[-1]["event"] == "began" else None
 
 
 def now() -> str:
-    """The time, as the history has it."""
+    """Returns the current time in the history's format."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def user() -> str:
-    """The name of the user that runs this process, or its number where it has no name."""
+    """Returns the name of the user that runs this process, or `somebody` if it has no name."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
