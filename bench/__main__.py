@@ -1,7 +1,7 @@
-"""Measures everything side by side and writes it down: `make bench`, or `python -m bench`.
+"""Runs the benchmarks and writes docs/performance.md: `make bench`, or `python -m bench`.
 
-The figures go to docs/performance/figures.json, tables and plots are made of them; `--page` makes
-them again without measuring.
+The figures are written to docs/performance/figures.json; tables and plots are made from that file.
+`--page` makes tables and plots again without measuring.
 """
 
 from __future__ import annotations
@@ -51,14 +51,14 @@ LIBRARIES = (
 
 
 def main() -> None:
-    """Does what the command line says."""
+    """Runs the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--target", metavar="HOST:PORT", help="gRPC of a TensorFlow Serving")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="how often each has its turn")
     parser.add_argument("--long", type=float, default=LONG_SECONDS, help="seconds of the long load")
     parser.add_argument("--page", action="store_true", help="measure nothing, write the page anew")
     options = parser.parse_args()
-    # All that was started ends with this.
+    # The exit ends all processes that this one has started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     if not options.page:
         FIGURES.parent.mkdir(exist_ok=True)
@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def measure(rounds: int, long_seconds: float, target: str | None) -> dict[str, Any]:
-    """Starts everything, gives everybody turns, and returns the figures as JSON has them."""
+    """Starts all systems, measures them in turn, and returns the figures for the JSON file."""
     started, machine = time.monotonic(), _machine()
     with tempfile.TemporaryDirectory() as name, ExitStack() as later:
         stage = later.enter_context(Stage(Path(name), _image(Path(name))))
@@ -79,7 +79,7 @@ def measure(rounds: int, long_seconds: float, target: str | None) -> dict[str, A
         stage.start_ours()
         generator = later.enter_context(Generator())
         server, front = stage.rows[0], next(row for row in stage.rows if "1 meg" in row.name)
-        # Before there are others with whom a process would share the pages of its libraries.
+        # Measured first, while no other process shares library pages with the two tiers.
         say(f"{LONG_CLIENTS} clients for {long_seconds:.0f} seconds")
         lasted = _last_long(generator, front, long_seconds)
         memory = {system.name: system.peak for system in front.systems}
@@ -155,7 +155,7 @@ def _image(folder: Path) -> np.ndarray[Any, Any]:
 
 
 def _hand_out_weights(number: int, folder: Path) -> None:
-    """Puts the version where the engines look for it, in the form that each wants."""
+    """Puts the version into the engines' folder, in the format of each engine."""
     path = ROOT / "models" / MODEL / str(number)
     (folder / VERSION).symlink_to(path)
     command = [sys.executable, "-m", "bench.contenders.weights", str(path), str(folder)]
@@ -163,7 +163,7 @@ def _hand_out_weights(number: int, folder: Path) -> None:
 
 
 def _last_long(generator: Generator, front: Contender, seconds: float) -> Slice:
-    """Many clients for a while, and a look at the memory every second."""
+    """Runs many clients for `seconds`, and measures the memory every second."""
     over = threading.Event()
 
     def watch() -> None:

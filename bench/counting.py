@@ -1,7 +1,7 @@
-"""What counting costs: answers with and without it by turns, `python -m bench.counting`.
+"""Measures the cost of counting: `python -m bench.counting`.
 
-One client sends photos to a front end that asks the local model server, with both models, by gRPC,
-and to one that asks it by REST.
+One client sends photos, with and without counting in turn, to two front ends: one asks a local
+model server with both models by gRPC, the other asks the same server by REST.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ COUNTER = "us_bills_count"
 
 
 def main() -> None:
-    """Does what the command line says."""
+    """Runs the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.counting", description=__doc__)
     parser.add_argument("--rounds", type=int, default=15, help="turns of each")
     parser.add_argument("--each", type=int, default=10, help="answers in a turn")
@@ -44,7 +44,7 @@ def main() -> None:
 def _compared(
     name: str, photo: bytes, url: str, session: requests.Session, options: argparse.Namespace
 ) -> str:
-    """Returns a line of medians in milliseconds, and the middle of the ratios of the turns."""
+    """Returns a line with medians in milliseconds, and the median ratio over the turns."""
     times: dict[str, list[float]] = {"0": [], "1": []}
     for turn in range(options.rounds):
         for count in ("01", "10")[turn % 2]:

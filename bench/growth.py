@@ -1,4 +1,4 @@
-"""How the cost grows with the work: more clients, larger batches, larger photos."""
+"""Measures how the cost grows with the number of clients, the batch and the photo's size."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def grow(stage: Stage, generator: Generator, front: Contender, server: Contender
     """Measures each size once.
 
     Args:
-        stage: where the bodies are put.
+        stage: the running systems, whose folder stores the request bodies.
         generator: the process that sends the requests.
         front: the front end, with a photo; asked by more and more clients.
         server: the model server by gRPC; asked with larger and larger batches.

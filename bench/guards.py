@@ -1,8 +1,8 @@
-"""What the guards of a version's graph cost: `python -m bench.guards`.
+"""Measures the cost of the guards in a version's graph: `python -m bench.guards`.
 
-A version is loaded as it is and without its guards into one process, and `serving_default` of both
-is called by turns in the local server's session. They are loaded anew several times, since where
-their constants come to lie may change a call by more than the guards do.
+A version is loaded unchanged and without its guards into one process, and `serving_default` of both
+is called in turn in the local server's session. Both are reloaded several times, because the memory
+addresses of their constants may change the time of a call by more than the guards do.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from webapp.imaging.preprocessing import IMAGE_SIZE, letterboxed, open_upright, 
 
 LOADS = 6
 _STUDENT = 2.571
-"""Student's t for 95 % and the degrees of freedom of so many loads."""
+"""Student's t for 95 % and `LOADS` - 1 degrees of freedom."""
 _VERSIONS = [Path("models/us_bills/1"), Path("models/us_bills_count/1")]
 
 Call = Callable[[], object]
@@ -35,7 +35,7 @@ Seconds = np.ndarray[Any, np.dtype[np.float64]]
 
 
 def main() -> None:
-    """Does what the command line says."""
+    """Runs the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.guards", description=__doc__)
     parser.add_argument("versions", nargs="*", type=Path, default=_VERSIONS, help="their folders")
     parser.add_argument("--rounds", type=int, default=100, help="calls of each after each load")
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def measure(version: Path, options: argparse.Namespace) -> str:
-    """Returns what a call of a version takes, and what its guards change about that."""
+    """Returns a line: a call's time without guards, and the ratio of the time with guards to it."""
     found = []
     with tempfile.TemporaryDirectory() as folder:
         bare = without_guards(version, Path(folder))
@@ -61,7 +61,7 @@ def measure(version: Path, options: argparse.Namespace) -> str:
 
 
 def without_guards(version: Path, folder: Path) -> Path:
-    """Writes a version like another, in a folder, whose signatures assert no shape.
+    """Writes a copy of a version to a folder, without the shape assertions of its signatures.
 
     Raises:
         ValueError: A signature of the version has no guard, see `training.export.guards`.
@@ -81,7 +81,7 @@ def without_guards(version: Path, folder: Path) -> Path:
 
 
 def _cut_guard(function: Any) -> bool:
-    """Takes the assertion out of the function of a signature; what only it needs is not run."""
+    """Removes a signature function's assertion; nodes that only the assertion needs do not run."""
     if not any(node.op == "PlaceholderWithDefault" for node in function.node_def):
         return False
     guards = [node for node in function.node_def if node.op == "Assert"]
@@ -96,7 +96,7 @@ def _cut_guard(function: Any) -> bool:
 
 
 def _load(version: Path, bfloat16: bool, loaded: ExitStack) -> Call:
-    """Loads a version and gives its call, which was made twice before."""
+    """Loads a version and returns its call, after two calls to warm up."""
     from serving.local.runtime.saved_model import SavedModel
     from serving.local.threads import Parallelism
 
@@ -114,7 +114,7 @@ def _load(version: Path, bfloat16: bool, loaded: ExitStack) -> Call:
 
 
 def _medians(calls: tuple[Call, Call], rounds: int) -> Seconds:
-    """Calls both by turns; gives float64 [2 calls, 2 clocks]: that of the wall, the processor's."""
+    """Calls both in turn; returns seconds, float64 [2 calls, 2 clocks]: wall, then processor."""
     took = np.empty((rounds, 2, 2))
     for number in range(rounds):
         for place in (0, 1) if number % 2 else (1, 0):
@@ -125,7 +125,7 @@ def _medians(calls: tuple[Call, Call], rounds: int) -> Seconds:
 
 
 def _told(medians: Seconds) -> str:
-    """What float64 [loads, 2 calls, 2 clocks] says: medians, and means over the loads."""
+    """Describes float64 [loads, 2 calls, 2 clocks]: medians, and mean ratios over the loads."""
     bare = 1e3 * np.median(medians[:, 1], 0)
     logs = np.log(medians[:, 0] / medians[:, 1])
     mean, half = logs.mean(0), _STUDENT * logs.std(0, ddof=1) / math.sqrt(len(logs))

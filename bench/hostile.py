@@ -1,7 +1,7 @@
-"""Ordinary clients beside some that send pictures made to be slow: `python -m bench.hostile URL`.
+"""Runs ordinary clients next to hostile ones with slow pictures: `python -m bench.hostile URL`.
 
-Each client has an address of its own on the loopback network, so that the front end tells them
-apart. Ordinary ones pause between their photos of a megapixel, hostile ones never.
+Each client has a separate address on the loopback network, so that the front end distinguishes
+them. Ordinary clients pause between their one-megapixel photos, hostile clients never do.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PATIENCE = 60.0
 
 
 def main() -> None:
-    """Does what the command line says."""
+    """Runs the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.hostile", description=__doc__)
     parser.add_argument("url", help="the front end, such as http://127.0.0.1:5000")
     parser.add_argument("--ordinary", type=int, default=60, help="ordinary clients")
@@ -63,7 +63,7 @@ class Client(threading.Thread):
 
     Attributes:
         seconds: How long each answer took.
-        statuses: How many answers had which status; 0 where none came.
+        statuses: The number of requests by status; 0 means no answer.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Client(threading.Thread):
         self.statuses = Counter[int]()
 
     def run(self) -> None:
-        """Ask, wait, ask again."""
+        """Sends the pictures, with a pause after each answer."""
         self._wait(self._random.random())
         for picture in self._forever():
             started = time.monotonic()

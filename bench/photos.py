@@ -1,4 +1,4 @@
-"""Photos of any size, made of a sample of the page, so that a fresh clone has them."""
+"""Photos of any size, made from a sample picture of the page, so that a fresh clone has them."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ SQUARE = (IMAGE_SIZE, IMAGE_SIZE)
 
 @cache
 def jpeg(size: tuple[int, int]) -> bytes:
-    """A JPEG of that many pixels across and down.
+    """Returns a JPEG of `size`, width and height in pixels.
 
-    Fine grain, as a sensor leaves it, and quality 90 make twelve megapixels a file of two to three
-    megabytes, as a phone's is; without it a picture that was enlarged would be far smaller. Smaller
-    pictures are shrunk from a megapixel, so that the model sees the same in all.
+    Sensor-like grain and quality 90 make a twelve-megapixel file two to three megabytes large, like
+    a phone's; an enlarged picture without grain would be far smaller. Narrower pictures are shrunk
+    from the one of a megapixel, so that the model sees the same content in all of them.
     """
     file = io.BytesIO()
     if size[0] < MEGAPIXEL[0]:
@@ -37,6 +37,6 @@ def jpeg(size: tuple[int, int]) -> bytes:
 
 
 def of_megapixels(megapixels: float) -> tuple[int, int]:
-    """Width and height, 4 to 3, of about so many megapixels and not more."""
+    """Returns width and height, 4 to 3, of about `megapixels` and not more."""
     height = int((megapixels * 1e6 * 3 / 4) ** 0.5)
     return height * 4 // 3, height

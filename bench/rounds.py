@@ -1,4 +1,4 @@
-"""Everybody in turn, several rounds: what else the machine does falls on all of them."""
+"""Measures all contenders in turn over several rounds, so other work of the machine affects all."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from bench.load.workers import Worker
 from bench.report.figures import Slice, of_load, of_loop
 
 SECONDS = {1: 0.7, 8: 1.0, 64: 2.0}
-"""How long each load lasts, by clients."""
+"""How long each load lasts, by number of clients."""
 CALLERS = {1: 1, 8: 2}
-"""How many threads call an engine that is compared with so many clients of a server."""
+"""How many threads call an engine, by the number of server clients that it is compared with."""
 LOOP_SECONDS = 0.8
 CROWDS_OF_SLOW = 2
-"""Rounds in which a slow contender meets a crowd: 64 answers of it take ten seconds."""
+"""The rounds in which a slow contender gets 64 clients: 64 of its answers take ten seconds."""
 
 Say = Callable[[str], None]
 
@@ -43,9 +43,9 @@ class Rounds:
 class Game:
     """The contenders and their results so far.
 
-    A machine's speed changes from one minute to the next. So a round goes from one caller to
-    crowds, everybody in turn with each, and little time passes between what is compared; each
-    second round goes backwards, so that nobody always comes later than another.
+    A machine's speed changes from one minute to the next. So a round goes from one client to many
+    and measures all contenders in turn with each number, to keep compared measurements close in
+    time. Every second round runs in reverse, so that no contender always follows another.
     """
 
     rows: Sequence[Contender]
@@ -54,7 +54,7 @@ class Game:
     rounds: Rounds = field(default_factory=Rounds)
 
     def play(self, count: int, say: Say) -> Rounds:
-        """Measures everybody `count` times in turn."""
+        """Measures all contenders in `count` rounds."""
         for number in range(count):
             say(f"round {number + 1} of {count}")
             turns = list(self._turns(number))
@@ -65,7 +65,7 @@ class Game:
     def _turns(self, number: int) -> Iterator[Callable[[], None]]:
         for clients in SECONDS:
             if clients in CALLERS:
-                # The signature, which comes first, is what most others are compared with.
+                # Reversed: the signature, the first engine and usual baseline, is next to the rows.
                 for engine in reversed(self.engines):
                     yield partial(self._loop, engine, CALLERS[clients])
             if clients == 1:
@@ -88,7 +88,7 @@ class Game:
 
 
 def ask(generator: Generator, row: Contender, clients: int, seconds: float) -> Slice:
-    """One slice of one contender."""
+    """Measures one slice of one contender."""
     before = row.cpu()
     load = generator.load(row.target, clients, seconds)
     used = row.cpu() - before
@@ -97,8 +97,8 @@ def ask(generator: Generator, row: Contender, clients: int, seconds: float) -> S
 
 
 def call(worker: Worker, threads: int, seconds: float, batch: int = 1) -> Slice:
-    """One slice of one engine in a process of its own."""
+    """Measures one slice of one engine in its worker process."""
     told = worker.ask({"threads": threads, "seconds": seconds, "batch": batch})
-    # Its threads may go on spinning for a moment.
+    # The engine's threads may keep spinning for a moment.
     time.sleep(0.05)
     return of_loop(told["milliseconds"], told["seconds"], told["cpu"])

@@ -1,4 +1,4 @@
-"""Where the time of an answer goes: the front end's own counters, before and after a load."""
+"""Breaks an answer's time into stages: the front end's counters, read before and after a load."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from bench.contenders.contender import Contender
 from bench.load.generator import Generator
 
 STAGES = ("queue", "decode", "preprocess", "model", "count")
-"""In their order. `count` is how much longer than the model the counter took, which is asked at the
-same time."""
+"""In order of execution. `count` is how much longer the counter took than the model; both are asked
+simultaneously."""
 _WHOLE = ""
 REST, OUTSIDE = "rest of the request", "before and after it"
 _LINE = re.compile(
@@ -26,15 +26,15 @@ _LINE = re.compile(
 def where_the_time_goes(
     generator: Generator, row: Contender, clients: int, seconds: float
 ) -> dict[str, float]:
-    """Milliseconds of a mean answer, by stage; together they are what a client waits.
+    """Returns the mean milliseconds of an answer by stage; the sum is what a client waits.
 
-    A stage that no request came to, such as `count` where no counter is asked, has none.
+    A stage that no request reached, such as `count` without a counter, is 0.
 
     Args:
         generator: the process that sends the requests.
         row: a front end and a photo.
-        clients: how many ask at once.
-        seconds: for how long.
+        clients: the number of simultaneous clients.
+        seconds: the duration of the load.
     """
     url = row.target.url.replace("/predict", "/metrics")
     before = _counters(url)

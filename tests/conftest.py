@@ -1,4 +1,4 @@
-"""Fixtures for the whole tree."""
+"""Fixtures for all tests."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,12 +14,12 @@ CHROMIUM = Path("/usr/bin/chromium")
 
 
 class ByFolder(LoadScopeScheduling):  # type: ignore[misc]  # xdist is untyped
-    """Gives a process whole folders of tests, which share servers, images and trained models."""
+    """Assigns whole folders to a process: their tests share servers, images and trained models."""
 
     def _split_scope(self, nodeid: str) -> str:
-        """Returns what must stay together.
+        """Returns the group of tests that must run in one process.
 
-        The recordings, a third of all the time, are apart.
+        The recordings, which take a third of the total time, are a separate group.
         """
         file = nodeid.partition("::")[0]
         return file if file.endswith("test_recorded_replies.py") else str(Path(file).parent)
@@ -32,7 +32,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFolder:
 
 @pytest.fixture(scope="session")
 def driver() -> Iterator[Any]:
-    """Playwright, where it and a browser are installed; one, since a second would be refused."""
+    """Playwright, if it and a browser are installed; shared, since a second one is refused."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     if not CHROMIUM.exists():
         pytest.skip(f"{CHROMIUM} is not installed")
@@ -50,18 +50,18 @@ def model_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelServ
 
 @pytest.fixture(scope="session")
 def counting_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelServer]:
-    """The shipped model beside a counter that reads painted rectangles."""
+    """A server with the shipped model and a counter that reads painted rectangles."""
     with serving_both(tmp_path_factory.mktemp("counting_server")) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def grpc_url(model_server: ModelServer) -> str:
-    """Where the shipped model answers over gRPC, for `serving.client.connect`."""
+    """The gRPC URL of the shipped model's server, for `serving.client.connect`."""
     return model_server.grpc_url
 
 
 @pytest.fixture(scope="session")
 def rest_url(model_server: ModelServer) -> str:
-    """Where the shipped model answers over REST."""
+    """The REST URL of the shipped model's server."""
     return model_server.rest_url

@@ -1,4 +1,4 @@
-"""Real photos, where this checkout has some beside it; the tests draw their own elsewhere."""
+"""Real photos, if they lie next to this checkout; otherwise the tests draw pictures."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Pictures for tests, drawn here, so that the tests run on any machine and hold nobody's photo.
+"""Pictures for tests, drawn here, so that the tests run on any machine and contain no real photo.
 
 The bills are clearly marked SPECIMEN and imitate no real note beyond its shape: corner numerals,
 a portrait oval, a fine-line ground. Equal arguments give equal pictures.

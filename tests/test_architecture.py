@@ -1,4 +1,4 @@
-"""Which room may import which: one table, and no other arrow."""
+"""Tests that each room imports only the rooms and files that one table allows."""
 
 import ast
 from collections.abc import Iterator
@@ -9,8 +9,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 TIERS = ("bench", "serving", "training", "webapp")
 
-# A room is a folder; what lies beside the rooms of a tier is named file by file, but for the
-# `GROUND` that every room of the tier may import. Each arrow leads from a room to a room or a file.
+# A room is a folder; files next to rooms are named one by one, except those in `GROUND`, which all
+# rooms of a tier may import. Each arrow leads from the importing room to a room or a file.
 GROUND = {
     "serving.local": {"deadline", "errors", "metrics", "ports", "settings", "threads"},
     "serving.rollout": {"errors"},
@@ -64,7 +64,7 @@ ARROWS = {
     "serving.local.rest": {"serving.local.inference", "serving.local.lifecycle", "serving.wire"},
     "serving.local.grpc": {"serving.local.inference", "serving.local.lifecycle", "serving.wire"},
     "serving.rollout.remote": {"serving.client", "serving.wire"},
-    # Files are read by the code of the local server, so that both mean the same by them.
+    # The local server's code reads the files, so that server and rollouts interpret them alike.
     "serving.rollout.state": {
         "serving.rollout.remote",
         "serving.client",
@@ -79,7 +79,7 @@ ARROWS = {
         "serving.client",
         "serving.signing",
         "serving.wire",
-        # `check` alone, in a process of its own.
+        # Only for `check`, in a separate process.
         "serving.local.inference",
         "serving.local.runtime",
         "serving.local.errors",
@@ -92,7 +92,7 @@ ARROWS = {
         "serving.rollout.remote",
         "serving.client",
     },
-    # Feedback that nobody has looked at is refused.
+    # Feedback that was not reviewed is refused.
     "training.data": {"webapp.feedback", "webapp.imaging"},
     "training.review": {"webapp.feedback"},
     "training.augmentation": {"training.data", "webapp.imaging"},
@@ -189,7 +189,7 @@ ARROWS = {
     # Whole rollouts, and the local server without its port.
     "bench.rollout": {"serving", "webapp.inference"},
 }
-# What a tier as a whole may import of others, its files beside the rooms included.
+# The imports that a whole tier may have of other tiers, including those of files next to its rooms.
 BETWEEN_TIERS = {
     "serving": set(),
     "webapp": {
@@ -230,7 +230,7 @@ def files_of(path: str) -> list[Path]:
 
 
 def imports_of(file: Path) -> Iterator[str]:
-    """Gives the dotted names that a file imports, also inside functions."""
+    """Yields the dotted names that a file imports, also inside functions."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -239,17 +239,17 @@ def imports_of(file: Path) -> Iterator[str]:
 
 
 def own_imports_of(file: Path) -> Iterator[str]:
-    """Gives those of them that are this project's."""
+    """Yields the dotted names that a file imports from this project."""
     return (name for name in imports_of(file) if name.split(".")[0] in TIERS)
 
 
 def is_within(name: str, places: set[str]) -> bool:
-    """Tells whether a dotted name is one of the places or lies in one."""
+    """Returns whether a dotted name is one of the places or is inside one."""
     return any(name == place or name.startswith(f"{place}.") for place in places)
 
 
 def ground_of(room: str) -> set[str]:
-    """Returns the files beside a room that it may import: those of its tier, and further out."""
+    """Returns the `GROUND` files that a room may import: those of its tier and of outer tiers."""
     outer = [tier for tier in GROUND if room.startswith(f"{tier}.")]
     return {f"{tier}.{name}" for tier in outer for name in GROUND[tier]}
 
@@ -300,7 +300,7 @@ def test_the_ground_floor_imports_no_room() -> None:
 
 @pytest.mark.parametrize(
     "file",
-    # One part of the rollouts loads a version, in a process of its own.
+    # `check.py` of the rollouts loads a version, in a separate process.
     [f for path in NEEDS_NO_TENSORFLOW for f in files_of(path) if f.name != "check.py"],
     ids=lambda file: str(file.relative_to(ROOT)),
 )

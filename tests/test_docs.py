@@ -1,4 +1,4 @@
-"""What the documentation names is there: files, modules, links, rooms, commands."""
+"""Tests that the files, modules, links, rooms and commands in the documentation exist."""
 
 import importlib
 import re
@@ -21,7 +21,7 @@ ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 DRAWING = ElementTree.parse(ROOT / "docs" / "architecture.svg")
 CODE = ("bench", "serving", "tests", "training", "webapp")
 FOLDERS = (*CODE, ".ci", ".devcontainer", ".github", "deploy", "docs", "models", "requirements")
-# Written while the system runs, and not part of a checkout.
+# Files that the running system writes, and that are not part of a checkout.
 WRITTEN_LATER = {
     "serving/config/traffic.json",
     "serving/config/rollouts.jsonl",
@@ -32,20 +32,20 @@ each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.rel
 
 
 def paths_in(text: str) -> set[str]:
-    """Returns what stands in backticks and begins with one of the repository's folders."""
+    """Returns the paths in backticks that begin with one of the repository's folders."""
     folders = "|".join(map(re.escape, FOLDERS))
     return {path.rstrip("/") for path in re.findall(rf"`((?:{folders})/[\w./-]*)`", text)}
 
 
 def modules_in(text: str) -> set[str]:
-    """Returns dotted names in backticks, and what `python -m` is shown to run."""
+    """Returns dotted names in backticks, and the modules of `python -m` commands."""
     roots = "|".join(CODE)
     named = re.findall(rf"`((?:{roots})(?:\.\w+)+)(?:\(\))?`", text)
     return {*named, *re.findall(rf"python -m ((?:{roots})\b(?:\.\w+)*)", text)}
 
 
 def exists(dotted: str) -> bool:
-    """Tells whether a dotted name is a folder or file of code, or a name inside a file."""
+    """Returns whether a dotted name is a folder or file of code, or a name inside a file."""
     file = ROOT / dotted.replace(".", "/")
     if file.is_dir() or file.with_suffix(".py").is_file():
         return True

@@ -1,4 +1,4 @@
-"""A release says one version everywhere; files that only other tools read are valid."""
+"""Tests that a release has one version everywhere, and that files for other tools are valid."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What is measured: this project's tiers, the original design, other engines.
+"""The measured systems: this project's tiers, the original design, other servers and engines.
 
 Start with `contenders`.
 """

@@ -1,4 +1,4 @@
-"""BentoML: a service whose method takes a picture, in a process for each core."""
+"""A BentoML service whose method takes a picture, with one worker process per core."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ WORKERS = 2
     workers=WORKERS, logging={"access": {"enabled": False}}, metrics={"enabled": False}
 )
 class Bills:
-    """The service of BentoML's own examples."""
+    """A service in the style of BentoML's own examples."""
 
     def __init__(self) -> None:
         self.network = Network(threads=1)
 
     @bentoml.api  # type: ignore[untyped-decorator]
     def predict(self, image: Image.Image) -> dict[str, Any]:
-        """Answers about one picture, sent as the form field `image`."""
+        """Returns class and probability of one picture, sent as the form field `image`."""
         return self.network(image)

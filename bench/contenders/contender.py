@@ -1,4 +1,4 @@
-"""What is measured: processes, what they are sent, and what they take."""
+"""The measured processes, the requests sent to them, and their memory and processor time."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ class System:
     """A process and its children.
 
     Attributes:
-        name: as the tables have it.
-        pid: of the process.
+        name: as shown in the tables.
+        pid: the id of the process.
         seconds: from its start until it was ready.
-        peak: the most memory that was seen, in MB.
-        children_peak: the same without the process itself.
+        peak: the highest memory that was measured, in MB.
+        children_peak: the same for the children alone.
     """
 
     name: str
@@ -27,7 +27,7 @@ class System:
     children_peak: float = 0.0
 
     def look(self) -> None:
-        """Notes how much memory it takes at this moment."""
+        """Measures the current memory and updates both peaks."""
         children = sum(map(megabytes, children_of(self.pid)))
         self.children_peak = max(self.children_peak, children)
         self.peak = max(self.peak, children + own_megabytes(self.pid))
@@ -38,10 +38,10 @@ class Contender:
     """A row of the table.
 
     Attributes:
-        name: as the table has it.
-        systems: those of this machine that have a part in an answer.
-        target: who is asked, and what.
-        slow: whether it meets a crowd in few rounds, which would else take minutes.
+        name: as shown in the table.
+        systems: the systems on this machine that take part in an answer.
+        target: the address and the body of its requests.
+        slow: whether most rounds skip the largest number of clients, which would take minutes.
     """
 
     name: str
@@ -50,10 +50,10 @@ class Contender:
     slow: bool = False
 
     def cpu(self) -> float:
-        """Seconds of processor that its systems have taken."""
+        """Returns the processor seconds that its systems have used."""
         return sum(cpu_seconds(system.pid) for system in self.systems)
 
     def look(self) -> None:
-        """Notes how much memory its systems take."""
+        """Updates the memory peaks of its systems."""
         for system in self.systems:
             system.look()

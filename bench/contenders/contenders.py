@@ -1,4 +1,4 @@
-"""The systems that are put under load, started as users start them, and what they are sent."""
+"""The systems under load, started as users start them, and the requests sent to them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from tests.webapp.server import FrontEnd
 MODEL = "us_bills"
 PHOTOS = {"224 px": SQUARE, "1 megapixel": MEGAPIXEL, "12 megapixels": PHONE}
 COMPARED = ("224 px", "1 megapixel")
-"""What the original design and the peers get."""
+"""The photos that the original design and the peers are compared on."""
 FRONT_END, FRONT_END_FLOAT32 = "front end", "front end in float32"
 COUNTING = "front end that counts bills"
 _BOUNDARY = "a-line-that-no-photo-has"
@@ -45,16 +45,15 @@ _BOUNDARY = "a-line-that-no-photo-has"
 
 @dataclass
 class Stage:
-    """All that runs, to be used in a `with` block.
+    """All running systems; a context manager that ends them.
 
     Attributes:
-        folder: has the weights in the forms of `bench.contenders.weights`, and the bodies that are
-            sent.
-        image: uint8 [1,224,224,3], what a front end makes of the photo.
-        rows: the contenders, and what each is asked.
-        systems: what runs on this machine.
-        version: of the model that answers.
-        bfloat16: whether `start.sh` has our servers compute in bfloat16 on this machine.
+        folder: holds the files of `bench.contenders.weights` and the bodies of the requests.
+        image: uint8 [1,224,224,3], the tensor that a front end makes from the photo.
+        rows: the contenders, each with its request.
+        systems: the systems that run on this machine.
+        version: the number of the model version that answers.
+        bfloat16: whether `start.sh` makes our servers compute in bfloat16 on this machine.
     """
 
     folder: Path
@@ -72,7 +71,7 @@ class Stage:
         self._later.close()
 
     def start_ours(self) -> None:
-        """The local server, asked directly by both protocols, and the front end before it."""
+        """Starts the local server, asked over both protocols, and a front end that uses it."""
         server, local = self._start_server("local server", _precision())
         self.version = max(server.states(MODEL))
         self._add("local server, gRPC, tensor", [local], self.by_grpc(server.grpc_url))
@@ -80,18 +79,18 @@ class Stage:
         self._start_front_end(FRONT_END, server.grpc_url, [local], PHOTOS)
 
     def start_float32(self) -> None:
-        """Both tiers once more, without bfloat16."""
+        """Starts both tiers a second time, without bfloat16."""
         server, local = self._start_server("local server in float32", [])
         self._start_front_end(FRONT_END_FLOAT32, server.grpc_url, [local], COMPARED)
 
     def start_counting(self) -> None:
-        """One more front end before the local server: the others have no bills counted."""
+        """Starts a front end that counts bills; the other front ends have no counter."""
         server = self.rows[0]
         settings = {"US_BILLS_COUNTER": f"{MODEL}_count"}
         self._start_front_end(COUNTING, server.target.url, server.systems, COMPARED, **settings)
 
     def start_peers(self) -> None:
-        """What people would pick instead."""
+        """Starts the servers of `PEERS`."""
         for name in PEERS:
             started, port = time.monotonic(), free_port()
             process = self._later.enter_context(serving(name, self.folder, port))
@@ -103,7 +102,7 @@ class Stage:
                 self._add(f"{name}, {photo} JPEG", [system], target, slow=True)
 
     def start_original(self) -> None:
-        """The original design with the same weights."""
+        """Starts the original design with the same weights."""
         started, port = time.monotonic(), free_port()
         process = self._later.enter_context(_python("bench.contenders.original", self.folder, port))
         _wait("the original design", partial(_answers, f"http://{HOST}:{port}/ready"))
@@ -115,7 +114,7 @@ class Stage:
             self._add(f"original design, {photo} JPEG in base64", [system], target, slow=True)
 
     def meet(self, address: str) -> None:
-        """A TensorFlow Serving that runs elsewhere, `host:port` of its gRPC, and a front end."""
+        """Adds a TensorFlow Serving that runs at `address` (gRPC), and a front end that uses it."""
         self._add("TensorFlow Serving, gRPC, tensor", [], self.by_grpc(f"grpc://{address}"))
         name = "front end before TensorFlow Serving"
         self._start_front_end(name, f"grpc://{address}", [], PHOTOS)
@@ -142,13 +141,13 @@ class Stage:
             self._add(f"{name}, {photo} JPEG", [system, *behind], target)
 
     def by_grpc(self, url: str, batch: int = 1) -> Target:
-        """`Predict` with a batch of the image."""
+        """Returns a `Predict` request with a batch of the image."""
         request = pb.PredictRequest(model_spec=pb.ModelSpec(name=MODEL))
         request.inputs["image"].CopyFrom(to_proto(np.repeat(self.image, batch, axis=0)))
         return Target(url, self.file(f"{batch}.message", request.SerializeToString()))
 
     def upload(self, url: str, size: tuple[int, int]) -> Target:
-        """A photo as the file of a form, which is what browsers and `curl -F` send."""
+        """Returns an upload of a photo as the file of a form, as browsers and `curl -F` send it."""
         head = (
             f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\n"
             'Content-Disposition: form-data; name="image"; filename="photo.jpg"\r\n\r\n'
@@ -158,7 +157,7 @@ class Stage:
         return Target(url, self.file(f"{size[0]}.form", body), content_type)
 
     def file(self, name: str, content: bytes) -> str:
-        """Puts bytes to be sent where the generator finds them."""
+        """Writes a request body to a file for the generator, and returns the file's path."""
         path = self.folder / name
         path.write_bytes(content)
         return str(path)
@@ -195,7 +194,7 @@ def _python(module: str, *arguments: object) -> Iterator[subprocess.Popen[bytes]
 
 
 def _precision() -> list[str]:
-    """The flag that `make run` adds on this machine, if any."""
+    """Returns the flag that `make run` adds on this machine, if any."""
     script = ROOT / "serving" / "config" / "start.sh"
     return subprocess.check_output(["bash", script, "echo"], text=True).split()  # noqa: S603, S607
 

@@ -1,4 +1,4 @@
-"""What it takes to make the model's tensor of a JPEG: all of its pixels, or at reduced scale."""
+"""Measures how long a JPEG takes to become the model's tensor, at full or reduced scale."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ TIMES = 5
 
 
 def full(data: bytes) -> np.ndarray:
-    """A full decode followed by a resize, as one would write it without further thought."""
+    """Decodes at full scale, then resizes: the obvious implementation."""
     return to_tensor(open_upright(data))
 
 
 def reduced(data: bytes) -> np.ndarray:
-    """What the front end does."""
+    """Decodes at reduced scale, as the front end does."""
     return to_tensor(decode(at_reduced_scale(open_header(data))))
 
 
 def decoding() -> dict[str, float]:
-    """Median milliseconds by way and photo; the ways take turns."""
+    """Returns the median milliseconds by way and photo; both ways are measured in turn."""
     photos = {"1 megapixel": jpeg(MEGAPIXEL), "12 megapixels": jpeg(PHONE)}
     took: dict[str, list[float]] = {}
     for _ in range(TIMES):

@@ -1,9 +1,8 @@
-"""What can run the network in one's own process, behind one interface, called in a loop.
+"""The engines that can run the network in process, behind one interface, called in a loop.
 
-`python -m bench.contenders.engines NAME FOLDER` is a process that loads one engine and runs it when
-told to.
-Each uses as many threads as it thinks right, which is one for each core; the shipped model is given
-them as the servers are told to.
+`python -m bench.contenders.engines NAME FOLDER` loads one engine and runs it for each job.
+Each engine uses its default number of threads, which is one per core; the shipped model uses the
+thread settings of the servers.
 """
 
 from __future__ import annotations
@@ -29,23 +28,23 @@ Run = Callable[[Array], Array]
 IMAGE = "image.npy"
 VERSION = "version"
 BFLOAT16 = "session_bfloat16"
-"""Only where the processor has it: emulated, it would take seconds of each round."""
-# Threads for one operation, as Procfile and docker-compose.yml have it.
+"""Measured only on processors with bfloat16: emulation would add seconds to each round."""
+# Threads for one operation, as set in Procfile and docker-compose.yml.
 INTRA_OP = 1
 
 
 def signature(folder: Path) -> Run:
-    """The shipped signature as `tf.saved_model.load` gives it, what a program would call."""
+    """The shipped signature from `tf.saved_model.load`, as a program would call it."""
     return _shipped(folder, "serving_default", "image")
 
 
 def split_operations(folder: Path) -> Run:
-    """The same where TensorFlow splits each operation among its threads, as it does by itself."""
+    """The same signature with each operation split among threads, which is TensorFlow's default."""
     return _shipped(folder, "serving_default", "image", intra_op=0)
 
 
 def serve_bytes(folder: Path) -> Run:
-    """The signature that decodes a file: as many of one JPEG as there are images."""
+    """The signature that decodes files; it gets one JPEG as often as there are images."""
     run, files = _shipped(folder, "serve_bytes", "image_bytes"), np.array([jpeg(SQUARE)], object)
     return lambda images: run(np.repeat(files, len(images)))
 
@@ -61,14 +60,14 @@ def _shipped(folder: Path, name: str, argument: str, intra_op: int = INTRA_OP) -
 
     def run(values: Array) -> Array:
         outputs = model.signatures[name](**{argument: tf.constant(values)})
-        # All are fetched, as a server has to.
+        # All outputs are fetched, as a server must.
         return {key: np.asarray(output) for key, output in outputs.items()}["probabilities"]
 
     return run
 
 
 def session(folder: Path, *, bfloat16: bool = False) -> Run:
-    """The shipped signature as the local server runs it: in a session, with its allocator."""
+    """The shipped signature as the local server runs it: in a session, with the same allocator."""
     from serving.local.runtime import environment
 
     environment.prepare_environment()
@@ -101,7 +100,7 @@ def onnx_runtime(folder: Path) -> Run:
 
 
 def openvino(folder: Path) -> Run:
-    """OpenVINO, set for the shortest answer; each thread has a request of its own."""
+    """OpenVINO, tuned for latency; each thread has its own inference request."""
     import openvino as ov
 
     hint = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
@@ -117,7 +116,7 @@ def openvino(folder: Path) -> Run:
 
 
 def litert(folder: Path) -> Run:
-    """LiteRT, which is what TensorFlow Lite is called now; each thread has its own interpreter."""
+    """LiteRT, formerly TensorFlow Lite; each thread has its own interpreter."""
     from ai_edge_litert.interpreter import Interpreter
 
     own = threading.local()
@@ -153,10 +152,10 @@ ENGINES: dict[str, Callable[[Path], Run]] = {
 
 
 def loop(run: Run, images: Array, threads: int, seconds: float) -> dict[str, Any]:
-    """Runs again and again in each thread.
+    """Calls `run` repeatedly in each of `threads` threads for `seconds`.
 
     Returns:
-        `milliseconds` of each run, `seconds` that passed, `cpu` seconds that all took.
+        `milliseconds` of each run, elapsed `seconds`, `cpu` seconds of the whole process.
     """
     took: list[float] = []
     started, cpu = time.perf_counter(), time.process_time()
@@ -177,7 +176,7 @@ def loop(run: Run, images: Array, threads: int, seconds: float) -> dict[str, Any
 
 
 def main(name: str, folder: Path) -> None:
-    """Serves as a worker; says hello with what the engine makes of the picture."""
+    """Serves as a worker whose hello is the engine's output for the picture."""
     image, run = np.load(folder / IMAGE), ENGINES[name](folder)
 
     def do(job: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""FastAPI and uvicorn: the file of its tutorial, with an upload and a function that may block.
+"""A FastAPI application for uvicorn, as in FastAPI's tutorial: an upload and a blocking function.
 
-FastAPI runs the function in a thread; ONNX Runtime leaves Python's lock while it computes.
+FastAPI runs the function in a thread; ONNX Runtime releases Python's lock while it computes.
 """
 
 from __future__ import annotations
@@ -16,5 +16,5 @@ network = Network()
 
 @app.post("/predict")  # type: ignore[untyped-decorator]
 def predict(image: UploadFile) -> dict[str, str | float]:
-    """Answers about one picture, sent as the form field `image`."""
+    """Returns class and probability of one picture, sent as the form field `image`."""
     return network(Image.open(image.file))

@@ -1,4 +1,4 @@
-"""LitServe: a `LitAPI` whose workers, processes of their own, decode and predict.
+"""LitServe: a `LitAPI` whose worker processes decode and predict.
 
 `python -m bench.contenders.litserve_app PORT`.
 """
@@ -20,19 +20,19 @@ class Bills(litserve.LitAPI):  # type: ignore[misc]  # untyped
     """The four steps of LitServe's own examples."""
 
     def setup(self, device: str) -> None:
-        """Loads the network, once in each worker: a core each."""
+        """Loads the network in each worker, with one thread per worker."""
         self.network = Network(threads=1)
 
     def decode_request(self, request: Request) -> Image.Image:
-        """Opens the form field `image`; LitServe reads this annotation, and passes the form."""
+        """Opens the form field `image`; LitServe passes the form because of the annotation."""
         return Image.open(request["image"].file)
 
     def predict(self, picture: Image.Image) -> dict[str, Any]:
-        """Decodes and answers."""
+        """Decodes the picture and returns class and probability."""
         return self.network(picture)
 
     def encode_response(self, output: dict[str, Any]) -> dict[str, Any]:
-        """It is ready for JSON."""
+        """Returns the output unchanged, since it is ready for JSON."""
         return output
 
 

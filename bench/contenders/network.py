@@ -1,6 +1,6 @@
-"""What all three servers call: a picture in, the class and its probability out.
+"""The function that all three servers call: it takes a picture, returns class and probability.
 
-The network alone, without second look, and with no check of the picture beyond what Pillow does.
+It runs the network alone, without second look; only Pillow checks the picture.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Network:
         """Loads the weights.
 
         Args:
-            threads: of one run; 0 for as many as there are cores, ONNX Runtime's default.
+            threads: the threads of one run; 0 for one per core, ONNX Runtime's default.
         """
         folder = Path(os.environ[FOLDER])
         facts = model_card.read(folder / VERSION)
@@ -40,7 +40,7 @@ class Network:
         )
 
     def __call__(self, picture: Image.Image) -> dict[str, Any]:
-        """Answers about a picture that Pillow has opened and need not have decoded yet."""
+        """Returns class and probability of a picture that Pillow has opened, decoded or not."""
         # Pillow decodes a large JPEG at a half or a quarter of its size; it keeps at least SIZE.
         picture.draft("RGB", SIZE)
         small = picture.convert("RGB").resize(SIZE, Image.Resampling.BILINEAR)

@@ -1,7 +1,7 @@
 """The original design, rebuilt: Flask, the picture as base64 in JSON, Keras' `predict` in process.
 
 `python -m bench.contenders.original FOLDER PORT` serves `classifier.keras`, one request at a time,
-as the original's single loop did, and prepares the picture the way the model wants it.
+as the original's single loop did, and prepares the picture as the model requires.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from training.evaluation import model_card
 
 
 def create_app(model: keras.Model, classes: list[str], temperature: float) -> Flask:
-    """Builds the application around a model that gives logits, and what calibrates them."""
+    """Builds the application for a model that returns logits, calibrated by `temperature`."""
     app = Flask(__name__)
 
     @app.get("/ready")
@@ -46,7 +46,7 @@ def create_app(model: keras.Model, classes: list[str], temperature: float) -> Fl
 
 
 def main(folder: Path, port: int) -> None:
-    """Serves until it is told to stop."""
+    """Serves until the process is stopped."""
     model = keras.models.load_model(folder / "classifier.keras")
     model.predict(np.zeros((1, 224, 224, 3), np.uint8), verbose=0)
     facts = model_card.read(folder / VERSION)

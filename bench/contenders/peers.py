@@ -1,7 +1,7 @@
-"""What people would pick instead: the same network behind three Python servers and ONNX Runtime.
+"""Common alternatives: the same network in ONNX Runtime behind three other Python servers.
 
-Each is written the way its own documentation teaches: `fastapi_app`, `litserve_app`, `bentoml_app`.
-docs/performance.md tells their settings.
+Each server follows its own documentation: `fastapi_app`, `litserve_app`, `bentoml_app`.
+docs/performance.md lists their settings.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bench.load.processes import family
 from tests.support.servers import HOST, ROOT
 
 FOLDER = "US_BILLS_BENCH_FOLDER"
-"""The variable that names the folder of the weights; some servers import their service by name."""
+"""The environment variable for the weights' folder, since some servers import services by name."""
 _PACKAGE = "bench.contenders"
 _UVICORN = (
     *("uvicorn", f"{_PACKAGE}.fastapi_app:app", "--host", HOST),
@@ -31,17 +31,17 @@ PEERS = {
         *("bentoml", "serve", f"{_PACKAGE}.bentoml_app:Bills", "--host", HOST, "--port"),
     ),
 }
-"""The module that starts each, and its arguments but for the port."""
+"""For each server, the module to run and its arguments; the port is appended."""
 
 
 @contextmanager
 def serving(name: str, weights: Path, port: int) -> Iterator[Popen[bytes]]:
-    """One of `PEERS` as a process, which may not listen yet.
+    """Runs one of `PEERS` as a process, which may not listen yet.
 
     Args:
-        name: of the peer.
+        name: a key of `PEERS`.
         weights: the folder of the network.
-        port: to listen on.
+        port: the port to listen on.
     """
     environment = os.environ | {
         FOLDER: str(weights),
@@ -53,7 +53,7 @@ def serving(name: str, weights: Path, port: int) -> Iterator[Popen[bytes]]:
     try:
         yield process
     finally:
-        # LitServe outlives the polite signal, and BentoML's workers are in sessions of their own.
+        # LitServe survives SIGTERM, and BentoML's workers are in separate sessions.
         for pid in family(process.pid):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

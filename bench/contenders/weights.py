@@ -1,9 +1,9 @@
-"""A version's network in the forms that others run.
+"""Writes a version's network in the formats of other engines.
 
 `python -m bench.contenders.weights VERSION FOLDER` writes `classifier.keras`, `classifier.onnx`
 (OpenVINO reads it too) and `classifier.tflite`: uint8 [1,224,224,3] to logits, float32 [1,C]; the
-Keras model takes any number. All have the weights of the version; what its graph does behind the
-logits (calibration, the second look, names) they lack, so that the engines do the same work.
+Keras model takes any batch size. All have the weights of the version. They lack the steps after the
+logits (calibration, the second look, names), so that all engines do the same work.
 """
 
 from __future__ import annotations

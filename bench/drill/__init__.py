@@ -1,6 +1,6 @@
-"""The drill: a new bill appears, and a version that knows it answers, with no failed request.
+"""The drill: a version is taught a new bill and rolled out, with no failed request.
 
-`python -m bench.drill`, or `make drill`. Start with `drill`, which has the stages in their order;
-`people` is what people do on both pages, `pictures` what they photograph, `answers` what they are
-told.
+Run it with `python -m bench.drill` or `make drill`. Start with `drill`, which has the stages in
+order; `people` does what users and reviewers do on both pages, `pictures` supplies the photos,
+`answers` compares the answers.
 """

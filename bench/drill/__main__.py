@@ -12,15 +12,15 @@ from bench.drill import drill, pictures
 from training.evaluation import model_card
 
 TEACH_DRAWN = "--steps 150 --lost-at-most 0.1"
-"""A drawn design is learnt sooner than real notes. Of a class 43 pictures are held out, all of them
-hard views, so that three more that are wrong are 7 % already."""
+"""A drawn design is learnt faster than real notes. Each class has 43 held-out pictures, all of them
+hard views, so three more wrong answers are already 7 %."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Does the drill.
+    """Runs the drill.
 
     Returns:
-        The exit status: 0, 1 where the drill did not reach what it is for, 130 after Ctrl-C.
+        The exit status: 0, 1 if the drill failed, 130 after Ctrl-C.
     """
     given = _parser().parse_args(arguments)
     try:

@@ -1,4 +1,4 @@
-"""What people were told about pictures whose class is known, before and after."""
+"""Judges answers to pictures of known class, before and after the rollout."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _HEAD = ("pictures", "number", "right before", "unsure", "wrong", "right after",
 
 
 class Asked(NamedTuple):
-    """A picture and the answers to it.
+    """A picture and the verdicts on its two answers.
 
     Attributes:
         group: the row of the table that counts it.
@@ -29,14 +29,14 @@ class Asked(NamedTuple):
 
 
 def verdict(label: str, told: str | None) -> str:
-    """Returns what an answer is worth: `told` is the class that was named, None where unsure."""
+    """Returns the verdict on an answer: `told` is the class in the answer, None if unsure."""
     if told is None:
         return UNSURE
     return RIGHT if told == label else WRONG
 
 
 def table(asked: Sequence[Asked]) -> str:
-    """Returns a row for each group, for a terminal and for Markdown."""
+    """Returns a table with a row for each group, readable in a terminal and as Markdown."""
     groups = dict.fromkeys(each.group for each in asked)
     rows = [_row(group, [each for each in asked if each.group == group]) for group in groups]
     lines = [_HEAD, ("---",) * len(_HEAD), *rows]
@@ -50,10 +50,10 @@ def _row(group: str, members: Sequence[Asked]) -> tuple[str, ...]:
 
 
 def lost(asked: Iterable[Asked]) -> list[Asked]:
-    """Returns what was answered rightly and is not any more."""
+    """Returns the pictures that were answered correctly before and are not any more."""
     return [each for each in asked if each.before == RIGHT and each.after != RIGHT]
 
 
 def newly_wrong(asked: Iterable[Asked]) -> list[Asked]:
-    """Returns what is answered wrongly and was not before."""
+    """Returns the pictures that are answered wrongly now and were not before."""
     return [each for each in asked if each.after == WRONG and each.before != WRONG]

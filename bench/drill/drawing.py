@@ -1,6 +1,6 @@
 """Draws a note that no version has seen: a new ten, with another layout and other colours.
 
-It imitates no real note and is marked DRILL. Equal states of chance give equal drawings.
+It imitates no real note and is marked DRILL. Equal generator states give equal drawings.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def new_ten(rng: Generator, *, front: bool) -> Image.Image:
 
     Args:
         rng: decides how worn the colours are.
-        front: which side.
+        front: True draws the front, False the back.
     """
     note = Image.new("RGB", (WIDTH, HEIGHT))
     pen = ImageDraw.Draw(note)
@@ -35,7 +35,7 @@ def new_ten(rng: Generator, *, front: bool) -> Image.Image:
 
 
 def _paper(pen: ImageDraw.ImageDraw, worn: float) -> None:
-    """From yellow to orange, with a violet strip."""
+    """Draws the ground, a gradient from yellow to orange with a violet strip."""
     for x in range(WIDTH):
         share = x / WIDTH
         colour = [worn * (a + share * (b - a)) for a, b in zip(_LEFT, _RIGHT, strict=True)]

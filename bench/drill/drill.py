@@ -1,4 +1,4 @@
-"""The stages of a drill, in their order."""
+"""Runs the stages of a drill, in order."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ from training.data.dataset import OTHER
 from webapp.feedback.store import ACCEPTED
 
 STABLE, TAUGHT = 1, 2
-"""The shipped version's number on the stage, and that of the one that is taught."""
+"""The numbers of the shipped version and of the taught version on the stage."""
 STAGES = 9
 SENT_BACK, OTHER_PHOTOS = "new design, sent back", "new design, others"
 OLD_BILLS, THINGS = "old bills", "other things"
 
 
 class Failed(Exception):
-    """A stage that did not reach what it is for."""
+    """A stage of the drill, or the drill as a whole, failed."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How a drill is done.
+    """The settings of a drill.
 
     Attributes:
         model: the version to start with, e.g. `models/us_bills/1`.
-        pictures: what is asked and taught.
-        clients: how many ask without a pause from the canary on.
+        pictures: the pictures to ask about and to teach.
+        clients: the number of clients that ask without a pause from the canary on.
         percent: the canary's share.
-        lost_at_most: the share of the old pictures that may be answered no longer, 0 to 1.
+        lost_at_most: the share of old pictures that may lose their correct answer, 0 to 1.
         teach: further flags of `python -m training teach`.
         watch: further flags of `python -m serving rollout watch`.
     """
@@ -56,7 +56,7 @@ class Plan:
 
 
 class Before(NamedTuple):
-    """A picture with the row of the table that it belongs to, and what its answer was worth."""
+    """A picture, the row of the table that counts it, and the verdict on its first answer."""
 
     group: str
     picture: Picture
@@ -65,7 +65,7 @@ class Before(NamedTuple):
 
 @dataclass
 class Clock:
-    """Says which stage begins, and what each took.
+    """Announces each stage, and measures its time.
 
     Attributes:
         took: seconds by stage.
@@ -78,7 +78,7 @@ class Clock:
         """Times a stage.
 
         Raises:
-            Failed: says which stage it was that failed.
+            Failed: the stage failed; the message names the stage.
         """
         say(f"stage {len(self.took) + 1} of {STAGES}: {name}")
         started = time.monotonic()
@@ -91,10 +91,10 @@ class Clock:
 
 
 def run(plan: Plan) -> list[Asked]:
-    """Does the whole drill on copies, in a folder that is removed again.
+    """Runs the whole drill on copies, in a temporary folder.
 
     Returns:
-        What was asked about, with the answers before and after.
+        The pictures, with the verdicts on their answers before and after.
 
     Raises:
         Failed: a stage failed, the new design is not known, old pictures were lost, or a request
@@ -118,7 +118,7 @@ def run(plan: Plan) -> list[Asked]:
 
 
 def _site(folder: Path, model: Path, feedback: Path) -> AbstractContextManager[Stage]:
-    """Both tiers, with a folder of feedback that takes more than people may send in an hour."""
+    """Returns both tiers with a folder of feedback and a raised rate limit on feedback."""
     settings = {
         "US_BILLS_FEEDBACK": str(feedback),
         "US_BILLS_FEEDBACK_RATE": "1000",
@@ -137,7 +137,7 @@ def _running(load: Load) -> Iterator[None]:
 
 
 def _ask_before(site: Stage, plan: Plan, clock: Clock) -> list[Before]:
-    """Asks about all pictures once, and tells how many of the new design are not known."""
+    """Asks about all pictures, and reports how many of the new design are not recognised."""
     pictures, url = plan.pictures, site.webapp.url
     with clock.stage("ask about the new design, and about what is known"):
         new = [
@@ -159,7 +159,7 @@ def _verdicts(url: str, group: str, pictures: Iterable[Picture]) -> Iterator[Bef
 
 
 def _learn(site: Stage, plan: Plan, clock: Clock, feedback: Path) -> None:
-    """From people who send photos back to a taught version, which nobody has loaded."""
+    """Sends photos back, reviews them and teaches a version, which no server has loaded yet."""
     with clock.stage("send photos back by the page's form, with consent"):
         shown = _send_back(site, plan.pictures)
         say(f"  {len(shown)} photos, one of them of something else")
@@ -175,7 +175,7 @@ def _learn(site: Stage, plan: Plan, clock: Clock, feedback: Path) -> None:
 
 
 def _send_back(site: Stage, pictures: Pictures) -> dict[str, str]:
-    """Returns what each photo shows that was sent back, by its id; one is no bill of the design."""
+    """Sends photos back; returns their true classes by id. One is not of the new design."""
     url, new = site.webapp.url, {picture.label for picture in pictures.taught}
     stray = next((each for each in reversed(pictures.old) if each.label not in new), None)
     if stray is None:
@@ -218,10 +218,10 @@ def _report(asked: Sequence[Asked], load: Load, seconds: float) -> None:
 
 
 def require_reached(plan: Plan, asked: Sequence[Asked], load: Load) -> None:
-    """Refuses a drill that did not reach what it is for.
+    """Checks that the drill reached its goals.
 
     Raises:
-        Failed: all reasons.
+        Failed: it did not; the message has all reasons.
     """
     old = [each for each in asked if each.group in (OLD_BILLS, THINGS)]
     gone, allowed = len(lost(old)), int(plan.lost_at_most * len(old))
@@ -237,6 +237,6 @@ def require_reached(plan: Plan, asked: Sequence[Asked], load: Load) -> None:
 
 
 def say(text: str) -> None:
-    """Prints at once, also into a pipe."""
+    """Prints immediately, also into a pipe."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()

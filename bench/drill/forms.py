@@ -1,4 +1,4 @@
-"""The forms of a page, filled in as a browser does it without a script."""
+"""Reads the forms of a page, and fills them in as a browser without JavaScript does."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ class Form:
     """One form.
 
     Attributes:
-        address: where it is sent to.
-        fields: what it holds before anybody filled it in.
-        choices: the values that a list, a box or a button offers, by its name.
+        address: the URL that the form is sent to.
+        fields: the initial values of the fields, by name.
+        choices: the values that a list, a checkbox or a button offers, by its name.
     """
 
     address: str
@@ -38,7 +38,7 @@ class Form:
 
 
 def forms_of(page: str, address: str) -> list[Form]:
-    """Returns the forms of an HTML page that came from an address."""
+    """Returns the forms of an HTML page that was loaded from `address`."""
     reader = _Reader(address)
     reader.feed(page)
     return reader.forms
@@ -70,6 +70,6 @@ class _Reader(HTMLParser):
             self._select = ""
 
     def _offer(self, name: str, value: str) -> None:
-        """An option of a list of suggestions belongs to no field."""
+        """Adds a choice; ignores an option of a list of suggestions, which has no field name."""
         if name and self.forms:
             self.forms[-1].choices.setdefault(name, []).append(value)

@@ -1,4 +1,4 @@
-"""What people do in a drill: ask on the page, send a photo back, look at what came back."""
+"""Does what people do in a drill: ask on the page, send photos back, review the feedback."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Reply(NamedTuple):
     """An answer.
 
     Attributes:
-        told: the class that was named; None where the model was not sure.
-        version: which version answered.
+        told: the class in the answer; None if the model was not sure.
+        version: the version that answered.
     """
 
     told: str | None
@@ -35,10 +35,10 @@ class Reply(NamedTuple):
 
 
 def ask(url: str, picture: Picture) -> Reply:
-    """Asks the front end at `url` as a program does.
+    """Asks the front end at `url` as a client of the API does.
 
     Raises:
-        requests.HTTPError: it did not answer with 200.
+        requests.HTTPError: the front end did not answer with 200.
     """
     reply = _post(f"{url}/predict", files={"image": picture.data})
     document = reply.json()
@@ -46,19 +46,19 @@ def ask(url: str, picture: Picture) -> Reply:
 
 
 def send_back(url: str, picture: Picture, label: str) -> str:
-    """Asks on the page, and fills in its form that the answer was wrong, and agrees.
+    """Asks on the page, then reports the answer as wrong in the page's form, with consent.
 
     Args:
         url: the front end.
-        picture: what is asked about.
-        label: what the person says that it is.
+        picture: the picture to ask about.
+        label: the class that the person states.
 
     Returns:
-        The id of what is kept.
+        The id of the kept photo.
 
     Raises:
         requests.HTTPError: the front end did not answer as expected.
-        LookupError: the page has no such form.
+        LookupError: the page has no feedback form.
     """
     page = _post(f"{url}/predict", files={"image": picture.data}, headers=_HTML)
     form = _feedback_form(page)
@@ -76,15 +76,15 @@ def _feedback_form(page: requests.Response) -> Form:
 
 
 def review(folder: Path, shown: Mapping[str, str], accepted: Collection[str]) -> tuple[int, int]:
-    """Looks at all that came back, on the page of `python -m training review`.
+    """Reviews all feedback on the page of `python -m training review`.
 
     Args:
         folder: the folder of feedback.
-        shown: what a reviewer sees on each picture, by its id.
-        accepted: the classes to accept; what shows anything else is thrown away.
+        shown: the class that each picture shows, by the picture's id.
+        accepted: the classes to accept; pictures of other classes are discarded.
 
     Returns:
-        How many were accepted, and how many thrown away.
+        How many pictures were accepted, and how many discarded.
     """
     decided = {"accept": 0, "discard": 0}
     with _review_page(folder) as address:
@@ -99,7 +99,7 @@ def review(folder: Path, shown: Mapping[str, str], accepted: Collection[str]) ->
 
 @contextmanager
 def _review_page(folder: Path) -> Iterator[str]:
-    """Starts the command, gives the page's address, and ends it as Ctrl-C does."""
+    """Starts the command, yields the page's address, and ends the command as Ctrl-C does."""
     command = [sys.executable, "-m", "training", "review", str(folder), "--no-browser"]
     with subprocess.Popen(  # noqa: S603
         command, cwd=ROOT, stdout=subprocess.PIPE, text=True
@@ -110,7 +110,7 @@ def _review_page(folder: Path) -> Iterator[str]:
                 raise LookupError("`training review` did not say where its page is.")
             yield found[1]
             process.send_signal(signal.SIGINT)
-            # Python loses the signal where it comes within a finalizer.
+            # Python loses a signal that arrives during a finalizer.
             with suppress(subprocess.TimeoutExpired):
                 process.wait(_SECONDS_TO_END)
         finally:
@@ -130,7 +130,7 @@ def _get(url: str) -> requests.Response:
 
 
 def _session() -> requests.Session:
-    """Both pages are on this machine: no proxy is asked."""
+    """Returns a session that uses no proxy, since both pages are on this machine."""
     session = requests.Session()
     session.trust_env = False
     return session

@@ -23,15 +23,15 @@ from training.data.split import split
 DRAWN_CLASS = "10"
 """The class that the drawn design belongs to."""
 TAUGHT, ASKED = 20, 20
-"""Drawn pictures of the new design: sent back, and asked about only."""
+"""The numbers of drawn pictures of the new design: sent back, and only asked about."""
 TRIED, THINGS = 20, 20
-"""Old pictures that are drawn: bills of each value on the page, and things that are no money."""
+"""The numbers of drawn old pictures: bills per sample value of the page, and other things."""
 ASKED_SHARE = 0.4
-"""Of photos that are given, the share that is asked about only."""
+"""The share of the given photos that is only asked about."""
 
 
 class Picture(NamedTuple):
-    """A file that somebody sends.
+    """A file that a client sends.
 
     Attributes:
         label: the class of what it shows.
@@ -49,8 +49,8 @@ class Pictures:
     Attributes:
         taught: of the new design, to be sent back.
         asked: of the new design, to ask about only.
-        old: of what the version should know.
-        known_only: whether only those of them count that are answered rightly before.
+        old: of things that the version should already know.
+        known_only: whether only old pictures with a correct first answer count.
     """
 
     taught: list[Picture]
@@ -60,9 +60,9 @@ class Pictures:
 
 
 def drawn(seed: int = 0) -> Pictures:
-    """Draws a new ten, bills as the page's samples are drawn, and things that are no money.
+    """Draws a new ten, bills like the page's samples, and things that are no money.
 
-    No version was shown drawn bills, so only those count that are answered rightly before.
+    No version was trained on drawn bills, so only old pictures with a correct first answer count.
     """
     rng = np.random.default_rng(seed)
     notes = [_snapshot(new_ten(rng, front=n % 3 < 2), rng) for n in range(TAUGHT + ASKED)]
@@ -76,9 +76,9 @@ def of_folders(photos: Path, asked: Path | None, old: Path | None, known: list[s
     """Reads real photos.
 
     Args:
-        photos: a sub-folder for each class that has a new design, or is new.
-        asked: more such photos, to ask about only; None: a part of `photos`.
-        old: photos of what the version knows, a sub-folder for each class; None: those drawn.
+        photos: a folder with a sub-folder for each class that is new or has a new design.
+        asked: more such photos, to ask about only; None takes a part of `photos`.
+        old: photos of known classes, a sub-folder for each class; None draws them.
         known: the classes of the version.
 
     Raises:
@@ -89,7 +89,7 @@ def of_folders(photos: Path, asked: Path | None, old: Path | None, known: list[s
     classes = {*known, *(photo.label for photo in given)}
     more = _read(asked, classes) if asked else [_picture(photo, classes) for photo in rest]
     new = {photo.label for photo in given}
-    # What is beside the new design, such as a similar note, is among what must be known already.
+    # Pictures in `asked` of other classes, such as a similar note, count as old pictures.
     beside = [picture for picture in more if picture.label not in new]
     return Pictures(
         [_picture(photo, classes) for photo in taught],
@@ -104,7 +104,7 @@ def _read(folder: Path, classes: set[str]) -> list[Picture]:
 
 
 def _picture(photo: Photo, classes: set[str]) -> Picture:
-    """A class that no version knows, such as a $2 bill, is one of the others."""
+    """Reads a photo; its class becomes `OTHER` if it is not in `classes`, such as a $2 bill."""
     label = photo.label if photo.label in classes else OTHER
     return Picture(label, photo.path.read_bytes())
 
@@ -122,7 +122,7 @@ def _drawn_things() -> Iterator[Picture]:
 
 
 def _snapshot(note: Image.Image, rng: Generator) -> bytes:
-    """Returns a JPEG of a note as a phone sees it, on a table that shows nothing else."""
+    """Returns a JPEG of a note as a phone sees it, on an otherwise empty table."""
     table = np.asarray(rng.normal(rng.uniform(30, 220, 3), 6, (300, 300, 3)).clip(0, 255), np.uint8)
     seen = augment.view(np.asarray(note), table, rng, augment.without("unstretch"), whole=True)
     file = io.BytesIO()

@@ -1,4 +1,4 @@
-"""The load: the generator, worker processes, rounds by turns.
+"""The load: the generator, worker processes, memory and processor time of processes.
 
-Start with `rounds`.
+Start with `generator`.
 """

@@ -1,8 +1,8 @@
-"""The load generator: a process of its own that plays clients, the same for whatever is measured.
+"""The load generator: a separate process that plays clients, the same for all measured systems.
 
-A client asks again as soon as it has its answer (a closed loop), over a connection that it keeps,
-with bytes that were made ready before; told to come back later, it does. What the generator itself
-costs is told too, since it shares the machine's cores.
+A client sends its next request as soon as it has an answer (a closed loop), over one kept-open
+connection, with a body prepared in advance; it obeys `Retry-After`. The generator also reports its
+own processor time, because it shares the machine's cores.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _CUT_OFF = "The connection was closed before the end of the reply."
 
 @dataclass(frozen=True)
 class Target:
-    """Where requests go and what they say.
+    """The address and the body of the requests.
 
     Attributes:
         url: `http://host:port/path`, or `grpc://host:port` for `Predict` with a ready message.
@@ -48,11 +48,11 @@ class Load:
     """The result of one job.
 
     Attributes:
-        milliseconds: of each answer with status 200, in no order.
-        statuses: how many answers had which status; 0 where none came.
+        milliseconds: of each answer with status 200, unordered.
+        statuses: the number of requests by status; 0 means no answer.
         seconds: from the first request to the last answer.
-        sent, received: bytes of one request and of its answer, HTTP's headers included.
-        cpu: seconds of processor that the generator took.
+        sent, received: bytes of one request and of its answer, HTTP headers included.
+        cpu: processor seconds that the generator used.
     """
 
     milliseconds: list[float]
@@ -64,13 +64,13 @@ class Load:
 
 
 class Generator(Worker):
-    """The process, as seen by the one that wants a load."""
+    """A context manager that runs the generator process and sends it jobs."""
 
     def __init__(self) -> None:
         super().__init__("bench.load.generator")
 
     def load(self, target: Target, clients: int, seconds: float) -> Load:
-        """Lets `clients` ask for `seconds`; those under way are then waited for."""
+        """Runs `clients` clients for `seconds`, then waits for the requests in flight."""
         job = {"target": asdict(target), "clients": clients, "seconds": seconds}
         return Load(**self.ask(job))
 
@@ -93,7 +93,7 @@ _Send = Callable[[], _Reply]
 
 def _run(target: Target, clients: int, seconds: float) -> Load:
     body, told = Path(target.body).read_bytes(), list[_Told]()
-    # One more than the clients: nobody's clock runs while they connect.
+    # One more party than clients, this thread: no clock runs while the clients connect.
     ready = threading.Barrier(clients + 1)
 
     def be_a_client() -> None:
@@ -139,10 +139,10 @@ def _connect(target: Target, body: bytes) -> _Send:
 
 
 class _Http:
-    """Sends the same bytes each time, and reads of a reply what HTTP makes it read.
+    """Sends the same bytes each time, and reads no more of a reply than HTTP requires.
 
-    Python's own client builds and parses headers for a third of a millisecond, by which each answer
-    would seem to come later.
+    Python's own client spends a third of a millisecond on headers, which would be added to the
+    measured time of each answer.
     """
 
     def __init__(self, target: Target, body: bytes) -> None:
@@ -162,7 +162,7 @@ class _Http:
             connection = self._socket or self._open()
             connection.sendall(self._message)
             status, fields, received = self._read()
-        # No reply, or none that tells its length.
+        # No reply, or a reply without a valid Content-Length.
         except (OSError, LookupError, ValueError):
             self._close()
             return _Reply(0)

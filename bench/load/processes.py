@@ -1,4 +1,4 @@
-"""What a process and all that it started take, memory and processor; read from Linux' /proc."""
+"""Reads the memory and processor time of a process and its descendants from Linux's /proc."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def megabytes(pid: int) -> float:
-    """Proportional set size of `pid` and all its descendants, in MB: shared pages count once."""
+    """Returns the proportional set size of `pid` and descendants in MB; shared pages count once."""
     return sum(own_megabytes(each) for each in family(pid))
 
 
 def cpu_seconds(pid: int) -> float:
-    """Processor time that `pid` and all its living descendants have taken, in hundredths."""
+    """Returns the processor seconds of `pid` and its living descendants, to a hundredth."""
     return sum(_ticks(each) for each in family(pid)) / _TICKS
 
 
 def children_of(pid: int) -> list[int]:
-    """The processes that `pid` has started."""
+    """Returns the ids of the child processes of `pid`."""
     found = list[int]()
     with suppress(FileNotFoundError, ProcessLookupError):
         for task in Path(f"/proc/{pid}/task").iterdir():
@@ -43,7 +43,7 @@ def own_megabytes(pid: int) -> float:
 
 def _ticks(pid: int) -> int:
     with suppress(FileNotFoundError, ProcessLookupError):
-        # The name, in brackets, may hold anything; utime and stime are fields 14 and 15.
+        # The name in brackets may contain any character; utime and stime are fields 14 and 15.
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         return int(fields[11]) + int(fields[12])
     return 0

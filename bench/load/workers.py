@@ -1,4 +1,4 @@
-"""Processes of the bench's own that take jobs one by one: a line of JSON in, a line of JSON out."""
+"""Worker processes that do jobs one by one: each job and each result is a line of JSON."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import IO, Any, Self
 
 
 class Worker:
-    """`python -m MODULE ARGUMENTS...` as a context manager, seen by the process with the jobs.
+    """A context manager that runs `python -m MODULE ARGUMENTS...` and sends it jobs.
 
     Attributes:
-        hello: what it said once it was ready.
-        seconds: how long that took.
+        hello: the first message of the process, sent once it is ready.
+        seconds: the time from the start of the process to that message.
     """
 
     def __init__(self, module: str, *arguments: str) -> None:
@@ -24,7 +24,7 @@ class Worker:
 
     def __enter__(self) -> Self:
         started = time.monotonic()
-        # Libraries say much there while they load; it is shown where that fails.
+        # Libraries write a lot to stderr while they load; it is shown only if the process ends.
         self._errors = tempfile.TemporaryFile("w+")
         self._process = subprocess.Popen(  # noqa: S603
             self._command,
@@ -44,11 +44,11 @@ class Worker:
 
     @property
     def pid(self) -> int:
-        """Of the process."""
+        """The id of the process."""
         return self._process.pid
 
     def ask(self, job: dict[str, Any]) -> Any:
-        """Gives it a job and waits for the result."""
+        """Sends the process a job and waits for the result."""
         pipe: IO[str] = self._process.stdin  # type: ignore[assignment]
         pipe.write(json.dumps(job) + "\n")
         pipe.flush()
@@ -65,7 +65,7 @@ class Worker:
 
 
 def serve(do: Callable[[dict[str, Any]], object], hello: object = None) -> None:
-    """Be such a process: say hello, then do each job until there are no more."""
+    """Runs as a worker process: sends `hello`, then does each job until standard input ends."""
     _say(hello)
     for line in sys.stdin:
         _say(do(json.loads(line)))

@@ -1,4 +1,4 @@
-"""From figures to docs/performance.md: targets, tables, plots.
+"""Turns figures into docs/performance.md: targets, tables, plots.
 
 Start with `page`.
 """

@@ -1,4 +1,4 @@
-"""From many times to few figures: percentiles of a slice, medians and ratios over the rounds."""
+"""Summarises measured times: percentiles of a slice, medians and ratios over the rounds."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from bench.load.generator import Load
 
 
 class Slice(NamedTuple):
-    """What one contender did in one round with some clients.
+    """The results of one contender in one round with a number of clients.
 
     Attributes:
         p50, p95, p99: milliseconds of an answer.
-        rate: answers in a second.
-        cpu: milliseconds of processor for an answer, the generator's not counted.
-        failed: answers with another status than 200.
+        rate: answers per second.
+        cpu: processor milliseconds per answer, without the generator's.
+        failed: the number of requests with no answer or a status other than 200.
         sent, received: bytes of a request and its answer.
     """
 
@@ -42,7 +42,7 @@ class Spread(NamedTuple):
 
 
 def of_load(load: Load, cpu: float) -> Slice:
-    """The figures of one load; `cpu` is what the system took for it, in seconds."""
+    """Returns the figures of one load; `cpu` is the processor seconds that the system used."""
     times = load.milliseconds
     failed = sum(load.statuses.values()) - len(times)
     return _slice(times, load.seconds, cpu)._replace(
@@ -51,7 +51,7 @@ def of_load(load: Load, cpu: float) -> Slice:
 
 
 def of_loop(milliseconds: Sequence[float], seconds: float, cpu: float) -> Slice:
-    """The figures of calls in a loop."""
+    """Returns the figures of calls in a loop."""
     return _slice(milliseconds, seconds, cpu)
 
 
@@ -67,21 +67,21 @@ def _slice(milliseconds: Sequence[float], seconds: float, cpu: float) -> Slice:
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """The spread of one figure over the rounds."""
+    """Returns the spread of one figure over the rounds."""
     return Spread(statistics.median(values), min(values), max(values))
 
 
 def ratio(over: Sequence[float], under: Sequence[float]) -> Spread:
-    """The spread of the ratio of two figures, each pair of one round.
+    """Returns the spread of the ratio of two figures, taken within each round.
 
-    What else the machine does in a round falls on both, and much of it cancels.
+    Other work of the machine in a round affects both figures, so much of its effect cancels.
 
     Raises:
-        ValueError: the rounds are not as many.
+        ValueError: the numbers of rounds differ.
     """
     return spread([a / b for a, b in zip(over, under, strict=True)])
 
 
 def total(*parts: Sequence[float]) -> list[float]:
-    """Round by round, the sum of several figures."""
+    """Returns the sum of several figures for each round."""
     return [sum(each) for each in zip(*parts, strict=True)]

@@ -1,4 +1,4 @@
-"""The tables of docs/performance.md. The text around them is edited by hand and is kept."""
+"""Writes the tables of docs/performance.md, and keeps the hand-written text around them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def write(document: dict[str, Any], path: Path) -> None:
 
 
 def tables(document: dict[str, Any]) -> str:
-    """All that stands between the marks, of the figures as their file has them."""
+    """Returns the text between the marks, from the parsed file of figures."""
     figures = Figures(document)
     parts = [
         _about(document),

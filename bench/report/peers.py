@@ -1,4 +1,4 @@
-"""What people would pick instead, beside the front end: the table, and what we want of it."""
+"""Compares the front end with the peers: the table and the targets."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ PHOTOS = ("224 px", "1 megapixel")
 FASTAPI = "FastAPI + ONNX Runtime"
 FRONT_END = "front end"
 _WANTED = {"224 px": (1.15, 1.10), "1 megapixel": (1.10, 1.20)}
-"""With bfloat16, over FastAPI: at least so many answers a second of eight clients, at most so much
-time of one client's."""
+"""Targets with bfloat16, as ratios to FastAPI: the least answers a second with eight clients, and
+the most p50 with one client."""
 _WANTED_FLOAT32 = 0.95
-"""Answers a second over FastAPI's that the front end is to keep without bfloat16."""
+"""Target without bfloat16: the least ratio of the front end's answers a second to FastAPI's."""
 
 
 def servers(figures: Figures) -> list[str]:
-    """Our front end, once or twice, then the others."""
+    """Returns the names of our one or two front ends, then of the peers."""
     return [*figures.document["front_ends"], *figures.document["peers"]]
 
 
 def row(name: str, photo: str) -> str:
-    """The contender's name where a server is asked with a photo."""
+    """Returns the contender's name for a server and a photo."""
     return f"{name}, {photo} JPEG"
 
 
 def cells(figures: Figures) -> list[list[str]]:
-    """For each server: its name, and for each photo what one client and eight get."""
+    """Returns a row per server: name, time and rate by photo for one and eight clients, memory."""
     return [[name, *_cells(figures, name)] for name in servers(figures)]
 
 
@@ -42,7 +42,7 @@ def _cells(figures: Figures, name: str) -> Iterator[str]:
 
 
 def _megabytes(figures: Figures, name: str) -> float:
-    """The most that a server took; ours is two processes, whose long load is the hardest."""
+    """Returns a server's peak memory; ours is that of both tiers under the long load."""
     if name in figures.document["front_ends"]:
         memory = figures.document["long"]["memory"]
         return float(memory["front end"] + memory["local server"])
@@ -50,11 +50,11 @@ def _megabytes(figures: Figures, name: str) -> float:
 
 
 def targets(figures: Figures) -> list[Target]:
-    """The front end over each of the others, and its tail."""
+    """Returns the targets of the front end relative to each peer, and of its tail latency."""
     names = figures.document["front_ends"]
     parts = list(_over_fastapi(figures)) if figures.document["precision"] == "bfloat16" else []
     for photo in PHOTOS:
-        # The last one is that in float32, or the only one.
+        # The last front end is the one in float32, or the only one.
         rate = _faster(figures, photo, FASTAPI, names[-1])
         measure = f"{photo}, 8 clients, in float32, answers/s over {FASTAPI}"
         parts.append(least(measure, _WANTED_FLOAT32, rate))
@@ -88,7 +88,7 @@ def _advantages(figures: Figures, other: str) -> Iterator[float]:
 
 
 def _faster(figures: Figures, photo: str, other: str, ours: str = FRONT_END) -> Spread:
-    """Our answers a second over another's, eight clients, round by round."""
+    """Returns the ratio of our answers a second to those of another server, with eight clients."""
     return ratio(figures.rate(row(ours, photo), 8), figures.rate(row(other, photo), 8))
 
 

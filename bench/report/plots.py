@@ -17,12 +17,12 @@ SIDE_BY_SIDE = "side_by_side.svg"
 GROWTH = "growth.svg"
 PEERS = "peers.svg"
 _COLOURS = {"224 px": "#4a7c59", "1 megapixel": "#a9c5b1"}
-# Equal figures give equal files, and text that can be searched.
+# With these, equal figures give equal files, and text can be searched.
 _SETTINGS: dict[Any, Any] = {"svg.hashsalt": "us-bills", "svg.fonttype": "none", "font.size": 9}
 
 
 def write(document: dict[str, Any], folder: Path) -> None:
-    """Draws them into the folder."""
+    """Draws the plots into the folder."""
     mpl.use("Agg")
     with mpl.rc_context(_SETTINGS):
         _save(_side_by_side(Figures(document)), folder / SIDE_BY_SIDE)

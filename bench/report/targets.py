@@ -1,4 +1,4 @@
-"""The targets of the figures, each as one number with its spread over the rounds."""
+"""Compares figures with their targets; a figure is a number with its spread over the rounds."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ RIVALS = {"onnx_runtime": "ONNX Runtime", "openvino": "OpenVINO", "litert": "Lit
 
 
 def read_slice(fields: Sequence[Any]) -> Slice:
-    """A slice as JSON has it."""
+    """Returns a slice from its JSON form."""
     return Slice(*fields)
 
 
 class Figures:
-    """The figures of a run, as their file has them."""
+    """The figures of a run, from the parsed file."""
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         self.document = document
 
     def served(self, name: str, clients: int) -> list[Slice]:
-        """A contender's rounds."""
+        """Returns a contender's slices, by round."""
         return [read_slice(each) for each in self.document["served"][name][str(clients)]]
 
     def looped(self, engine: str, threads: int) -> list[Slice]:
-        """An engine's rounds."""
+        """Returns an engine's slices, by round."""
         return [read_slice(each) for each in self.document["looped"][engine][str(threads)]]
 
     def decoded(self, way: str) -> list[float]:
@@ -56,7 +56,7 @@ class Figures:
         return [each.rate for each in self.looped(signature, 2)]
 
     def over_floor(self, name: str, signature: str = "signature") -> Spread:
-        """By how many milliseconds a contender's median is above a signature's without a server."""
+        """Returns a contender's median less that of a signature without a server, milliseconds."""
         pairs = zip(self.p50(name), self.floor(signature), strict=True)
         return spread([served - bare for served, bare in pairs])
 
@@ -71,7 +71,7 @@ class Target(NamedTuple):
 
 
 def targets(figures: Figures) -> list[Target]:
-    """All of them, in the order of the table."""
+    """Returns all targets, in the order of the table."""
     parts = (_speed, _model_server, _against_others, _limits)
     return [target for part in parts for target in part(figures)]
 
@@ -103,7 +103,7 @@ def _speed(figures: Figures) -> list[Target]:
 
 def _model_server(figures: Figures) -> list[Target]:
     rows = []
-    # What computes in the precision of the server.
+    # The session with the precision of the server.
     bfloat16 = "session_bfloat16" in figures.document["looped"]
     session = "session_bfloat16" if bfloat16 else "session"
     for asked, signature, wanted in (
@@ -160,22 +160,22 @@ def _limits(figures: Figures) -> list[Target]:
 
 
 def exactly(value: float) -> Spread:
-    """A figure that was taken once."""
+    """Returns the spread of a figure that was measured once."""
     return Spread(value, value, value)
 
 
 def most(measure: str, wanted: float, found: Spread) -> Target:
-    """A row that is held where the median is no more."""
+    """Returns a row whose target is met if the median is at most `wanted`."""
     return Target(measure, f"at most {wanted:.3g}", told(found), found.median <= wanted)
 
 
 def least(measure: str, wanted: float, found: Spread) -> Target:
-    """A row that is held where the median is no less."""
+    """Returns a row whose target is met if the median is at least `wanted`."""
     return Target(measure, f"at least {wanted:.3g}", told(found), found.median >= wanted)
 
 
 def told(found: Spread, digits: int = 3) -> str:
-    """A median with its lowest and highest, as the tables have them."""
+    """Returns the text of a median with its lowest and highest value, for the tables."""
     if found.low == found.high:
         return number(found.median, digits)
     low, high = number(found.low, digits), number(found.high, digits)
@@ -183,7 +183,7 @@ def told(found: Spread, digits: int = 3) -> str:
 
 
 def number(value: float, digits: int = 3) -> str:
-    """A figure with so many digits that count, and no exponent."""
+    """Returns the text of a figure with `digits` significant digits and no exponent."""
     if value == 0:
         return "0"
     return f"{float(f'{value:.{digits}g}'):,.10g}"

@@ -1,4 +1,4 @@
-"""The paragraph under each table of docs/performance.md that needs one, and its plots."""
+"""The paragraphs and plots that accompany the tables of docs/performance.md."""
 
 PEERS_PLOT = (
     "![Bars, a server each: one client's answer in ms, and answers a second of eight clients]"

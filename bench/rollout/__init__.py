@@ -1,5 +1,5 @@
-"""Rollouts under load: what clients notice, what many servers cost, how often `watch` errs.
+"""Rollouts under load: effects on clients, the cost of many servers, the error rate of `watch`.
 
-`python -m bench.rollout` does one with real tiers, `demo` shows it as a transcript, `fleet` does it
-with hundreds of `simulated` servers, `false_alarms` tries the statistical test.
+`python -m bench.rollout` runs a rollout with real tiers, `demo` prints one as a transcript, `fleet`
+runs one with hundreds of `simulated` servers, `false_alarms` measures the statistical test.
 """

@@ -1,12 +1,12 @@
-"""Rolls a version out under load and counts what clients noticed of it.
+"""Rolls a version out under load and counts failed requests and answers of wrong versions.
 
-Run it as `python -m bench.rollout`, or with `--servers 3 --front-ends 2`, as containers with
-`--containers`; it takes some three minutes, and ends with status 1 where a client noticed anything,
-2 where it cannot run. Model servers and front ends, one of each by default, are started on a copy
-of the configuration; clients ask without a pause while one version is published, tried, promoted,
-taken back, promoted again, and the other retired. Of several servers one is killed in the middle,
-and one joins. Every answer must be 200 and come from a version that was right for that client at
-that time.
+Run it as `python -m bench.rollout`, or with `--servers 3 --front-ends 2`; `--containers` runs all
+as containers. It takes about three minutes. It exits with status 1 if any request failed or a wrong
+version answered, 2 if it cannot run. Model servers and front ends, one of each by default, run on a
+copy of the configuration. Clients send requests without a pause while version 2 is published,
+tried, promoted, rolled back and promoted again, and version 1 is retired. With several servers, one
+is killed midway and another joins. Every answer must be 200 and come from a version that was right
+for that client at that time.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from bench.rollout.stage import Deployment, stage
 
 
 def sequence(deployment: Deployment, load: Load, hold: float) -> list[tuple[str, float]]:
-    """Does everything that the tool can do, while the load goes on.
+    """Runs all steps of the rollout while the load goes on.
 
     Args:
         deployment: the two tiers.
-        load: the clients; told what to expect.
-        hold: seconds between the commands; four times as long for the share of the canary.
+        load: the clients; the versions that they expect are updated.
+        hold: seconds between the commands; the canary's share is measured four times as long.
 
     Returns:
         Each command and the seconds that it took.
@@ -66,7 +66,7 @@ def sequence(deployment: Deployment, load: Load, hold: float) -> list[tuple[str,
 
 
 def main() -> int:
-    """Prints what happened; returns 1 where a client noticed anything that it should not."""
+    """Prints the results; returns 1 if a request failed or a wrong version answered."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--servers", type=int, default=1, help="model servers")
@@ -91,14 +91,14 @@ def _started(options: argparse.Namespace, folder: Path) -> AbstractContextManage
     many = {"servers": options.servers, "front_ends": options.front_ends}
     if not options.containers:
         return stage(folder, options.candidate, **many)
-    # Docker's packages, and those of the tests, which processes need not.
+    # Imports packages of Docker and of the tests, which a run with processes does not need.
     from bench.rollout.composed import composed_of_built_images
 
     return composed_of_built_images(folder, options.candidate, **many)
 
 
 def report(load: Load, took: list[tuple[str, float]], seconds: float) -> None:
-    """Prints commands, answers by version, the canary's share, and all that went wrong."""
+    """Prints commands, answers by version, the canary's share, and all errors."""
     for command, needed in took:
         sys.stdout.write(f"{needed:6.1f} s  {command}\n")
     total = sum(load.answers.values())

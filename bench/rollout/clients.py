@@ -1,4 +1,4 @@
-"""Clients that ask without a pause while a rollout goes on, and judge every answer."""
+"""Clients that send requests without a pause during a rollout, and check every answer."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from serving.traffic import BUCKETS, Traffic
 from webapp.inference.traffic_split import COOKIE
 
 PERCENT = 10.0
-# Steps through all buckets before one comes again, evenly at any time.
+# A stride that visits all buckets before it repeats one, and is evenly spread at any time.
 _STRIDE = 6_181
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """What may answer from a moment on: stable versions, and the canary if there is one."""
+    """The versions that may answer from `start` on: stable ones, and the canary if there is one."""
 
     start: float
     stable: frozenset[int]
@@ -31,7 +31,7 @@ class Epoch:
 
 
 class Load:
-    """Clients that ask without a pause, each time as another person, one front end each."""
+    """Clients that ask without a pause, each at one front end, with a new person per request."""
 
     def __init__(self, urls: Sequence[str], clients: int) -> None:
         self.answers: Counter[tuple[str, int]] = Counter()
@@ -49,19 +49,19 @@ class Load:
         ]
 
     def start(self) -> None:
-        """Lets the clients begin."""
+        """Starts the clients."""
         self._began = time.monotonic()
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
-        """Waits for their last answers."""
+        """Stops the clients, and waits for their last answers."""
         self._done.set()
         for thread in self._threads:
             thread.join()
 
     def expect(self, *stable: int, canary: int | None = None, percent: float = 0.0) -> None:
-        """Says what may answer from now on; while a command runs, both before and after."""
+        """Sets the versions that may answer from now on; during a command, the old and the new."""
         epoch = Epoch(time.monotonic(), frozenset(stable), canary, Traffic(canary, percent))
         with self._lock:
             self._epochs.append(epoch)
@@ -76,7 +76,7 @@ class Load:
 
     def _ask(self, session: requests.Session, url: str, person: int) -> None:
         bucket = person * _STRIDE % BUCKETS
-        # Every tenth names a version, every tenth a label, whatever the trial would give them.
+        # One request in ten names a version, one in ten a label; both bypass the trial's choice.
         query = {3: "?label=stable", 7: self._query_by_number()}.get(person % 10, "")
         session.cookies.clear()
         started = time.monotonic()
@@ -102,7 +102,7 @@ class Load:
         self.failures.append(f"after {seconds:.1f} s, {query or 'plain'}: {words}")
 
     def _query_by_number(self) -> str:
-        """A version that is sure to be loaded, so not one that is on its way out or in."""
+        """Returns a query for a version that is certainly loaded, so not one in transition."""
         stable = self._epochs[-1].stable
         return f"?version={max(stable)}" if len(stable) == 1 else "?label=stable"
 

@@ -1,6 +1,6 @@
-"""Both tiers as containers of docker-compose.yml: the same run, with one name for all of a tier.
+"""Runs both tiers as containers of docker-compose.yml, with one host name for each tier.
 
-Compose starts and adds the servers, the engine kills one, and each command is a container too.
+Compose starts and adds the servers, the Docker engine kills one, each command runs in a container.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.containers.stack import Stack, compose_command, connected_engine, req
 
 CANDIDATE = Path("/new")
 CANNOT_RUN = 2
-# Of docker-compose.yml: the variables that name the images of front end, model server and tools.
+# The image variables of docker-compose.yml (front end, model server, tools) and their defaults.
 IMAGES = {
     "US_BILLS_WEB_IMAGE": "us-bills-web",
     "US_BILLS_SERVING_IMAGE": "tensorflow/serving:2.20.0",
@@ -34,8 +34,8 @@ class Composed:
     """A `Deployment` of containers.
 
     Attributes:
-        stack: the containers, which run.
-        shown: the version to roll out, on this machine; containers find it as `CANDIDATE`.
+        stack: the running containers.
+        shown: the version to roll out, on this machine; containers mount it at `CANDIDATE`.
     """
 
     stack: Stack
@@ -44,7 +44,7 @@ class Composed:
 
     @property
     def urls(self) -> Sequence[str]:
-        """The ports of the front ends on this machine."""
+        """The URLs of the front ends on this machine."""
         return self.stack.web_urls
 
     def rollout(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -53,7 +53,7 @@ class Composed:
         return self.stack.run("run", "--rm", "-T", "--volume", volume, "rollout", *arguments)
 
     def change_servers(self) -> None:
-        """Kills a server for good, and has Compose start one in its place."""
+        """Kills and removes a server, and lets Compose start a replacement."""
         self.stack.containers("serving")[0].remove(force=True)
         self.stack.start_missing("serving")
 
@@ -69,12 +69,12 @@ def composed(
     servers: int = 1,
     front_ends: int = 1,
 ) -> Iterator[Composed]:
-    """Brings both tiers up with one version, and takes them down at the end of the block.
+    """Starts both tiers with one version, and stops them at the end of the block.
 
     Args:
         folder: an empty folder.
-        images: those of front end, model server and tools.
-        candidate: the version to roll out; by default the stable one with a note, so another one.
+        images: the images of front end, model server and tools.
+        candidate: the version to roll out; by default a copy of `stable` with an additional note.
         stable: version 1.
         packages: Python packages with TensorFlow, for images without it.
         servers: how many model servers.
@@ -100,7 +100,7 @@ def composed(
 def composed_of_built_images(
     folder: Path, candidate: Path | None, *, servers: int, front_ends: int
 ) -> Iterator[Composed]:
-    """`composed` of the images that Compose would take; says so and ends where it cannot run.
+    """Runs `composed` with the images that Compose would use; exits with a message if it cannot.
 
     Raises:
         SystemExit: with status 2.

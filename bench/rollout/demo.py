@@ -1,7 +1,7 @@
 """Shows a whole rollout on the shipped versions, as a transcript: `make rollout-demo`.
 
-Both tiers are started on copies of the files, so nothing of this checkout changes. Where there is
-no second version, the first one is rolled out once more.
+Both tiers run on copies of the files, so this checkout does not change. If there is no second
+version, a copy of the first one is rolled out.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PEOPLE = 50
 
 
 def main() -> None:
-    """Prints each command and what it said."""
+    """Prints each command and its output."""
     parser = argparse.ArgumentParser(prog="python -m bench.rollout.demo", description=__doc__)
     parser.add_argument("--counter", action="store_true", help="a version of the counter instead")
     options = parser.parse_args()
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def show(deployment: Stage) -> None:
-    """The way of a version, with a refusal at its start and a change of mind in its middle."""
+    """Shows the rollout of a version, with a refusal at its start and a rollback in its middle."""
     candidate = str(deployment.candidate)
     half = str(_half_copied(deployment.candidate, deployment.folder / "half-copied"))
     run(deployment, "status")
@@ -60,7 +60,7 @@ def show(deployment: Stage) -> None:
 
 
 def _half_copied(version: Path, folder: Path) -> Path:
-    """A copy that was broken off in the middle of the graph, which holds the weights too."""
+    """Returns a copy cut off in the middle of the graph's file, which also holds the weights."""
     shutil.copytree(version, folder)
     graph = folder / "saved_model.pb"
     os.truncate(graph, graph.stat().st_size // 2)
@@ -68,7 +68,7 @@ def _half_copied(version: Path, folder: Path) -> Path:
 
 
 def show_counter(deployment: Stage) -> None:
-    """A version of the counter on trial, and taken back."""
+    """Shows a trial of a counter version, and its rollback."""
     another = shutil.copytree(
         deployment.folder / "models" / COUNTER / "1", deployment.folder / "new"
     )
@@ -81,7 +81,7 @@ def show_counter(deployment: Stage) -> None:
 
 
 def run(deployment: Stage, *arguments: str) -> None:
-    """Runs a command, and shows it without the flags that say where this stage is."""
+    """Runs a command, and shows it without the flags that locate this stage."""
     done = deployment.rollout(*arguments)
     shown = f"$ python -m serving rollout {' '.join(arguments)}\n{done.stdout}{done.stderr}"
     for folder in (deployment.folder, ROOT):
@@ -90,7 +90,7 @@ def run(deployment: Stage, *arguments: str) -> None:
 
 
 def ask(deployment: Stage, member: str = "model") -> None:
-    """Sends requests one after the other, and shows which version answered each, or counted."""
+    """Sends requests one after the other, and shows how many each version answered or counted."""
     answers: Counter[str] = Counter()
     for person in range(PEOPLE):
         cookie = {COOKIE: str(person * BUCKETS // PEOPLE)}
@@ -103,7 +103,7 @@ def ask(deployment: Stage, member: str = "model") -> None:
 
 
 def say(text: str) -> None:
-    """Prints at once, also into a pipe."""
+    """Prints immediately, also into a pipe."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 

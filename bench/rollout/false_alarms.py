@@ -1,7 +1,7 @@
-"""How often `rollout watch` errs, and how soon it decides: `python -m bench.rollout.false_alarms`.
+"""Measures errors and speed of `rollout watch`: `python -m bench.rollout.false_alarms`.
 
-Canaries of which a known share of requests fails are watched, a look every 25 requests, by the very
-test that `watch` uses. The table stands in docs/rollouts.md.
+The statistical test of `watch` checks simulated canaries with a known share of failing requests,
+once every 25 requests. The table is in docs/rollouts.md.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ TIMES_THE_LIMIT = (0, 0.25, 0.5, 0.9, 1.1, 1.5, 2, 5, 50)
 
 
 class Outcome(NamedTuple):
-    """What a watch came to."""
+    """The verdict of a watch, and the number of requests that it saw."""
 
     verdict: Verdict
     requests: int
 
 
 def watched(rate: float, rng: np.random.Generator) -> Outcome:
-    """Watches one canary until it is decided, for at most `MOST` requests."""
+    """Watches one canary until there is a verdict, for at most `MOST` requests."""
     failed = 0
     for requests in range(LOOK_EVERY, MOST + 1, LOOK_EVERY):
         failed += int(rng.binomial(LOOK_EVERY, rate))

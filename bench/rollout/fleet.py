@@ -1,10 +1,10 @@
-"""Rolls a version out over 50 to 500 model servers, some of which are slow, fail, or come later.
+"""Rolls a version out over 50 to 500 model servers, some of which are slow, fail, or start late.
 
-Run it as `python -m bench.rollout.fleet 50 200 500`. The command is the real one, and so are the
-servers' answers; the network, and what takes time in loading a version, are stand-ins in this
-process (see `simulated`). While one command follows the other, a server is killed and started
-again, one hangs, one never comes, one joins; clients ask all the time. No request may fail, and
-none be answered by a version that it did not ask for.
+Run it as `python -m bench.rollout.fleet 50 200 500`. The commands and the servers' answers come
+from the real code; the network and the loading of versions are stand-ins in this process (see
+`simulated`). During the commands one server is killed and started again, one hangs, one never
+starts, one joins; clients send requests all the time. No request may fail, and none may be answered
+by a version that it did not ask for.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ class Site:
     """Servers and the files that they read.
 
     Attributes:
-        allowed: the versions that stable may be at this moment.
-        deployment: its files.
-        said: what the commands said.
+        allowed: the versions that may be stable at this moment.
+        deployment: the files of the rollout.
+        said: the output lines of the commands.
     """
 
     folder: Path
@@ -64,7 +64,7 @@ class Site:
     said: list[str] = field(default_factory=list)
 
     def fresh(self) -> Deployment:
-        """As a new process has it: patient with servers that are away."""
+        """Returns the deployment with a new fleet, which again waits for missing servers."""
         fleet = Fleet(
             Addresses(",".join(s.url for s in self.servers), "--server", "grpc", ""),
             lambda url: self.network.connect(url, MODEL),
@@ -73,20 +73,20 @@ class Site:
         return replace(self.deployment, server=fleet)
 
     def do(self, command: Command, *allowed: int) -> float:
-        """Runs a command, during which stable may be several versions; returns its seconds."""
+        """Runs a command, during which `allowed` may be stable too; returns its seconds."""
         self.allowed = self.allowed.union(allowed)
         started = time.monotonic()
         run(command, self.deployment.history, self.said.append)
         took = time.monotonic() - started
         if allowed:
-            # Requests that are under way were answered by what they found.
+            # Requests in flight may still get an answer from the old version.
             time.sleep(0.1)
             self.allowed = frozenset(allowed)
         return took
 
 
 def site(folder: Path, count: int, dice: random.Random) -> Site:
-    """Makes servers: one in twenty loads four times as slowly, the last two do not run yet."""
+    """Creates the servers, without starting them; one in twenty loads four times as slowly."""
     for version in (1, 2):
         path = folder / MODEL / str(version)
         path.mkdir(parents=True)
@@ -113,7 +113,7 @@ def site(folder: Path, count: int, dice: random.Random) -> Site:
 
 
 class Clients:
-    """Ask stable and the canary of one server after the other, as front ends do."""
+    """Clients that ask stable and the canary of one server after the other, as front ends do."""
 
     def __init__(self, asked: Site, count: int) -> None:
         self.answers: Counter[tuple[str, int | None]] = Counter()
@@ -128,7 +128,7 @@ class Clients:
             thread.start()
 
     def stop(self) -> None:
-        """Waits for the last answers."""
+        """Stops the clients, and waits for their last answers."""
         self._done.set()
         for thread in self._threads:
             thread.join()
@@ -147,7 +147,7 @@ class Clients:
                 self.failures.append(str(error))
 
     def _ask(self, name: str, version: int | None, allowed: frozenset[int]) -> None:
-        """Stable answers where the canary does not."""
+        """Asks for a version; asks stable instead if the canary does not answer."""
         try:
             answered = self._call(version)
         except (NotServed, Unavailable):
@@ -156,12 +156,12 @@ class Clients:
             self._ask("stable", None, self._site.allowed)
             return
         self.answers[name, answered] += 1
-        # What was right when it was asked, or when it was answered.
+        # A version is right if it was allowed at the time of the request or of the answer.
         if answered not in allowed and (name, answered in self._site.allowed) != ("stable", True):
             self.wrong.append(f"{name}: {answered}")
 
     def _call(self, version: int | None) -> int | None:
-        """Asks the next server that is connected; another one where it ends, three in all."""
+        """Asks the next connected server; if it is unavailable, another one, up to three."""
         for tries in itertools.count(1):
             client = self._next()
             try:
@@ -181,7 +181,7 @@ class Clients:
 
 
 def roll_out(count: int) -> None:
-    """Does all of it with so many servers, and prints what it cost."""
+    """Runs the whole simulation with `count` servers, and prints the cost."""
     with tempfile.TemporaryDirectory() as folder:
         made = site(Path(folder), count, random.Random(count))  # noqa: S311
         *running, late, _never = made.servers
@@ -207,7 +207,7 @@ def sequence(made: Site, late: SimulatedServer) -> dict[str, float]:
         lost.kill()
         lost.start()
 
-    # In the middle of the load, of which the first server takes a part before the others.
+    # This is midway through the loading, which one server starts before the others.
     disturbance = threading.Timer(2 * LOAD_SECONDS, restart)
     disturbance.start()
     trial = Traffic(2, PERCENT)
@@ -225,7 +225,7 @@ def sequence(made: Site, late: SimulatedServer) -> dict[str, float]:
 
 
 def report(made: Site, clients: Clients, took: dict[str, float]) -> None:
-    """Prints seconds, calls and answers, and all that went wrong."""
+    """Prints seconds, calls and answers, and all errors."""
     print_ = sys.stdout.write
     print_(f"{len(made.servers)} servers, {made.network.calls} calls of all\n")
     for name, seconds in took.items():
@@ -239,7 +239,7 @@ def report(made: Site, clients: Clients, took: dict[str, float]) -> None:
 
 
 def main() -> None:
-    """Runs the simulation with each of some numbers of servers."""
+    """Runs the simulation for each given number of servers."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("servers", type=int, nargs="*", default=[50, 200, 500])
     for count in parser.parse_args().servers:

@@ -1,7 +1,7 @@
-"""Model servers in one process, many of them: the local server's own code without port and model.
+"""Many simulated model servers in one process: the local server's code without port and model.
 
-A stand-in for the network carries the calls of the real client to the real answers. Versions are
-"loaded" by waiting, and answer with their own number.
+A stand-in for the network passes the calls of the real client to the server's request handlers.
+Loading a version only waits; a version answers with its own number.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _PEER = "ipv4:127.0.0.1:1"
 
 
 class CallError(grpc.RpcError):
-    """What gRPC raises for a call that ends with a code."""
+    """The error that gRPC raises for a call that ends with an error code."""
 
     def __init__(self, code: grpc.StatusCode, details: str) -> None:
         super().__init__(details)
@@ -72,7 +72,7 @@ class Numbered:
         fetches: Sequence[str],
         deadline: Deadline = NO_DEADLINE,
     ) -> list[Array]:
-        """The number, whatever is asked."""
+        """Returns the number for every request."""
         return [self._answer]
 
     def close(self) -> None:
@@ -86,8 +86,8 @@ class SimulatedServer:
     Attributes:
         url: its address.
         settings: its flags; ports are not opened.
-        load_seconds: how long it takes to load a version, called for each.
-        deadly: a version that ends the server while it is loaded.
+        load_seconds: returns how long a version takes to load; called for each load.
+        deadly: a version whose loading kills the server.
     """
 
     url: str
@@ -110,7 +110,7 @@ class SimulatedServer:
         return time.monotonic() < self.silent_until
 
     def start(self) -> threading.Thread:
-        """Starts it as a process would: it listens once its versions serve. Returns the thread."""
+        """Starts like a process: it listens once its versions are loaded. Returns the thread."""
         self.starts += 1
         versions, metrics = Versions(), Metrics()
         manager = Manager(versions, self._read, self._load, self.settings, metrics)
@@ -129,20 +129,20 @@ class SimulatedServer:
         return thread
 
     def kill(self) -> None:
-        """Ends it at once, with the calls that it has."""
+        """Ends the server immediately; the calls in progress fail."""
         manager, self._manager, self._answers = self._manager, None, None
         if manager is not None:
             manager.stop()
 
     def hang(self, seconds: float) -> None:
-        """Lets it answer nothing for a while."""
+        """Makes the server answer nothing for `seconds`."""
         self.silent_until = time.monotonic() + seconds
 
     def call(self, method: str, request: bytes, timeout: float) -> bytes:
         """Answers a call.
 
         Raises:
-            CallError: as a server's, or as the network's where nobody listens.
+            CallError: the error of the server, or of the network if the server does not listen.
         """
         answers = self._answers
         silent = self.silent_until - time.monotonic()
@@ -177,17 +177,17 @@ class Network:
     """Carries calls to servers by their URLs, and counts them."""
 
     def __init__(self, servers: Sequence[SimulatedServer], seconds: float = 0.0) -> None:
-        """Takes so many seconds for a call's way there and back."""
+        """Connects to `servers`; a call's round trip takes `seconds`."""
         self.calls = 0
         self._servers = {server.url: server for server in servers}
         self._seconds = seconds
 
     def connect(self, url: str, model: str) -> ModelServer:
-        """A client of one server, as rollouts have it."""
+        """Returns a rollout's client of one server."""
         return ModelServer(url, model, self.client(url))
 
     def client(self, url: str) -> GrpcClient:
-        """A client of one server."""
+        """Returns a client of one server."""
         return GrpcClient(cast("grpc.Channel", _Channel(self, url)))
 
     def call(self, url: str, method: str, request: bytes, timeout: float) -> bytes:
@@ -198,7 +198,7 @@ class Network:
 
 
 class _Channel:
-    """As much of `grpc.Channel` as the client uses."""
+    """The part of `grpc.Channel` that the client uses."""
 
     def __init__(self, network: Network, url: str) -> None:
         self._network, self._url = network, url

@@ -1,4 +1,4 @@
-"""Both tiers as processes, on a copy of the configuration: nothing of this checkout changes."""
+"""Runs both tiers as processes on a copy of the configuration: this checkout does not change."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Protocol
 from tests.support.servers import HOW_TO_SERVE, ROOT, ModelServer
 from tests.webapp.server import FrontEnd
 
-# A server that is killed here stays away, and each command would wait for it.
+# Short, because a server that is killed here never returns, and each command waits for it.
 PATIENCE_SECONDS = 3.0
 SHIPPED = ROOT / "models" / "us_bills" / "1"
 PHOTO = (ROOT / "webapp" / "static" / "samples" / "five.webp").read_bytes()
@@ -22,26 +22,26 @@ FLAGS = (*HOW_TO_SERVE, "--model_config_file_poll_wait_seconds=2")
 
 
 class Deployment(Protocol):
-    """What a rollout under load needs, however its servers are run."""
+    """The interface that a rollout under load needs, however the servers are run."""
 
     @property
     def candidate(self) -> Path:
-        """The version to roll out, as the rollout command finds it."""
+        """The version to roll out, by the path that the rollout command uses."""
 
     @property
     def urls(self) -> Sequence[str]:
-        """Where clients ask: the front ends."""
+        """The URLs of the front ends, where clients send requests."""
 
     def rollout(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Runs a command of `python -m serving rollout`."""
 
     def change_servers(self) -> None:
-        """Kills one of several servers, and has one join."""
+        """Kills one of several servers, and makes another one join."""
 
 
 @dataclass
 class Stage:
-    """Two tiers on files of their own.
+    """Two tiers on separate files.
 
     Attributes:
         folder: holds `config/` and `models/`.
@@ -67,12 +67,12 @@ class Stage:
 
     @property
     def urls(self) -> Sequence[str]:
-        """The front ends."""
+        """The URLs of the front ends."""
         return [webapp.url for webapp in self.webapps]
 
     @property
     def target(self) -> str:
-        """The model servers, as front ends and rollouts are told of them."""
+        """The addresses of the model servers, in the form that front ends and rollouts take."""
         return "grpc://" + ",".join(server.grpc_address for server in self.servers)
 
     @property
@@ -81,7 +81,7 @@ class Stage:
         return self.folder / "config" / "models.config"
 
     def rollout(self, *arguments: str, capture: bool = True) -> subprocess.CompletedProcess[str]:
-        """Runs `python -m serving rollout` as a person would, and keeps or shows what it says."""
+        """Runs `python -m serving rollout` as a user would, and captures or shows its output."""
         where = [
             f"--config={self.config}",
             f"--models-root={self.folder / 'models'}",
@@ -98,7 +98,7 @@ class Stage:
         )
 
     def change_servers(self) -> None:
-        """Kills one of several servers, and lets the last one join."""
+        """Kills one of several servers, and starts the last one."""
         if len(self.servers) > 1:
             self.servers[-2].kill()
             self.servers[-1].launch()
@@ -119,12 +119,12 @@ def stage(
 
     Args:
         folder: an empty folder.
-        candidate: the version to roll out; by default the stable one with a note, so another one.
+        candidate: the version to roll out; by default a copy of `stable` with an additional note.
         stable: version 1.
         counter: version 1 of the counter; without it no bills are counted.
-        servers: how many model servers; beside several there is one more, which is started later.
+        servers: how many model servers; if several, one more is prepared and started later.
         front_ends: how many front ends.
-        settings: further settings of theirs, by the whole names of the variables.
+        settings: further settings of the front ends, by the full environment variable names.
     """
     shutil.copytree(stable, folder / "models/us_bills/1")
     made = Stage(folder, candidate or another(stable, folder / "candidate"))
@@ -152,7 +152,7 @@ def stage(
 
 
 def another(version: Path, folder: Path) -> Path:
-    """A version that answers as a given one does, and is not the same one."""
+    """Returns a copy of a version that gives the same answers but has different files."""
     shutil.copytree(version, folder)
     (folder / "assets.extra" / "note.txt").write_text("The same model once more.\n")
     return folder

@@ -1,1 +1,1 @@
-"""Tests of what is sure in the measurements: the figures, the load, the baseline."""
+"""Tests of the deterministic parts of the benchmarks: the figures, the load, the baseline."""

@@ -1,4 +1,4 @@
-"""What the guards cost is measured on a version that is the same without them."""
+"""The cost of guards is measured against a version that is equal except that it has no guards."""
 
 from pathlib import Path
 

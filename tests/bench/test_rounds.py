@@ -1,4 +1,4 @@
-"""The order in which everybody has a turn: what is compared lies close in time."""
+"""The order of measurements in a round: compared measurements are close in time."""
 
 from itertools import groupby
 from typing import Any

@@ -1,4 +1,4 @@
-"""Where the time of an answer goes, of real answers with and without counting."""
+"""The time of real answers by stage, with and without counting."""
 
 from pathlib import Path
 

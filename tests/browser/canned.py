@@ -1,4 +1,4 @@
-"""Answers that the real model cannot be made to give at the moment a test wants them."""
+"""Prepared answers that the real model cannot be made to give at the moment a test needs them."""
 
 from collections.abc import Sequence
 from typing import Any

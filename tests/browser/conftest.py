@@ -1,4 +1,4 @@
-"""What the tests in a browser share: the front end, Chromium, and pages that must not fail."""
+"""Fixtures of the browser tests: the front end, Chromium, and pages whose errors fail a test."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,7 +30,7 @@ OpenPage = Callable[..., Page]
 
 @contextmanager
 def launched(driver: Any, *flags: str) -> Iterator[Any]:
-    """A browser with a camera that nobody needs to allow."""
+    """Starts a browser with a fake camera that needs no permission."""
     browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=[*FLAGS, *flags])
     try:
         yield browser
@@ -40,7 +40,7 @@ def launched(driver: Any, *flags: str) -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def browser(driver: Any) -> Iterator[Any]:
-    """The one browser of all tests but those that need a camera of their own."""
+    """The browser that all tests share, except those that need a separate camera."""
     with launched(driver) as running:
         yield running
 
@@ -55,12 +55,12 @@ def front_end(model_server: ModelServer) -> Iterator[FrontEnd]:
 
 @contextmanager
 def pages(browser: Any, url: str) -> Iterator[OpenPage]:
-    """Opens `url`, each time in a context of its own; an error in a script fails the test."""
+    """Opens pages of `url`, each in a separate context; a script error fails the test."""
     contexts: list[Any] = []
     errors: list[str] = []
 
     def open_page(path: str = "/", **options: Any) -> Page:
-        # A worker that still comes up when its context is closed can keep it from closing.
+        # A service worker that is still starting can prevent its context from closing.
         contexts.append(browser.new_context(**{"service_workers": "block"} | options))
         page = contexts[-1].new_page()
         page.set_default_timeout(90_000)
@@ -84,13 +84,13 @@ def open_page(browser: Any, front_end: FrontEnd) -> Iterator[OpenPage]:
 
 
 def headline(page: Page) -> str:
-    """The answer in large letters, once there is one."""
+    """Returns the headline of the answer, once there is one."""
     settled = page.locator("#verdict:not([data-state=busy], [data-state=empty]) .headline")
     return str(settled.inner_text())
 
 
 def record_speech(page: Page) -> None:
-    """The test's browser has no voice, so what it is told to say is noted instead."""
+    """Records the texts to be spoken, because the test's browser has no voice."""
     page.evaluate(
         """() => {
             window.spoken = [];
@@ -100,5 +100,5 @@ def record_speech(page: Page) -> None:
 
 
 def record_pulses(page: Page) -> None:
-    """Nor can it vibrate."""
+    """Records the vibration pulses, because the test's browser cannot vibrate."""
     page.evaluate("navigator.vibrate = (pulses) => { window.pulses = pulses; return true; }")

@@ -1,6 +1,6 @@
 """Takes the README's pictures of the page: `python -m tests.browser.screenshots`.
 
-They show drawings, never a photo of a bill, in few colours, so that all of them are small.
+They show drawings, never a photo of a bill, in few colours, so that the files are small.
 """
 
 import io

@@ -1,4 +1,4 @@
-"""axe looks at the page in every state, in both languages, light and dark, small and large."""
+"""axe checks the page in every state, in both languages, light and dark, small and large."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Adding up: each bill that the live camera reads counts once, and can be taken back."""
+"""Adding up: each bill that the live camera reads counts once, and can be removed again."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path

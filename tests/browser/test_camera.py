@@ -1,4 +1,4 @@
-"""The live camera, fed from films: an answer once frames agree, else a hint for the hand."""
+"""The live camera, fed from films: an answer once frames agree, otherwise a hint to the user."""
 
 import re
 import time

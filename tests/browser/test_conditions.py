@@ -1,4 +1,4 @@
-"""The page without a network, a fast one, a server, a mouse, eyes: where people are."""
+"""The page in difficult conditions: offline, slow network, no server, keyboard or screen reader."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

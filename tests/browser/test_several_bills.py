@@ -1,4 +1,4 @@
-"""Several bills on one photo, in a browser: drawn, said, felt and heard."""
+"""Several bills on one photo, in a browser: drawn, spoken, and reported by vibration and sound."""
 
 from collections.abc import Iterator
 from typing import Any

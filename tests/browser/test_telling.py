@@ -1,4 +1,4 @@
-"""How an answer is told beside the words on the page: speech, vibration, tones, the title."""
+"""How the page reports an answer in addition to text: speech, vibration, tones, the title."""
 
 import pytest
 

@@ -1,1 +1,1 @@
-"""Containers: their files."""
+"""Tests of the container files and of the containers."""

@@ -1,6 +1,6 @@
-"""Base images made on this machine, where none can be pulled.
+"""Makes base images on this machine, for use where none can be pulled.
 
-Debian packages unpacked into an empty folder, as the images that the Dockerfiles name are made:
+Debian packages are unpacked into an empty folder, as in the images that the Dockerfiles name:
 `RUN_BASE` has Python and no shell, `BASH_BASE` has a shell too, `BUILD_BASE` also pip and the
 certificates that this machine trusts. Needs `mmdebstrap` and root, on a Debian with that Python.
 `python -m tests.containers.bases` makes them for a build by hand.

@@ -1,4 +1,4 @@
-"""An engine, the images built from this checkout, and the compose file brought up with them."""
+"""A Docker engine, the images built from this checkout, and the compose file run with them."""
 
 import os
 import shutil
@@ -41,7 +41,7 @@ def engine() -> Iterator[docker.DockerClient]:
 
 @pytest.fixture(scope="session")
 def made_bases(engine: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> bool:
-    """Whether base images were made here; otherwise the builds pull those of the Dockerfiles."""
+    """Whether base images were made locally; otherwise builds pull those of the Dockerfiles."""
     if bases.can_be_made():
         bases.make(engine, tmp_path_factory.mktemp("bases"))
     return bases.can_be_made()
@@ -49,9 +49,9 @@ def made_bases(engine: docker.DockerClient, tmp_path_factory: pytest.TempPathFac
 
 @pytest.fixture(scope="session")
 def context(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a clone of this checkout would have, and what a used one has besides.
+    """The build context: the files of a clone, and a golden photo as in a used checkout.
 
-    Files that are not committed yet count as well, so that work under way can be tried.
+    Uncommitted files are included, so that work in progress can be tested.
     """
     listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     try:
@@ -81,9 +81,9 @@ def web_image(engine: docker.DockerClient, made_bases: bool, context: Path) -> s
 def local_image(engine: docker.DockerClient, made_bases: bool, context: Path) -> str:
     """The local model server's image.
 
-    On made bases it is built without TensorFlow, which takes minutes and 4 GB: the container gets
-    that from this Python's packages (`Stack`). `US_BILLS_SERVING_IMAGE=us-bills-serving` has the
-    tests run against a whole one.
+    On locally made bases it is built without TensorFlow, which takes minutes and 4 GB; the
+    container uses this Python's TensorFlow instead (`Stack`).
+    `US_BILLS_SERVING_IMAGE=us-bills-serving` runs the tests against a complete image.
     """
     if not made_bases:
         _build(engine, context, "serving/local/Dockerfile", LOCAL_IMAGE, {})
@@ -99,7 +99,7 @@ def local_image(engine: docker.DockerClient, made_bases: bool, context: Path) ->
 def images(
     request: pytest.FixtureRequest, engine: docker.DockerClient, web_image: str, local_image: str
 ) -> tuple[str, str, str]:
-    """Those of front end, model server and tools, once with either model server."""
+    """The images of front end, model server and tools, once for each model server."""
     if request.param != LOCAL_IMAGE:
         require_image(engine, request.param)
     return web_image, request.param, local_image
@@ -107,7 +107,7 @@ def images(
 
 @pytest.fixture(scope="session")
 def packages(engine: docker.DockerClient, local_image: str) -> Path | None:
-    """Where TensorFlow comes from for an image without it: this Python, if it is of that minor."""
+    """This Python's packages, for an image without TensorFlow but with the same minor version."""
     probe = (
         "import importlib.util as u, sys;"
         "print(*sys.version_info[:2], bool(u.find_spec('tensorflow')))"
@@ -127,7 +127,7 @@ def stack(
     packages: Path | None,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Stack]:
-    """`docker compose up`, once with either model server."""
+    """`docker compose up`, once for each model server."""
     folder = tmp_path_factory.mktemp("stack")
     with Stack(engine, compose_command(), folder, *images, packages) as running:
         yield running
@@ -150,7 +150,7 @@ def _build(
 
 
 def _without_tensorflow(lock: str) -> str:
-    """Keeps of a lock file what the local server imports itself."""
+    """Returns the entries of a lock file that the local server imports itself."""
     blocks = ("\n" + lock).replace(" \\\n    ", " \\  ").splitlines()
     needed = {"cmeel", "cmeel-mimalloc", "grpcio", "numpy", "protobuf", "typing-extensions"}
     kept = [line for line in blocks if line.partition("==")[0] in needed]

@@ -1,4 +1,4 @@
-"""The compose file, brought up on free ports with models and configuration of its own."""
+"""Runs the compose file on free ports with separate models and configuration."""
 
 import collections
 import contextlib

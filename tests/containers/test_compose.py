@@ -1,4 +1,4 @@
-"""What `docker compose up` gives: an answer, and nothing that need not be there."""
+"""`docker compose up` answers photos, and its containers have no rights that they do not need."""
 
 import re
 import time

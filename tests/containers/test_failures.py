@@ -1,4 +1,4 @@
-"""Each container is killed under load: what the others say, and that all comes back by itself."""
+"""Each container is killed under load: what the other one answers, and that both recover."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""What is in the images, and what is not."""
+"""The contents of the images: what they must and must not have."""
 
 import docker
 import pytest

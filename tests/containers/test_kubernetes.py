@@ -1,4 +1,4 @@
-"""The Kubernetes files, rendered as `kubectl apply -k` does and held against the schemas."""
+"""The Kubernetes files, rendered as `kubectl apply -k` does and validated against the schemas."""
 
 import os
 import re

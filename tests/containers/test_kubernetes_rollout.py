@@ -1,4 +1,4 @@
-"""The rollout's Job and what it needs in the cluster, and the script that starts it."""
+"""The rollout's Job, the resources that it needs in the cluster, and the script that starts it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Alert rules and dashboard: valid, and about metrics that the two tiers really show."""
+"""Alert rules and dashboard are valid, and use only metrics that the two tiers expose."""
 
 import contextlib
 import json

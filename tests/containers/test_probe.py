@@ -1,4 +1,4 @@
-"""The model server's health check, asked of a real server in each of its states."""
+"""The model server's health check, run against a real server in each of its states."""
 
 import subprocess
 from collections.abc import Iterator

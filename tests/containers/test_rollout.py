@@ -1,4 +1,4 @@
-"""A version is rolled out and back while clients ask: no request fails."""
+"""A version is rolled out and back while clients send requests: no request fails."""
 
 import os
 import time

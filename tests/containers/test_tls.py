@@ -1,4 +1,4 @@
-"""HTTPS as phones meet it: Caddy itself, with the file that the profile `tls` gives it."""
+"""HTTPS as phones use it: a real Caddy, with the configuration file of the profile `tls`."""
 
 import json
 import os

@@ -1,1 +1,1 @@
-"""Both tiers together."""
+"""Tests of both tiers together."""

@@ -41,16 +41,16 @@ class Stack:
         )
 
     def environment(self) -> dict[str, str]:
-        """The environment that `make run` gives: the ports, and this Python first in the path.
+        """Returns the environment of `make run`: the ports, and this Python first in `PATH`.
 
-        In float32 on every processor, so that answers are the same to the last digits compared.
+        The precision is float32 on every processor, so that answers agree to the last digits.
         """
         path = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
         ports = {name: str(port) for name, port in self.ports.items()}
         return {**os.environ, "US_BILLS_PRECISION": "float32"} | ports | {"PATH": path}
 
     def wait_until_ready(self, seconds: float = 90) -> Self:
-        """Waits for the line that tells a person to open the page."""
+        """Waits for the line that asks the user to open the page."""
         deadline = time.monotonic() + seconds
         while f"open {self.web_url}" not in self.output():
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -70,7 +70,7 @@ class Stack:
         return self.process.wait(timeout=30)
 
     def output(self) -> str:
-        """All that was printed so far."""
+        """Returns everything printed so far."""
         self._output.seek(0)
         return self._output.read()
 
@@ -95,12 +95,12 @@ def stack() -> Iterator[Stack]:
 
 
 def blocks(document: str, language: str) -> list[str]:
-    """The examples in one language of a Markdown document."""
+    """Returns the examples in one language of a Markdown document."""
     return re.findall(rf"^```{language}\n(.*?)^```$", document, re.MULTILINE | re.DOTALL)
 
 
 def read_documents(output: str) -> list[dict[str, Any]]:
-    """The JSON documents that an example printed, one behind the other."""
+    """Returns the JSON documents that an example printed one after the other."""
     decoder, documents = json.JSONDecoder(), []
     while output := output.strip():
         document, end = decoder.raw_decode(output)
@@ -111,7 +111,7 @@ def read_documents(output: str) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def ask(stack: Stack, tmp_path: Path) -> Ask:
-    """Runs an example beside a `photo.jpg`, against the running tiers, and returns its output."""
+    """Runs an example next to a `photo.jpg`, against the running tiers, and returns its output."""
     (tmp_path / "photo.jpg").write_bytes(specimen.encode(specimen.bill("20"), "JPEG"))
     ports = {
         "5000": "US_BILLS_WEB_PORT",

@@ -1,4 +1,4 @@
-"""What `docs/api.md` shows is what happens."""
+"""The examples of `docs/api.md` give the output that the page shows."""
 
 import json
 import shutil

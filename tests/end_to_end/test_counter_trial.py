@@ -1,4 +1,4 @@
-"""A counter's canary that fails is rolled back by its counts, and no photo is the worse for it."""
+"""A failing canary of the counter is rolled back by its metrics, and photos are still answered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Both tiers with TLS between them: the same answers, and none without the certificates."""
+"""Both tiers with TLS between them: the same answers, and no answer without the certificates."""
 
 from __future__ import annotations
 

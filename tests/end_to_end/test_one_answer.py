@@ -1,4 +1,4 @@
-"""One photo gets one answer, whichever way it is asked for."""
+"""One photo gets the same answer over every interface."""
 
 from base64 import b64encode
 from collections.abc import Callable

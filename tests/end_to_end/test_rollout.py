@@ -1,7 +1,7 @@
-"""A rollout as people see it: both tiers run, photos come all the time, and nobody notices.
+"""A rollout on both running tiers: clients send photos all the time, and no request fails.
 
-The models are as small as can be, for speed; that the shipped one behaves alike is measured by
-`python -m bench.rollout`.
+The models are as small as possible, for speed; `python -m bench.rollout` measures that the shipped
+model behaves alike.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Version 2 lies beside version 1 and waits. It knows the $2 bill, which no client has to know."""
+"""Version 2 is on disk, not loaded until it is rolled out, and knows a class for the $2 bill."""
 
 from collections import Counter
 from collections.abc import Iterator

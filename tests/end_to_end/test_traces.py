@@ -1,4 +1,4 @@
-"""A request's trace goes through both tiers: in logs, in problems, and as spans where asked for."""
+"""A request's trace passes through both tiers: in logs, in problems, and in spans if enabled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/your-own.md: three things that are no money, from pictures to page and terminal."""
+"""docs/your-own.md: three classes that are no money, from pictures to page and terminal."""
 
 import json
 import os

@@ -1,5 +1,5 @@
-"""Requests, files and versions that want to stop a process, against the real processes.
+"""Requests, files and versions that try to stop a process, run against the real processes.
 
-Each test asserts what the sender is told, that others are answered meanwhile, that memory stays
-bounded and that the process is the same one afterwards. `pytest -m hostile` runs these alone.
+Each test asserts the sender's reply, that others are answered meanwhile, that memory stays bounded
+and that the process was not restarted. `pytest -m hostile` runs only these tests.
 """

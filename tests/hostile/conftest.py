@@ -1,4 +1,4 @@
-"""Both tiers as processes, and a guard that other clients are served well during a test."""
+"""Both tiers as processes, and a check that other clients are served well during a test."""
 
 import threading
 import time
@@ -20,19 +20,19 @@ PHOTO = specimen.encode(specimen.bill("20"), "JPEG")
 Ask = Callable[[], None]
 
 HIGH = 95
-"""The percentile of other clients' answers that is bounded."""
+"""The percentile of other clients' answer times that tests bound."""
 
 
 @pytest.fixture(scope="session")
 def front_end(model_server: ModelServer) -> Iterator[FrontEnd]:
-    """The front end with its default settings before the shipped model."""
+    """The front end with its default settings, connected to the shipped model."""
     with FrontEnd(model_server.grpc_url) as running:
         running.wait_for("/readyz", 200)
         yield running
 
 
 def family(pid: int) -> dict[int, int]:
-    """Resident bytes of a process and of all that it started, by process id."""
+    """Returns the resident bytes of a process and its descendants, by process id."""
     children: dict[int, list[int]] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -55,10 +55,10 @@ def _resident(pid: int) -> int:
 
 
 class Peak(threading.Thread):
-    """Looks at the memory of a process and its children until told to stop.
+    """Measures the memory of a process and its descendants until `stop` is called.
 
     Attributes:
-        bytes: The most that was seen.
+        bytes: The highest total that was measured.
     """
 
     def __init__(self, pid: int) -> None:
@@ -67,23 +67,23 @@ class Peak(threading.Thread):
         self.bytes = sum(family(pid).values())
 
     def run(self) -> None:
-        """Look twenty times a second."""
+        """Measure twenty times a second."""
         while not self._ended.wait(0.05):
             self.bytes = max(self.bytes, sum(family(self._pid).values()))
 
     def stop(self) -> int:
-        """End, and return the most that was seen."""
+        """End, and return the highest total that was measured."""
         self._ended.set()
         self.join()
         return self.bytes
 
 
 class Others(threading.Thread):
-    """An ordinary client that asks again and again.
+    """An ordinary client that sends requests continuously.
 
     Attributes:
         seconds: How long each answer took.
-        failures: What went wrong: a refusal, a wrong status, a broken connection.
+        failures: The errors: refusals, wrong statuses, broken connections.
     """
 
     def __init__(self, ask: Ask) -> None:
@@ -93,7 +93,7 @@ class Others(threading.Thread):
         self.failures: list[str] = []
 
     def run(self) -> None:
-        """Ask five times a second, or as often as there are answers."""
+        """Send a request 0.2 seconds after each answer."""
         while not self._ended.wait(0.2):
             started = time.monotonic()
             try:
@@ -103,20 +103,20 @@ class Others(threading.Thread):
             self.seconds.append(time.monotonic() - started)
 
     def stop(self) -> None:
-        """End after the question that is asked now."""
+        """End after the current request."""
         self._ended.set()
         self.join()
 
 
 @contextmanager
 def unharmed(pid: int, ask: Ask, megabytes: float, seconds: float = 10) -> Iterator[Others]:
-    """Runs its block while an ordinary client asks, then asserts that it was served well.
+    """Runs its block while an ordinary client asks, then asserts that the client was served well.
 
     Args:
-        pid: The process that must survive, its children included.
-        ask: One ordinary request; raises where it is not answered as it should.
-        megabytes: How much more memory than before the process may ever hold.
-        seconds: The longest that all but the slowest of the ordinary answers may take, see `HIGH`.
+        pid: The process that must survive; its memory includes that of its descendants.
+        ask: Sends one ordinary request; raises if the answer is not the expected one.
+        megabytes: The most memory that the process may have in addition to that before.
+        seconds: The bound of the ordinary answer times at the percentile `HIGH`.
     """
     ask()
     before = sum(family(pid).values())
@@ -138,7 +138,7 @@ def unharmed(pid: int, ask: Ask, megabytes: float, seconds: float = 10) -> Itera
 
 
 def ask_front_end(front_end: FrontEnd) -> Ask:
-    """One photo, as a phone sends it."""
+    """Returns a function that sends one photo, as a phone does."""
 
     def ask() -> None:
         reply = requests.post(f"{front_end.url}/predict", files={"image": PHOTO}, timeout=30)
@@ -148,7 +148,7 @@ def ask_front_end(front_end: FrontEnd) -> Ask:
 
 
 def ask_rest(server: ModelServer) -> Ask:
-    """The signatures of the shipped model, which a live server tells at once."""
+    """Returns a function that gets the shipped model's signatures, a quick request."""
 
     def ask() -> None:
         reply = requests.get(f"{server.rest_url}/v1/models/us_bills/metadata", timeout=30)

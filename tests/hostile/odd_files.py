@@ -1,4 +1,4 @@
-"""Irregular files: each hangs, fills or ends a process that simply opens and reads it."""
+"""Irregular files: a process that simply opens and reads one hangs, runs out of memory or ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The front end's HTTP: silence, crowds, malformed bodies and forms, too much of everything."""
+"""The front end's HTTP: idle connections, crowds, malformed bodies and forms, exceeded limits."""
 
 import http.client
 import json

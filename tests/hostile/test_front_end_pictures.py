@@ -1,4 +1,4 @@
-"""Pictures made to stop a front end: each gets its documented answer, other clients theirs."""
+"""Pictures made to stop a front end: each gets its documented answer, other clients get theirs."""
 
 from __future__ import annotations
 

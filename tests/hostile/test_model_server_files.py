@@ -1,4 +1,4 @@
-"""Files that TensorFlow's own decoders refuse: the answer names which one of a request it is."""
+"""Files that TensorFlow's own decoders refuse: the error names the refused file of the request."""
 
 from __future__ import annotations
 

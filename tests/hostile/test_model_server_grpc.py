@@ -1,4 +1,4 @@
-"""No client of gRPC keeps others waiting: calls given up, never sent, too long, or made up."""
+"""No gRPC client delays others: calls cancelled, never sent, too large, or for made-up models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HTTP that wants to stop the model server: heads, bodies, silence, and pages of other origins."""
+"""HTTP that tries to stop the model server: headers, bodies, idle connections, other origins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON that wants to stop the model server: deep, dense, half characters, one wrong last byte."""
+"""JSON that tries to stop the model server: deep, dense, half characters, one wrong last byte."""
 
 from __future__ import annotations
 

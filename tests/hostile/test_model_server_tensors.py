@@ -1,4 +1,4 @@
-"""No tensor ends or bloats the model server: every rank, every dtype, shapes without values."""
+"""No tensor crashes or bloats the model server: every rank, every dtype, shapes without values."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The model server and its client."""
+"""Tests of the model server and its client."""

@@ -1,4 +1,4 @@
-"""Small models, and a server that has them."""
+"""Small models, and a server that serves them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def small_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small_server(
     small_models: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ModelServer]:
-    """A server that has all of `small_models`."""
+    """A server that serves all of `small_models`."""
     folder = tmp_path_factory.mktemp("small_server")
     config = CONFIG.format(small_models)
     names = ["half", "strings", "slow"]
@@ -52,7 +52,7 @@ def small_server(
 
 @pytest.fixture
 def still_serves(small_server: ModelServer) -> Iterator[None]:
-    """After whatever happens in the test, a plain request is answered."""
+    """Asserts after the test that a plain request is still answered."""
     yield
     reply = requests.post(
         f"{small_server.rest_url}/v1/models/half:predict", '{"instances": [1]}', timeout=10
@@ -70,7 +70,7 @@ def client(request: pytest.FixtureRequest, small_server: ModelServer) -> Iterato
 
 @pytest.fixture(scope="session")
 def recorded_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The models of the recorded cases; `hp2` only where the original recordings are."""
+    """The models of the recorded cases; `hp2` only if the original recordings exist."""
     root = recorded_models_module.build(tmp_path_factory.mktemp("recorded_models"))
     original = ORIGINALS / "models" / "hp2"
     if original.exists():

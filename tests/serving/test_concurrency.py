@@ -1,4 +1,4 @@
-"""Requests that wait for a place get one in turn, or are refused."""
+"""Requests that wait for a place get one in order of arrival, or are refused."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""A trace is taken from well-formed headers only, and carried to what is asked within its block."""
+"""A trace is read from well-formed headers only, and passed on to requests within its block."""
 
 from __future__ import annotations
 

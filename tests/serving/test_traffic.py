@@ -1,4 +1,4 @@
-"""The traffic file: exact shares, clients that stay, and sentences for what cannot be used."""
+"""The traffic file: exact shares, clients that keep their version, and errors for invalid files."""
 
 import pytest
 

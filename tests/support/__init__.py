@@ -1,1 +1,1 @@
-"""What tests of several tiers share."""
+"""Helpers that the tests of several tiers share."""

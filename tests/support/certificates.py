@@ -22,5 +22,5 @@ def make(folder: Path) -> Path:
 
 
 def of_client(folder: Path) -> Tls:
-    """What a front end has."""
+    """Returns the certificates and the key of a front end."""
     return Tls(folder / "ca.crt", folder / "web.crt", folder / "web.key")

@@ -1,4 +1,4 @@
-"""A collector of OpenTelemetry spans: takes OTLP over HTTP, and keeps what came."""
+"""A collector of OpenTelemetry spans: receives OTLP over HTTP, and keeps the spans."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.servers import wait_until
 
 
 class Span(NamedTuple):
-    """A span that was sent; ids in hex, `parent` empty for the first of a trace."""
+    """A span that was sent; ids in hex, `parent` empty for the root span of a trace."""
 
     service: str
     name: str
@@ -47,7 +47,7 @@ class Collector:
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def of_trace(self, trace: str, services: set[str], seconds: float = 30) -> list[Span]:
-        """The spans of a trace, once each of the services has sent one."""
+        """Returns the spans of a trace, once each of the services has sent one."""
         for _ in wait_until(f"spans of {services}", time.monotonic() + seconds):
             found = [span for span in self.spans if span.trace == trace]
             if services <= {span.service for span in found}:

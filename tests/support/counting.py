@@ -1,8 +1,8 @@
-"""A counter for tests: it reads bills out of plain rectangles that are painted on a picture.
+"""A counter model for tests: it reads bills from plain rectangles painted on a picture.
 
-A rectangle's red says that it is a bill, its green which one of sixteen, its blue of which value. A
-blue mark makes the counter unsure, a green one keeps it busy for minutes. What it gives has the
-form of the real one, so everything between a photo and its answer can be tried with it.
+A rectangle's red marks it as a bill, its green is the bill's number of sixteen, its blue the value.
+A blue mark makes the counter unsure, a green mark keeps it busy for minutes. Its outputs have the
+form of the real counter's, so tests can cover everything between a photo and its answer.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ def picture(
     """Paints bills on a table, or on a picture.
 
     Args:
-        bills: The value and the place of each.
-        size: That of the table.
+        bills: The value and the place of each bill.
+        size: The size of the table.
         on: A picture to paint on, in place of the table.
-        unsure: The counter will not accept its list.
-        slow: The counter will take far longer than anybody waits.
+        unsure: Makes the counter reject its own list.
+        slow: Makes the counter take far longer than any client waits.
     """
     photo = on.copy() if on else Image.new("RGB", size, _TABLE)
     draw = ImageDraw.Draw(photo)
@@ -71,11 +71,11 @@ def picture(
 
 @contextmanager
 def serving_both(folder: Path) -> Iterator[ModelServer]:
-    """A model server with the shipped classifier, this counter, and one of nonsense.
+    """Runs a model server with the shipped classifier, this counter, and a nonsense counter.
 
-    Version 3 of the counter is stable; 4 is the same once more, 5 gives nonsense.
+    Version 3 of the counter is stable, 4 is a copy of 3, 5 returns nonsense.
     """
-    # TensorFlow is imported by those tests only that need it.
+    # Imported here, so that only tests that need TensorFlow import it.
     from tests.serving import models
 
     models.save(_counter(), folder / "us_bills_count" / "3")
@@ -151,7 +151,7 @@ def _class(tf: Any, mask: Any, blue: Any) -> Any:
 
 
 def _after(tf: Any, rounds: Any) -> Any:
-    """True, after so many products of matrices."""
+    """Returns True after `rounds` matrix products."""
     matrix = tf.eye(200)
     _, matrix = tf.while_loop(
         lambda n, _: n < rounds, lambda n, m: (n + 1, tf.matmul(m, m)), (0, matrix)

@@ -1,10 +1,10 @@
 """Draws the sample pictures of the page: `python -m tests.support.drawings`.
 
-They let somebody without a bill see an answer. Each is marked SPECIMEN and has the layout of a
-bill, not its art: a frame, four numerals, a head in an oval, two seals, serial numbers, words. The
-seeds in `SAMPLES` were searched for: the shipped model was never shown drawings. Of the first 100
-fives it is sure of 8, of the first 100 fifties of two, of none wrongly. So the samples show how an
-answer looks, and nothing about how good the model is on real bills.
+They show an answer to users who have no bill. Each is marked SPECIMEN and has the layout of a bill,
+not its art: a frame, four numerals, a head in an oval, two seals, serial numbers, words. The seeds
+in `SAMPLES` are selected, because the shipped model was not trained on drawings: it is sure of 8 of
+the first 100 fives and of 2 of the first 100 fifties, and never of a wrong value. So the samples
+show what an answer looks like, not how good the model is on real bills.
 """
 
 import math
@@ -34,7 +34,7 @@ def main() -> None:
 
 
 def draw(word: str, seed: int) -> Image.Image:
-    """Draw a bill of the value `word`, such as "fifty", on a table; equal seeds, equal pictures."""
+    """Draw a bill of value `word`, such as "fifty", on a table; equal seeds give equal pictures."""
     rng = np.random.default_rng(seed)
     table = Image.new("RGB", (1440, 1080), _colour(rng, 30, 120))
     note = _note(word, rng)

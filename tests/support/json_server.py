@@ -1,4 +1,4 @@
-"""What stands where a server is: it answers each GET with JSON."""
+"""A stand-in for a server: it answers each GET with JSON."""
 
 import json
 from http.server import BaseHTTPRequestHandler
@@ -6,10 +6,10 @@ from typing import Any
 
 
 class JsonHandler(BaseHTTPRequestHandler):
-    """Answers with what `answer` gives, and writes no log."""
+    """Answers with the result of `answer`, and writes no log."""
 
     def answer(self) -> Any:
-        """What the request gets."""
+        """Returns the value to send as JSON."""
         raise NotImplementedError
 
     def do_GET(self) -> None:

@@ -1,4 +1,4 @@
-"""Keys, made as `docs/operations.md` says."""
+"""Signing keys, made as `docs/operations.md` describes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class KeyPair(NamedTuple):
 
 
 def make(folder: Path, curve: str = "prime256v1") -> KeyPair:
-    """Makes an elliptic-curve key; `secp256k1` is a curve that signatures may not have."""
+    """Makes an elliptic-curve key; signatures do not accept the curve `secp256k1`."""
     folder.mkdir(parents=True, exist_ok=True)
     pair = KeyPair(folder / "sign.key", folder / "verify.pub")
     openssl("genpkey", "-algorithm", "EC", "-pkeyopt", f"ec_paramgen_curve:{curve}",
@@ -25,5 +25,5 @@ def make(folder: Path, curve: str = "prime256v1") -> KeyPair:
 
 
 def openssl(*arguments: str) -> None:
-    """Runs openssl, which tells its errors."""
+    """Runs openssl; raises an error if it fails."""
     subprocess.run(["openssl", *arguments], check=True, capture_output=True)

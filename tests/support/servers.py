@@ -38,7 +38,7 @@ _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def free_port() -> int:
-    """A port that nobody listens on at this moment."""
+    """Returns a port on which no process listens at this moment."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
@@ -46,7 +46,7 @@ def free_port() -> int:
 
 
 def free_ports(count: int) -> range:
-    """Ports beside each other that nobody listens on at this moment."""
+    """Returns adjacent ports on which no process listens at this moment."""
     while True:
         first = free_port()
         with contextlib.ExitStack() as probes, contextlib.suppress(OSError, OverflowError):
@@ -56,7 +56,7 @@ def free_ports(count: int) -> range:
 
 
 def wait_until(condition: str, deadline: float) -> Iterator[None]:
-    """Yields every 50 ms; fails with the condition's name once the deadline is over."""
+    """Yields every 50 ms; fails with the condition's name once the deadline has passed."""
     while time.monotonic() < deadline:
         yield
         time.sleep(0.05)
@@ -68,9 +68,9 @@ class ModelServer:
     """`python -m serving` with given flags, as a context manager.
 
     Attributes:
-        folder: where its output and its configuration are kept.
+        folder: holds the server's output and configuration.
         flags: further flags; the ports and `--host` are added.
-        config: text of a `models.config`, where the flags name none.
+        config: text of a `models.config`, if the flags name none.
         wait_for: the models that must be AVAILABLE before `start` returns.
     """
 
@@ -84,22 +84,22 @@ class ModelServer:
 
     @property
     def grpc_address(self) -> str:
-        """For gRPC's own channels."""
+        """The address for gRPC channels."""
         return f"{HOST}:{self.grpc_port}"
 
     @property
     def grpc_url(self) -> str:
-        """For `serving.client.connect`."""
+        """The gRPC URL for `serving.client.connect`."""
         return f"grpc://{self.grpc_address}"
 
     @property
     def rest_url(self) -> str:
-        """For `serving.client.connect`, and for plain requests."""
+        """The REST URL for `serving.client.connect` and for plain requests."""
         return f"http://{HOST}:{self.rest_port}"
 
     @property
     def config_file(self) -> Path:
-        """The configuration that `config` was written to."""
+        """The file that `config` is written to."""
         return self.folder / "models.config"
 
     def start(self) -> Self:
@@ -133,12 +133,12 @@ class ModelServer:
         self._end(signal.SIGKILL)
 
     def output(self) -> str:
-        """All that the server has printed."""
+        """Returns everything that the server has printed."""
         file = self.folder / "output.txt"
         return file.read_text() if file.exists() else ""
 
     def states(self, model: str) -> dict[int, str]:
-        """State by version, as REST tells it; empty while the model or the server is unknown."""
+        """Returns the state by version over REST; empty if the model or server is not found."""
         try:
             with _DIRECT.open(f"{self.rest_url}/v1/models/{model}", timeout=5) as reply:
                 entries = json.load(reply)["model_version_status"]

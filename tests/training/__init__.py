@@ -1,1 +1,1 @@
-"""From photos to a version."""
+"""Tests of training, from photos to a version."""

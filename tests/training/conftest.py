@@ -19,7 +19,7 @@ RESNET_RECIPE = ("--backbone", "resnet50v2", "--weights", "none", *_TWO_STEPS)
 
 @pytest.fixture(scope="session")
 def tiny_backbone() -> Iterator[None]:
-    """One more backbone, for `TINY_RECIPE`: tests of what is the same for every network."""
+    """An additional backbone for `TINY_RECIPE`, for tests that do not depend on the network."""
 
     def build(_: str) -> keras.Model:
         pixels = keras.Input(backbones.INPUT_SHAPE, name="pixels")
@@ -36,7 +36,7 @@ def tiny_backbone() -> Iterator[None]:
 
 
 def save_bills(folder: Path, label: str, *names: str) -> None:
-    """Writes small drawn bills, each of its own, into a class's sub-folder."""
+    """Writes small drawn bills, all different, into a class's sub-folder."""
     (folder / label).mkdir(parents=True, exist_ok=True)
     for name in names:
         seed = crc32(f"{label}/{name}".encode())

@@ -1,4 +1,4 @@
-"""The network, and how a run goes on or builds on an earlier version."""
+"""The network, and how a run resumes or starts from an earlier version."""
 
 import csv
 import shutil

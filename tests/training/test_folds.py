@@ -1,4 +1,4 @@
-"""Nested folds: each source is left out once, and asked about at last."""
+"""Nested folds: each source is left out once, and evaluated last."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a terminal shows during a stage."""
+"""The terminal output during a stage."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The settings of a run that are more than a number."""
+"""The settings of a run that are not plain numbers."""
 
 import pytest
 

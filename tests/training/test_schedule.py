@@ -1,4 +1,4 @@
-"""The learning rate rises from a twentieth of its peak, and falls to nothing at the last step."""
+"""The learning rate rises from a twentieth of its peak, and falls to zero at the last step."""
 
 import pytest
 

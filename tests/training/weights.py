@@ -1,4 +1,4 @@
-"""Weights of which each half differs from the other."""
+"""Weights whose halves differ from each other."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""The front end within the test's own process, with the real model server behind it."""
+"""The front end within the test's process, connected to the real model server."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,13 +13,13 @@ from webapp.settings import Settings
 
 @pytest.fixture
 def client_for(model_server: ModelServer) -> Iterator[Callable[..., FlaskClient]]:
-    """Builds the application with some settings of its own."""
+    """Builds an application for each call, with the given settings."""
     apps = []
-    # A busy machine is no failure.
+    # Long timeouts, so that a busy machine causes no failure.
     usual: dict[str, Any] = {
         "model_server": model_server.grpc_url,
         "timeout": 60.0,
-        # Named where bills are to be counted: it would double the time of all tests.
+        # Set only by tests that count bills: a counter would double the time of all tests.
         "counter": "",
         "counter_timeout": 60.0,
     }
@@ -35,5 +35,5 @@ def client_for(model_server: ModelServer) -> Iterator[Callable[..., FlaskClient]
 
 @pytest.fixture
 def client(client_for: Callable[..., FlaskClient]) -> FlaskClient:
-    """The application as it is set by default, but for its patience."""
+    """The application with default settings, except for its timeouts and counter."""
     return client_for()

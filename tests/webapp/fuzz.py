@@ -1,4 +1,4 @@
-"""Uploads that nobody would send on purpose: every format, broken in every way, from one seed."""
+"""Unusual uploads: every format, corrupted in every way, from one seed."""
 
 import random
 from collections.abc import Callable, Iterator

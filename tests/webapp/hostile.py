@@ -1,4 +1,4 @@
-"""Small files that cost their decoder much, written by hand from the formats' descriptions."""
+"""Small files that are expensive to decode, written by hand from the formats' descriptions."""
 
 import io
 import struct

@@ -1,4 +1,4 @@
-"""What tests of uploads share: how a picture is sent, and a file that notes how it is read."""
+"""Helpers for tests of uploads: sending a picture, and a file that records how it is read."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""Starts the front end the way people do, as a process of its own."""
+"""Starts the front end the way users do, as a separate process."""
 
 import json
 import os

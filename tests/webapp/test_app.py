@@ -1,4 +1,4 @@
-"""The application factory, as a Flask user tries it first."""
+"""The application factory, as a Flask user first tries it."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What a class is worth and how it is said: by its label, or as a model card states it."""
+"""The value and the spoken name of a class: from its label, or as a model card states them."""
 
 from typing import Any
 

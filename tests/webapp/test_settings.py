@@ -1,4 +1,4 @@
-"""One environment variable a setting, and a sentence for a value that cannot be used."""
+"""One environment variable per setting, and a clear error for an invalid value."""
 
 import re
 from dataclasses import fields

@@ -1,4 +1,4 @@
-"""The baseline is no straw man: it has the shipped weights and says what the model server says."""
+"""The original design is a fair baseline: it has the shipped weights and gives the same answers."""
 
 import base64
 

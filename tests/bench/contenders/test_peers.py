@@ -1,4 +1,4 @@
-"""The other servers are no straw men: they have the shipped weights and give the shipped answer."""
+"""The other servers are fair baselines: they have the shipped weights and give the same answer."""
 
 import time
 from pathlib import Path

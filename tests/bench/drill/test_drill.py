@@ -1,4 +1,4 @@
-"""When a drill counts as failed, and the table at its end."""
+"""The conditions under which a drill fails, and the table at its end."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Forms are found and filled in as a browser does it."""
+"""Forms are found and filled in as a browser does."""
 
 import pytest
 

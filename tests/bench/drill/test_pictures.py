@@ -1,4 +1,4 @@
-"""What a drill photographs: drawn where nothing is given, else photos of each class."""
+"""The pictures of a drill: drawn by default, otherwise photos of each class."""
 
 import io
 from pathlib import Path

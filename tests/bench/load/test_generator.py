@@ -1,4 +1,4 @@
-"""The load generator plays clients: what they were told is what it reports."""
+"""The load generator plays clients, and reports the answers that they received."""
 
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer

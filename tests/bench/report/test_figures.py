@@ -1,4 +1,4 @@
-"""From times to figures, and from figures to what the page says."""
+"""Times become figures, and figures become the text of the page."""
 
 import math
 

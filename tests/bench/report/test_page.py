@@ -1,4 +1,4 @@
-"""The page says what the figures say, and nothing that people wrote on it is lost."""
+"""The page shows the figures, and hand-written text on it is kept."""
 
 import json
 from pathlib import Path

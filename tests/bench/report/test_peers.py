@@ -1,4 +1,4 @@
-"""What the page says about other servers is what their rounds say."""
+"""The page's statements about other servers match the measured rounds."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""`make rollout-demo` goes to its end: a refusal, a trial, a promotion, and a change of mind."""
+"""`make rollout-demo` runs to its end: a refusal, a trial, a promotion, and a rollback."""
 
 from __future__ import annotations
 

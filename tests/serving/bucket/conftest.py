@@ -1,4 +1,4 @@
-"""A server that speaks S3, and a bucket of it."""
+"""An S3 server, and a bucket on it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.servers import HOST, free_port, wait_until
 
 @pytest.fixture(scope="module")
 def moto() -> Iterator[int]:
-    """The port of a server that speaks S3 and keeps everything in memory."""
+    """The port of an S3 server that keeps everything in memory."""
     port = free_port()
     process = subprocess.Popen(
         [str(MOTO), "-H", HOST, "-p", str(port)],
@@ -37,7 +37,7 @@ def moto() -> Iterator[int]:
 
 @pytest.fixture
 def bucket(moto: int) -> Bucket:
-    """An empty one."""
+    """An empty bucket."""
     requests.post(f"http://{HOST}:{moto}/moto-api/reset", timeout=30)
     made = Bucket(moto)
     made.rclone("mkdir", f"bucket:{BUCKET}")

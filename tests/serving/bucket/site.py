@@ -1,4 +1,4 @@
-"""A bucket, and a site whose pods and Job work on copies of it."""
+"""A bucket, and a site whose pods and Job work on copies of the bucket."""
 
 from __future__ import annotations
 

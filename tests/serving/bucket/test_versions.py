@@ -1,4 +1,4 @@
-"""Pods bring whole versions from a bucket, and nothing else."""
+"""Pods copy only complete versions from a bucket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The client says the same over both protocols, and names each kind of failure."""
+"""The client behaves the same over both protocols, and has an error for each kind of failure."""
 
 from __future__ import annotations
 

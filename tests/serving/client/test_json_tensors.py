@@ -1,4 +1,4 @@
-"""What REST sends is JSON of the same values, whatever wrote it."""
+"""Arrays become JSON of the same values in REST request bodies, whatever their type and shape."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Certificates over HTTPS, and what is refused before a connection; see `local` for gRPC."""
+"""Certificates over HTTPS, and settings refused before a connection; see `local` for gRPC."""
 
 from __future__ import annotations
 

@@ -1,14 +1,14 @@
-"""When a reply says the same as a recorded one: what a client can act on, in one place.
+"""Decides whether a reply equals a recorded one, by what a client can act on.
 
-- A status, a gRPC code and a `Content-Type` are equal.
-- The JSON value, or the message, of a reply without error is equal; numbers but for their last
-  digits, since another processor computed them, and however they are written.
-- An error has a text. It names each input, key, label, model, type and shape that the recorded
-  text names; its words are its own.
-  Of text that is no JSON it need not say more.
-- The reply to HEAD has no body, though the original sends one, and of an empty one of the original
-  nothing is compared.
-- A page (`text/html`) of the original's HTTP library has a status, and nothing that is compared.
+- The status, the gRPC code and the `Content-Type` are equal.
+- A reply without error has an equal JSON value or message. The notation of numbers is ignored, and
+  so are their last digits, because another processor computed them.
+- An error has a text, in its own words. The text names each input, key, label, model, type and
+  shape that the recorded text names.
+  For a request whose text is not JSON, it need not name anything.
+- The reply to HEAD has no body, although the original sends one. Nothing is compared with an empty
+  body of the original.
+- For a page (`text/html`) of the original's HTTP library, only the status is compared.
 """
 
 from __future__ import annotations

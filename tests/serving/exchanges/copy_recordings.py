@@ -1,7 +1,7 @@
-"""Copies recordings of a real server into `recorded/`, without what no comparison needs.
+"""Copies recordings of a real server into `recorded/`, without the parts that no comparison needs.
 
-Run it as `python -m tests.serving.exchanges.copy_recordings FOLDER`. One file for each hundred, one
-line for each case; what many cases share, their server, stands once in `servers.json`.
+Run it as `python -m tests.serving.exchanges.copy_recordings FOLDER`. A file holds a hundred cases,
+one per line; `servers.json` holds the servers, once for all cases that share one.
 """
 
 from __future__ import annotations

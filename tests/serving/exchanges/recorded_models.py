@@ -1,7 +1,7 @@
-"""The small models that the recorded cases name, built anew.
+"""Builds the small models that the recorded cases name.
 
-All but `hp2`, TensorFlow's own example of a classifier and a regressor, which lies beside the
-repository with the original recordings.
+It does not build `hp2`, TensorFlow's own example of a classifier and a regressor, which lies next
+to the repository with the original recordings.
 """
 
 from __future__ import annotations

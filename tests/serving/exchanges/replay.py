@@ -1,4 +1,4 @@
-"""Recorded exchanges with a real TensorFlow Serving, and how to have them again."""
+"""Recorded exchanges with a real TensorFlow Serving, and functions that replay them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Running servers for the recorded cases: one for all that share it, one for each sequence."""
+"""Running servers for the recorded cases: one per set of equal flags, and one for each sequence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What counts as the recorded reply, and what does not."""
+"""Which replies count as equal to the recorded one, and which do not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Versions come and go as they did in a real TensorFlow Serving: states, order, predictions."""
+"""Versions load and unload as in a real TensorFlow Serving: states, order, predictions."""
 
 from __future__ import annotations
 

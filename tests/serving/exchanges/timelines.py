@@ -1,4 +1,4 @@
-"""What happens on disk in the recorded timelines, by the words of the recording."""
+"""The changes on disk in the recorded timelines, by their names in the recording."""
 
 from __future__ import annotations
 

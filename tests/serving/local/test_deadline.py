@@ -1,4 +1,4 @@
-"""One clock for the wait and the run of a request."""
+"""One deadline covers both the wait and the run of a request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hostile and unlucky clients: clear errors, bounded memory, and everybody else is served."""
+"""Hostile and faulty clients: clear errors, bounded memory, and other clients are served."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Flags come in TensorFlow Serving's forms."""
+"""Flags are accepted in TensorFlow Serving's forms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server whose threads are limited or die: it answers, or it ends and says why."""
+"""If threads are limited or die, the server still answers, or ends and says why."""
 
 from __future__ import annotations
 

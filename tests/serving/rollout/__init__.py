@@ -1,1 +1,1 @@
-"""Rollouts, against real servers."""
+"""Tests of rollouts, against real servers."""

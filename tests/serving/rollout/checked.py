@@ -1,4 +1,4 @@
-"""A version that counts as checked; imports no TensorFlow, so that `cut_off` starts at once."""
+"""Marks a version as checked; imports no TensorFlow, so that `cut_off` starts immediately."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A deployment of its own for each test: files, and one real server that is shared by all tests."""
+"""A separate deployment for each test: files, and one real server that all tests share."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ FLAGS = (
 
 @pytest.fixture(scope="session")
 def server(small_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelServer]:
-    """A server of `half`, of which version 1 is stable, and 2 and 3 lie on disk."""
+    """A server of `half`: version 1 is stable, versions 2 and 3 are on disk."""
     folder = tmp_path_factory.mktemp("rollout")
     for version in (1, 2, 3):
         models.publish(small_models / "half" / str(version), folder / "half", version)
-    # Written here and once: a server that is started again must find what rollouts made of it.
+    # Written here and only once: a restarted server must find the file as rollouts changed it.
     file = folder / "models.config"
     file.write_text(CONFIG.format(folder))
     flags = [*FLAGS, f"--model_config_file={file}"]
@@ -45,7 +45,7 @@ def server(small_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.fixture
 def deployment(server: ModelServer) -> Iterator[Deployment]:
-    """The server's deployment, back to version 1 as stable and no other loaded."""
+    """The server's deployment; afterwards only version 1 is loaded, and is stable."""
     made = Deployment.at(server.config_file, server=server.grpc_url)
     yield made
     made.share(NO_CANARY)
@@ -59,7 +59,7 @@ def deployment(server: ModelServer) -> Iterator[Deployment]:
 
 @pytest.fixture
 def checked(deployment: Deployment) -> Deployment:
-    """A deployment whose versions this process has checked, which takes seconds for each."""
+    """A deployment whose versions count as checked; a real check takes seconds for each."""
     for path in deployment.store.versions().values():
         believe(deployment, path)
     return deployment
@@ -75,7 +75,7 @@ def offline(tmp_path: Path, small_models: Path) -> Deployment:
 
 
 def do(deployment: Deployment, command: Command) -> list[str]:
-    """Runs a command and returns what it said."""
+    """Runs a command and returns its output lines."""
     said: list[str] = []
     run(command, deployment.history, said.append)
     return said

@@ -1,6 +1,6 @@
 """Runs a rollout's command up to a step and dies: `python -m ...cut_off STEPS [FLAGS] COMMAND`.
 
-Every version counts as checked, which would take seconds at each call.
+Every version counts as checked, because a real check would take seconds at each call.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""What is served, moved by commands against a real server."""
+"""Rollout commands change what a real server serves."""
 
 from __future__ import annotations
 

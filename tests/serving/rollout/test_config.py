@@ -1,4 +1,4 @@
-"""Of `models.config` only one model's policy and labels change."""
+"""A rollout changes only the policy and the labels of one model in `models.config`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A version of a counter is checked, tried and told of as what it is."""
+"""A version of a counter is checked, tried and reported as a counter."""
 
 from __future__ import annotations
 

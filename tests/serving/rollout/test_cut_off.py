@@ -1,7 +1,7 @@
-"""A command that is killed after any of its steps leaves a truth to tell, and can be finished.
+"""A command that is killed after any of its steps leaves a consistent state, and can be finished.
 
-Each test cuts one command off after its first step, calls it again and cuts it off after the
-second, and so on: what a killed call left is what the next one starts from.
+Each test kills one command after its first step, runs it again and kills it after the second step,
+and so on: each call starts from the state that the killed one left.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The page about rollouts tells of every command, and its transcript is made of real ones."""
+"""The page about rollouts describes every command, and its transcript consists of real commands."""
 
 from __future__ import annotations
 

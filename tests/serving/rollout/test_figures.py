@@ -1,4 +1,4 @@
-"""The front end's counts become requests, errors and quantiles of a while."""
+"""The front end's counters become requests, errors and quantiles of a period."""
 
 import pytest
 

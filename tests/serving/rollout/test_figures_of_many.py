@@ -1,4 +1,4 @@
-"""Figures of several front ends, which come and go, and from a Prometheus that collects them."""
+"""Figures of several front ends, which start and stop, and of a Prometheus that collects them."""
 
 from __future__ import annotations
 

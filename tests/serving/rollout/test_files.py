@@ -1,4 +1,4 @@
-"""Files stay whole, and two rollouts at once do not mix."""
+"""Files are never partly written, and two simultaneous rollouts do not mix their changes."""
 
 from __future__ import annotations
 

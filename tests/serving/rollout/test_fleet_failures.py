@@ -1,4 +1,4 @@
-"""Many servers of which some fail, in one process: the network and the loading are stand-ins."""
+"""Many servers, some of which fail, in one process: network and loading are stand-ins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A version that answers a wrong tensor, or dies of one, is refused before a server has it."""
+"""A version that answers a wrong tensor, or crashes on one, is refused before a server loads it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server that does not answer for a moment ends no command."""
+"""A command continues if a server does not answer for a moment."""
 
 from __future__ import annotations
 

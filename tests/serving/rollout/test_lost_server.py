@@ -1,4 +1,4 @@
-"""A version whose loading ends the model server goes out of the file at once; stable comes back."""
+"""A version whose loading kills the server is removed from the file immediately; stable returns."""
 
 from __future__ import annotations
 

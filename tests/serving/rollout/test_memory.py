@@ -1,4 +1,4 @@
-"""Whether another version fits is said before it is loaded."""
+"""A command says whether another version fits into memory before the version is loaded."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A graph is read before TensorFlow has it: what it may do, and what is left out of its folder."""
+"""A graph is read before TensorFlow loads it: forbidden operations, links and pipes are refused."""
 
 from __future__ import annotations
 

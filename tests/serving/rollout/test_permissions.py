@@ -1,4 +1,4 @@
-"""Files that belong to somebody else: what is told is what to do."""
+"""For files that belong to another user, the error says what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is refused before anything changes, since somebody would be left without an answer."""
+"""Commands that would leave a client without an answer are refused before anything changes."""
 
 from __future__ import annotations
 

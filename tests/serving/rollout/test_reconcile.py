@@ -1,4 +1,4 @@
-"""A server that came late, with older files on a disk of its own, ends up as the files say."""
+"""A server that starts late, with older files on a separate disk, ends up as the files say."""
 
 from __future__ import annotations
 

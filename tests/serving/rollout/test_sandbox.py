@@ -1,4 +1,4 @@
-"""The check of a version runs where it reaches no network and writes no file."""
+"""The check of a version runs where it cannot use the network or write files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""With the site's key, nothing that is not as it was signed is published, rolled out or loaded."""
+"""With the site's key, a version that differs from what was signed is refused at every step."""
 
 from __future__ import annotations
 

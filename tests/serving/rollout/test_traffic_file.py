@@ -1,4 +1,4 @@
-"""A traffic file that nobody understands stops no command that is needed then."""
+"""An unreadable traffic file does not stop the commands that an operator needs then."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two models of one site: their trials stand side by side and never disturb each other."""
+"""Two models of one site can be on trial simultaneously and do not affect each other."""
 
 from __future__ import annotations
 

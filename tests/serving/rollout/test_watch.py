@@ -1,4 +1,4 @@
-"""What a canary must keep to, and what becomes of one that does not."""
+"""The limits that a canary must keep, and what happens to a canary that exceeds one."""
 
 from __future__ import annotations
 

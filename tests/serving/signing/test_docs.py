@@ -1,4 +1,4 @@
-"""The commands about signatures on the page about rollouts do what it says."""
+"""The signature commands on the page about rollouts do what the page says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A version is as the holder of the key signed it, or it is refused and its file named."""
+"""A version that differs from what the key's holder signed is refused, and its file is named."""
 
 from __future__ import annotations
 

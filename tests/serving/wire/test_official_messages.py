@@ -1,8 +1,8 @@
-"""The messages of `tensorflow-serving-api` are understood, and ours are a part of them.
+"""The messages of `tensorflow-serving-api` are understood, and ours are a subset of them.
 
-Its stubs cannot be tried: the release for this TensorFlow sets a descriptor's attribute as they
-are imported, which protobuf refuses; the release after it asks for a TensorFlow newer than the
-newest server image. So the calls are made by name, as its stubs would make them.
+Its stubs cannot be tested: in the release for this TensorFlow, their import sets an attribute of a
+descriptor, which protobuf refuses; the next release requires a TensorFlow newer than the newest
+server image. So the tests make the calls by name, as the stubs would make them.
 """
 
 from __future__ import annotations

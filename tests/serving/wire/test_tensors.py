@@ -1,4 +1,4 @@
-"""Numpy arrays survive the wire, and malformed tensors are refused with a sentence."""
+"""Numpy arrays survive the wire, and malformed tensors are refused with a clear error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The generated code belongs to the proto file, and to TensorFlow Serving's bytes."""
+"""The generated code matches the proto file and TensorFlow Serving's bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the network is shown: the same for the same seed, and each view with its class."""
+"""Training views: the same for the same seed, and each view with its class."""
 
 from pathlib import Path
 

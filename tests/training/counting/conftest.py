@@ -1,4 +1,4 @@
-"""Drawn bills that fill their pictures, and what else scenes are made of."""
+"""Drawn bills that fill their pictures, and the other parts of scenes."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ VALUES = ("1", "5", "20")
 
 
 def flat(value: str) -> Pixels:
-    """A drawn bill without anything around it, uint8 [170,400,3]."""
+    """A drawn bill without background, uint8 [170,400,3]."""
     return np.asarray(specimen.bill(value, width=400).resize((400, 170)).convert("RGB"))
 
 

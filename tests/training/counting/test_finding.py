@@ -1,4 +1,4 @@
-"""Where a detector takes something for a bill, as the version would cut it out."""
+"""The places that a detector takes for bills, as the version would cut them out."""
 
 from typing import Any
 

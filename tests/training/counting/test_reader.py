@@ -1,4 +1,4 @@
-"""What the reader learns from: bills as they are seen, and what a detector took for bills."""
+"""The reader's training data: cut-out bills, and other places that a detector took for bills."""
 
 import numpy as np
 

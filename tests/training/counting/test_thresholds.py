@@ -1,4 +1,4 @@
-"""A threshold keeps a stated risk of all lists, and another one of those of the hardest scenes."""
+"""One threshold keeps a stated risk over all lists, another over lists of the hardest scenes."""
 
 import numpy as np
 import pytest

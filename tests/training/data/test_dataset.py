@@ -1,4 +1,4 @@
-"""Folders of photos: classes, balance, and what is said of folders that will not do."""
+"""Folders of photos: classes, balance, and the errors for unusable folders."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Telling copies of a picture from other pictures."""
+"""Distinguishes copies of a picture from other pictures."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Which files are photos of a class, and what is said of the others."""
+"""Which files are photos of a class, and the messages about other files."""
 
 import os
 from pathlib import Path

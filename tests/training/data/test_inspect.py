@@ -1,4 +1,4 @@
-"""A look at a folder before training."""
+"""The inspection of a folder before training."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is held out: a share of each class or a whole source, and never a copy of what is not."""
+"""Held-out photos: a share of each class or a whole source, and never copies of training photos."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What each photo counts: in what is drawn, and in a macro average."""
+"""The weight of each photo: in sampling, and in a macro average."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The figures, on answers whose figures are known by hand."""
+"""The measures, on answers whose results are known by hand."""
 
 from pathlib import Path
 

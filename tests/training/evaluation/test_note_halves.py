@@ -1,4 +1,4 @@
-"""A version is asked about notes of which one half is covered."""
+"""A version is evaluated on notes of which one half is covered."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A version in bfloat16 beside itself, in processes that begin with oneDNN, which it needs."""
+"""A version in bfloat16 compared with float32, in processes started with oneDNN, as it requires."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""The report of a version: what a terminal shows, and a folder to look at."""
+"""The report of a version: the terminal output, and a folder of files."""
 
 import csv
 import json

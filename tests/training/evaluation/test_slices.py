@@ -1,4 +1,4 @@
-"""The conditions under which photos are judged again."""
+"""The conditions under which photos are evaluated again."""
 
 import numpy as np
 import pytest

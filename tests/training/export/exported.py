@@ -1,4 +1,4 @@
-"""Runs an exported version as the local model server does; `python -m` it for a process of its own.
+"""Runs an exported version as the local model server does, also in a separate process.
 
 `python -m tests.training.export.exported FOLDER SHAPE...` sends each signature that takes a picture
 a tensor of each shape, such as `1,224,224,3` or `-` for a scalar, and prints one line of JSON each.

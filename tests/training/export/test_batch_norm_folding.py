@@ -1,4 +1,4 @@
-"""Folding changes how the network is computed, never what it gives."""
+"""Folding changes how the network is computed, but not its outputs."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""The channel split changes which thread computes a channel, and no result."""
+"""The channel split changes which thread computes a channel, but not the results."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Wrong tensors are refused by the graph itself, before any kernel sees them."""
+"""The graph itself refuses wrong tensors, before any kernel processes them."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A version made anew of another: the same answers, behind the signatures of today's code."""
+"""A version exported again from another: the same answers, with the signatures of today's code."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The second look: which photos get one, which part of them, and how both answers are joined."""
+"""The second look: which photos get one, on which part, and how both answers are combined."""
 
 from pathlib import Path
 from typing import Any

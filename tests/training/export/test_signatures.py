@@ -1,4 +1,4 @@
-"""What the graph of a version accepts."""
+"""The tensors that the graph of a version accepts."""
 
 from pathlib import Path
 from typing import Any

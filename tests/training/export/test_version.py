@@ -1,4 +1,4 @@
-"""A version: its signatures, what lies beside the graph, and how it appears on disk."""
+"""A version: its signatures, the files next to the graph, and how it is written to disk."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""The pretrained networks: what they give, what is frozen, and where the weights came from."""
+"""The pretrained networks: their outputs, their frozen layers, and the source of their weights."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""What a version keeps of its photos: some of all of them, as numbers that are no pictures."""
+"""A version keeps activations, not pictures, of a sample of its photos from all sources."""
 
 from collections import Counter
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Feedback is looked at on a page of this machine; only what was accepted may be learnt."""
+"""Feedback is reviewed on a page of this machine; only accepted photos may be learnt."""
 
 import contextlib
 import re

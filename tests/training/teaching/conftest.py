@@ -1,4 +1,4 @@
-"""Photos of a design that no version ever saw."""
+"""Photos of a design that no version was trained on."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from tests import specimen
 
 @pytest.fixture
 def new_design(tmp_path: Path) -> Path:
-    """Ten yellow patterns, each of its own, which are to be the new 20."""
+    """Ten different yellow patterns, which stand for the new 20."""
     folder = tmp_path / "new"
     (folder / "20").mkdir(parents=True)
     rng = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""What counts as lost, and what is told of it."""
+"""Which answers count as lost, and how they are reported."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Batches of new views and of the rehearsal set, and what is to be said to each."""
+"""Batches of new views and of the rehearsal set, and the target outputs of each."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A taught version gives no more wrong and sure answers than the version before."""
+"""A taught version gives no more answers that are both wrong and sure than the version before."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The client with least service is next, and the memory of past service is bounded."""
+"""The client that got the least service is next, and the record of past service is bounded."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""A decoding process that says what is not in the protocol is believed nothing."""
+"""A message of a decoding process that breaks the protocol is refused."""
 
 import pickle
 import socket

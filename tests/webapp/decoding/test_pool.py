@@ -1,4 +1,4 @@
-"""A hostile picture harms the process that decodes it, and no other request."""
+"""A hostile picture harms only the process that decodes it, and no other request."""
 
 import io
 import os

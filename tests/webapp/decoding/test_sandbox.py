@@ -1,4 +1,4 @@
-"""A decoding process that was taken over can compute, and answer; nothing else."""
+"""A compromised decoding process can compute and answer, but nothing else."""
 
 import platform
 import subprocess

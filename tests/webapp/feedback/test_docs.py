@@ -1,4 +1,4 @@
-"""What `docs/feedback.md` shows is what happens."""
+"""The examples of `docs/feedback.md` give the output that the page shows."""
 
 import json
 import re

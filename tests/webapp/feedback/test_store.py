@@ -1,4 +1,4 @@
-"""The folder of feedback: what is written, found, accepted, deleted, and what interrupts it."""
+"""The folder of feedback: what is written, found, accepted and deleted, and after interruptions."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The estimate sends slow pictures to the slow lane, and a phone's JPEG to the quick one."""
+"""The cost estimate sends slow pictures to the slow lane, and a phone's JPEG to the quick one."""
 
 from typing import Any
 

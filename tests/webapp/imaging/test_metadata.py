@@ -1,4 +1,4 @@
-"""What no pixel depends on is taken out, whatever its size and number; pictures stay the same."""
+"""Metadata that no pixel depends on is removed, whatever its size and number; pixels stay equal."""
 
 import io
 

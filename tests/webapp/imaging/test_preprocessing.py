@@ -1,4 +1,4 @@
-"""Every kind of photo ends as the same upright picture; everything else as one clear refusal."""
+"""Every kind of photo becomes the same upright picture; any other file gets one clear error."""
 
 import io
 import warnings

@@ -1,4 +1,4 @@
-"""The page's sample pictures come from the script that says it draws them."""
+"""The page's sample pictures are those that the drawing script produces."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""A TIFF's first directory tells what reading it would cost; real ones are far below the limits."""
+"""A TIFF's first directory shows the cost of reading it; real files are far below the limits."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The model's outputs become the API's answers, or are refused as not following the contract."""
+"""The model's outputs become the API's answers, or are refused because they break the contract."""
 
 import numpy as np
 import pytest

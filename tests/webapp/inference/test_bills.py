@@ -1,4 +1,4 @@
-"""The counter's outputs become bills on the photo, and may speak against a sure answer."""
+"""The counter's outputs become bills on the photo, and may contradict a sure answer."""
 
 from typing import Any
 

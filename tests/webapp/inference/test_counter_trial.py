@@ -1,4 +1,4 @@
-"""A version of the counter on trial: its share, what it answers, and what stable does instead."""
+"""A version of the counter on trial: its share, its answers, and when stable answers instead."""
 
 from __future__ import annotations
 

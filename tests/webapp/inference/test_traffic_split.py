@@ -1,4 +1,4 @@
-"""A share of the clients tries the version on trial, and nobody is hurt by that."""
+"""A share of the clients tries the version on trial, without any harm to clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bodies are received before they cost a thread: others are answered however slowly one comes."""
+"""A body is received before it occupies a thread, so a slow body does not delay other clients."""
 
 import http.client
 import json

@@ -1,4 +1,4 @@
-"""What becomes of a connection whose request was answered."""
+"""What happens to a connection after its request is answered."""
 
 import http.client
 import socket

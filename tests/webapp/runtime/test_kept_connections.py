@@ -1,4 +1,4 @@
-"""A connection that is kept open is not closed on a client that asks again."""
+"""A keep-alive connection is not closed while its client sends another request."""
 
 import http.client
 import socket

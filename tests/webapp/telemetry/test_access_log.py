@@ -1,4 +1,4 @@
-"""Every reply says which request it answers and what took how long; the counters add up."""
+"""Every reply names its request and reports the time of its stages; the counters add up."""
 
 import io
 import threading

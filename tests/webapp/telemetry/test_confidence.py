@@ -1,4 +1,4 @@
-"""How sure the model is, and how sure its card says that it should be."""
+"""The confidence of the model, and the confidence that its model card predicts."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""What was counted a while ago can be asked for, so that anybody can tell what happened since."""
+"""Earlier counter values can be requested, so that any client can compute what happened since."""
 
 import itertools
 import threading

@@ -1,4 +1,4 @@
-"""What uploads take in memory: bounded for all of them together, and given back."""
+"""The memory of uploads is bounded for all of them together, and is released."""
 
 import base64
 import tracemalloc

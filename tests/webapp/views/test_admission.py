@@ -1,4 +1,4 @@
-"""Admission counts the pictures of all requests and learns how fast they are answered."""
+"""Admission counts the pictures of all requests and measures how fast they are answered."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor

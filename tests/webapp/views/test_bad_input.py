@@ -1,4 +1,4 @@
-"""Whatever is sent instead of a good photo gets the right status and a sentence; never a 500."""
+"""Any input other than a good photo gets the right status and an explanation; never a 500."""
 
 import io
 from pathlib import Path

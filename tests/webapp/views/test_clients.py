@@ -1,4 +1,4 @@
-"""An address is the client's own part of it."""
+"""The part of an address that identifies one client."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""`POST /feedback`: kept with consent, bounded, without metadata, and deleted by its sender."""
+"""`POST /feedback`: stored with consent, bounded, without metadata, and deleted by its sender."""
 
 import base64
 import io

@@ -1,4 +1,4 @@
-"""Whatever is sent, the answer is one that the API describes, and the memory stays where it was."""
+"""Any input gets an answer that the API describes, and memory does not grow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Alive and ready are two questions; a model server that is away is a problem in words."""
+"""Liveness and readiness are separate; a missing model server is reported with an explanation."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""The page without a browser: a plain form, nothing from elsewhere, nothing kept."""
+"""The page without a browser: a plain form, nothing from other origins, nothing stored."""
 
 import io
 import os

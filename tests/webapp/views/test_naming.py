@@ -1,4 +1,4 @@
-"""How classes are shown and said, on the page and in the API."""
+"""How classes are shown and spoken, on the page and in the API."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The description of the API is complete and true: schemathesis asks what it allows and forbids."""
+"""The API's description is complete and true: schemathesis sends valid and invalid requests."""
 
 import base64
 import json

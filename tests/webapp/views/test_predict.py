@@ -1,4 +1,4 @@
-"""`POST /predict`, three ways to send photos and their answers, with the real model behind it."""
+"""`POST /predict`: three ways to send photos, and their answers from the real model."""
 
 import base64
 import io

@@ -1,4 +1,4 @@
-"""gRPC with TLS by TensorFlow Serving's file: who is answered, who is not, and what is told."""
+"""gRPC with TLS by TensorFlow Serving's file: which clients are served, which files are refused."""
 
 from __future__ import annotations
 

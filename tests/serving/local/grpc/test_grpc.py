@@ -1,4 +1,4 @@
-"""gRPC's own manners: how many calls at once, for how long, and the health service's stream."""
+"""gRPC's limits on simultaneous calls and their duration, and the health service's stream."""
 
 from __future__ import annotations
 

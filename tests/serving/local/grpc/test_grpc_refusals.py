@@ -1,4 +1,4 @@
-"""A gRPC request with more than one fault hears of the one that the original comes to first."""
+"""A gRPC request with several faults gets the error that TensorFlow Serving finds first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Large messages are bounded by what they become."""
+"""Large messages are bounded by the number of elements that they decode to."""
 
 import pytest
 

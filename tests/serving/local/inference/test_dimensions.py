@@ -1,4 +1,4 @@
-"""An output of more than numpy's 64 dimensions, of which TensorFlow takes 254, is refused."""
+"""An output with more than numpy's 64 dimensions is refused, although TensorFlow allows 254."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A signature's inputs may have defaults, which a request may leave to the model."""
+"""Inputs of a signature may have defaults, and a request may omit such inputs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A tensor is compared with its input, and bounded, before anything is made of it."""
+"""A tensor is checked against its input and its limits before an array is made from it."""
 
 from __future__ import annotations
 

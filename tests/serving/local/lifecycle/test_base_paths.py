@@ -1,4 +1,4 @@
-"""Where a client may have models loaded from."""
+"""The base paths from which a client may make the server load models."""
 
 from __future__ import annotations
 

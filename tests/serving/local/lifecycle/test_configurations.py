@@ -1,4 +1,4 @@
-"""A configuration that cannot be served is refused, and its fault is named."""
+"""A configuration that cannot be served is refused, and the error names the fault."""
 
 from __future__ import annotations
 

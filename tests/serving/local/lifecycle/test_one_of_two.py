@@ -1,4 +1,4 @@
-"""Of two models one may fail: the other is served, and whoever asks is told which is missing."""
+"""If one of two models fails, the other is served, and clients learn which model is missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nobody waits for a model that another configuration has taken out meanwhile."""
+"""No reload or start waits for a model that a newer configuration has removed meanwhile."""
 
 from __future__ import annotations
 

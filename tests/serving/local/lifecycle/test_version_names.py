@@ -1,4 +1,4 @@
-"""Which entry is a version where several names mean the same number."""
+"""Which folder is the version if several names mean the same number."""
 
 from __future__ import annotations
 

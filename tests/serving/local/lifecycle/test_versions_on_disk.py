@@ -1,4 +1,4 @@
-"""Versions come and go on disk while the server runs, and nobody's request fails."""
+"""Versions appear and disappear on disk while the server runs, and no request fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A page whose name leads to this machine gets no answer; programs get one."""
+"""A web page whose host name resolves to this machine gets no answer; other programs do."""
 
 from __future__ import annotations
 

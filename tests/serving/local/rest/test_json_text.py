@@ -1,4 +1,4 @@
-"""What JSON text is taken, what is refused, and how much memory its values may take."""
+"""Which JSON text is accepted, which is refused, and how much memory its values may use."""
 
 from __future__ import annotations
 

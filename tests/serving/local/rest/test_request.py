@@ -1,4 +1,4 @@
-"""A body is bounded alone, opened, and together with all others."""
+"""The size of a body is bounded by itself, decompressed, and together with all other bodies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which path asks for what, and what is no request."""
+"""Which request each path stands for, and which paths are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The allocator that takes the C library's place, on Linux."""
+"""The allocator that replaces the C library's, on Linux."""
 
 import os
 import shutil

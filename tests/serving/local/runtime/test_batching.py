@@ -1,4 +1,4 @@
-"""Requests that share a run: what happens to all of them where it cannot be done."""
+"""Requests that share a run: what happens to each of them if the run fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs of a version in a crowd: who came first is next, and nobody waits past his time."""
+"""Runs of a busy version are served in order of arrival, and none waits past its deadline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many requests at once, and the threads that TensorFlow is given for them."""
+"""Many simultaneous requests, and the number of threads that TensorFlow gets for them."""
 
 from __future__ import annotations
 

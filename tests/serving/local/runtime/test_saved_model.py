@@ -1,4 +1,4 @@
-"""What a SavedModel wants before its first answer: variables, its files, its first operation."""
+"""What a SavedModel needs before its first answer: variables, its files, its first operation."""
 
 import os
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What is tested of a canary, and what a few and many requests prove."""
+"""Which limits of a canary are tested, and what few and many requests prove."""
 
 import pytest
 

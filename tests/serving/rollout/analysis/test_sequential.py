@@ -1,4 +1,4 @@
-"""The sequential test decides when it can, and is wrong no more often than it says."""
+"""The sequential test decides when it can, and errs no more often than it states."""
 
 import random
 

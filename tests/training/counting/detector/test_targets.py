@@ -1,4 +1,4 @@
-"""What the detector is to find leads back to the bills: target, map, boxes."""
+"""The detector's targets can be converted back to the bills: target, map, boxes."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Fixed scenes of each kind, and figures of what was found in them."""
+"""Fixed scenes of each kind, and the figures of what a counter found in them."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""A picture's bills: found, cut out, read; and the list is trusted only where all of it is sure."""
+"""Bills are found, cut out and read; the list is accepted only if every part of it is sure."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Whether a list is right is told by its least sure bill, what may be missed, and how bills lie."""
+"""The trust in a list depends on its least sure bill, possibly missed bills, and their layout."""
 
 import numpy as np
 import pytest

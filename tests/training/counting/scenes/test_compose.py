@@ -1,4 +1,4 @@
-"""Scenes are composed of flat bills, and tell what is seen of each."""
+"""Scenes are composed of flat bills, and record the visible part of each bill."""
 
 import numpy as np
 import pytest

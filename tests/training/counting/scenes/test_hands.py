@@ -1,4 +1,4 @@
-"""Hands hold bills: a thumb hides part of one, a palm lies behind and hides nothing."""
+"""Hands hold bills: a thumb hides part of a bill, a palm is behind it and hides nothing."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What the counter learns from: scenes of bills, some held or bent, and pictures without any."""
+"""The counter's training data: scenes of bills, some held or bent, and pictures without bills."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Photos that show one bill become scenes, whole or in part, alone or beside others."""
+"""Photos that show one bill become scenes, whole or in part, alone or next to others."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Bills lie where people lay them: apart, in rows, overlapping, fanned or stacked."""
+"""Bills are placed as people place them: apart, in rows, overlapping, fanned or stacked."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""Bills whose corners somebody has marked become flat ones to compose scenes of."""
+"""Bills whose corners are marked become flat bills, from which scenes are composed."""
 
 from pathlib import Path
 
