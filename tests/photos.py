@@ -11,5 +11,5 @@ def real_photos(split: str = "validation") -> list[Path]:
     """Returns photos `<class>/<name>.jpg` of all classes in turn, or skips the test without any."""
     files = sorted((BILLS / split).glob("*/*.jpg"), key=lambda path: (path.name, path.parent.name))
     if not files:
-        pytest.skip("no real photos beside this checkout")
+        pytest.skip("no real photos next to this checkout")
     return files

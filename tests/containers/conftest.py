@@ -57,7 +57,7 @@ def context(tmp_path_factory: pytest.TempPathFactory) -> Path:
     try:
         names = subprocess.check_output(listed, cwd=ROOT, text=True).split("\0")
     except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"git cannot tell which files belong to this checkout: {error}")
+        pytest.skip(f"git does not list the files of this checkout: {error}")
     folder = tmp_path_factory.mktemp("context")
     for name in names:
         if (ROOT / name).is_file():

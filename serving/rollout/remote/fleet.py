@@ -200,7 +200,7 @@ class Fleet(Servers):
         Raises:
             Lost: see `Loading`.
             Refused: the time is over.
-            ServingError: no server answers at the beginning, with `asks_all`; or a server refuses.
+            ServingError: with `asks_all`, no server answers; or a server refuses.
         """
         began, wait = time.monotonic(), Wait(self._gone)
         told = began

@@ -133,8 +133,8 @@ class Deployment:
         The file is written first: a server that polls the file would otherwise revert a reload
         seconds later, and a killed server restarts with the file. The server accepts each layout
         both in a reload and at its start, so the time between the two steps is harmless. If this
-        process ends in between, a server that polls the file follows by itself, and the next call
-        of any command updates the others.
+        process ends in between, a server that polls the file follows by itself, and the same
+        command, called again, updates the others.
 
         Args:
             layout: the new layout.
