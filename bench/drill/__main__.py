@@ -73,7 +73,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--asked", type=Path, help="such photos to ask about only (default: a part of --photos)")
     add("--old", type=Path, help="photos of what is known, a sub-folder for each class")
-    add("--clients", type=int, default=2, help="clients that send requests all the time (default: %(default)s)")
+    add(
+        "--clients",
+        type=int,
+        default=2,
+        help="clients that send requests all the time (default: %(default)s)",
+    )
     add("--percent", type=float, default=50.0, help="the canary's share (default: %(default)s)")
     add(
         "--lost-at-most",
