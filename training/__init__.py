@@ -1,6 +1,6 @@
 """Builds a version: photos in, a SavedModel under `models/` out.
 
-Read in this order: `data.dataset` (photos and classes), `data.split` (what is held out),
+Read in this order: `data.dataset` (photos and classes), `data.split` (the held-out photos),
 `augmentation.augment` (views), `network.backbones` (the pretrained network), `fit` (both stages),
 `export.version` (calibration, signatures, model card), `evaluation.evaluate` (figures),
 `teaching.teach` (a version learns a new design).

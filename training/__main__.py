@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs one command and returns the exit status.
 
     Returns:
-        0, or 2 where the input is not as expected, or 130 after Ctrl-C.
+        0, or 2 for invalid input, or 130 after Ctrl-C.
     """
     given = parser().parse_args(arguments)
     try:

@@ -1,7 +1,7 @@
 """Checkpoints of a training run: averaged weights, the best of them, and the state to resume from.
 
-Evaluated and saved are the running averages of the weights, which generalise better than the
-weights after any one step: Polyak and Juditsky, SIAM J. Control Optim. 30 (1992) 838-855.
+The running averages of the weights are evaluated and saved. They generalise better than the weights
+after a single step: Polyak and Juditsky, SIAM J. Control Optim. 30 (1992) 838-855.
 """
 
 import os
@@ -17,14 +17,14 @@ from training.run_folder import STATE, WEIGHTS
 
 
 class Judge(Protocol):
-    """What decides which epoch is the best."""
+    """Evaluates a model after each epoch, to find the best epoch."""
 
     def evaluate(self, model: keras.Model) -> tuple[float, float]:
         """Returns the loss, by which epochs are compared, and the share of right answers."""
 
     @property
     def about(self) -> str:
-        """What both are of, for the line that tells them."""
+        """Says what loss and accuracy are measured on, for the progress line."""
 
 
 class HeldOut(NamedTuple):
@@ -33,7 +33,7 @@ class HeldOut(NamedTuple):
     Attributes:
         inputs: N inputs of the network.
         labels: Their classes, one-hot float32 [N,C].
-        weights: What each counts in loss and accuracy, float32 [N] with a mean of 1.
+        weights: The weight of each input in loss and accuracy, float32 [N] with a mean of 1.
     """
 
     inputs: NDArray[Any]
@@ -42,7 +42,7 @@ class HeldOut(NamedTuple):
 
     @property
     def about(self) -> str:
-        """What loss and accuracy are of."""
+        """Says what loss and accuracy are measured on."""
         return "held-out views, the mean over classes and sources"
 
     def evaluate(self, model: keras.Model) -> tuple[float, float]:
@@ -67,9 +67,9 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is un
         Args:
             run: The folder.
             epochs: The number of epochs of the whole run.
-            held_out: What decides which epoch is the best.
-            patience: The number of epochs without a better one after which training stops.
-            momentum: The share of itself that the average keeps at each step.
+            held_out: Evaluates the model, to find the best epoch.
+            patience: Training stops after this many epochs without an improvement.
+            momentum: The share of the old average that is kept at each step.
         """
         super().__init__()
         self._run, self._epochs, self._held_out = run, epochs, held_out
@@ -85,7 +85,7 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is un
         self._write_state(model)
 
     def resume(self, model: keras.Model) -> None:
-        """Puts a compiled model, and this, into the state after the last finished epoch.
+        """Restores a compiled model and this callback to their state after the last finished epoch.
 
         Raises:
             FileNotFoundError: No state was written.
@@ -111,7 +111,7 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is un
             average += (1 - self._momentum) * (np.asarray(weight) - average)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Evaluates, saves, and stops after `patience` epochs without a better one."""
+        """Evaluates, saves, and stops after `patience` epochs without an improvement."""
         logs = {} if logs is None else logs
         current = self.model.get_weights()
         self.model.set_weights(self._averages)
@@ -126,13 +126,13 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is un
         self._tell(logs)
 
     def _save_best(self) -> None:
-        """Writes beside the weights and renames, so that a kill leaves the earlier best whole."""
+        """Writes a draft file and renames it, so that a killed process keeps the earlier best."""
         draft = self._run / f"draft-{WEIGHTS}"
         self.model.save_weights(draft)
         os.replace(draft, self._run / WEIGHTS)
 
     def _write_state(self, model: keras.Model) -> None:
-        """Writes beside the state and renames, so that a kill leaves one of both whole."""
+        """Writes a draft file and renames it, so that a killed process keeps a complete state."""
         arrays = {
             f"{name}.{index}": np.asarray(variable)
             for name, variables in _variables(model).items()
@@ -154,7 +154,7 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is un
 
 
 def finished(run: Path, epochs: int, patience: int) -> bool:
-    """Tells whether a run has had all its epochs, or stopped early."""
+    """Returns whether a run is finished: all its epochs are done, or it stopped early."""
     if not (run / STATE).is_file():
         return False
     with np.load(run / STATE) as state:

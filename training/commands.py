@@ -1,4 +1,4 @@
-"""What the commands of `python -m training` do with their flags; two rooms have their own."""
+"""The commands of `python -m training`; `export` and `counting` have their own modules."""
 
 import argparse
 import json
@@ -14,7 +14,7 @@ from training.recipe import Recipe
 
 
 def inspect(given: argparse.Namespace) -> None:
-    """Prints what is in a folder of photos, and draws some of each class."""
+    """Prints a table of a folder of photos, and draws some photos of each class."""
     from training.data import inspect
 
     found = inspect.look(scan(given))
@@ -27,7 +27,7 @@ def inspect(given: argparse.Namespace) -> None:
 
 
 def fit(given: argparse.Namespace) -> None:
-    """Trains a classifier, or continues with the recipe of the run."""
+    """Trains a classifier, or resumes a run with the run's own recipe."""
     from training.fit import fit
 
     photos = scan_aloud(given)
@@ -42,7 +42,7 @@ def _stated(given: argparse.Namespace) -> dict[str, Any]:
 
 
 def folds(given: argparse.Namespace) -> None:
-    """Tells what a recipe reaches on sources that it never saw, by leaving each out once."""
+    """Measures a recipe on sources that training does not see, by leaving each source out once."""
     from training import folds
 
     photos = scan_aloud(given)
@@ -55,7 +55,7 @@ def folds(given: argparse.Namespace) -> None:
 
 
 def review(given: argparse.Namespace) -> None:
-    """Shows feedback in a browser until Ctrl-C, then says what the accepted photos are for."""
+    """Shows feedback in a browser until Ctrl-C, then prints the command for the accepted photos."""
     import webbrowser
 
     from training.review import server
@@ -74,7 +74,7 @@ def review(given: argparse.Namespace) -> None:
 
 
 def teach(given: argparse.Namespace) -> None:
-    """Makes a version of another and new photos, and prints the next command."""
+    """Makes a version from another version and new photos, and prints the next command."""
     from training.teaching.teach import STEPS, teach
 
     photos = scan_aloud(given)
@@ -91,7 +91,7 @@ def teach(given: argparse.Namespace) -> None:
 
 
 def rehearse(given: argparse.Namespace) -> None:
-    """Writes the rehearsal set of a version beside it."""
+    """Writes the rehearsal set of a version into its folder."""
     from training.data.split import split
     from training.rehearsal import parts, rehearsal
 
@@ -104,7 +104,7 @@ def rehearse(given: argparse.Namespace) -> None:
 
 
 def evaluate(given: argparse.Namespace) -> None:
-    """Prints the figures of a version, and writes its answers and a report where told to."""
+    """Prints the figures of a version; writes its answers and a report if flags ask for them."""
     from training.evaluation import (
         answers_file,
         edges,
@@ -138,7 +138,7 @@ def evaluate(given: argparse.Namespace) -> None:
 
 
 def card(given: argparse.Namespace) -> None:
-    """Prints a version's model card, or puts it into a document."""
+    """Prints a version's model card, or inserts it into a document."""
     text = model_card.markdown(model_card.read(given.model))
     if given.into:
         model_card.put_into(given.into, text)

@@ -2,8 +2,8 @@
 
 A run is a folder: `run.json` (recipe, photos, command), `augmented.png` (64 views as the network
 sees them), `log.csv` (a line per epoch), `classifier.weights.h5` (the averaged weights after the
-best epoch) and `state.npz`, from which `--resume` continues. `export` makes a version of a run, and
-another run can start from that version by `--weights`.
+best epoch) and `state.npz`, from which `--resume` continues. `export` makes a version from a run,
+and `--weights` starts another run from that version.
 """
 
 from collections.abc import Sequence
@@ -33,8 +33,8 @@ PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 def classifier(recipe: Recipe, classes: Sequence[str]) -> keras.Model:
     """Returns the untrained classifier: uint8 [N,224,224,3] to logits, float32 [N,C].
 
-    Global average pooling and one dense layer, so that the class activation map is exact. The
-    weights are float32 in every precision.
+    The head is global average pooling and one dense layer, so that the class activation map is
+    exact. The weights are float32 in every precision.
 
     Raises:
         ValueError: The recipe names an unknown backbone, weights or precision.
@@ -74,21 +74,21 @@ def fit(
     resume: bool = False,
     tensorboard: Path | None = None,
 ) -> None:
-    """Trains on 80 % of the photos and leaves the run in the folder `run`.
+    """Trains on 80 % of the photos and writes the run into the folder `run`.
 
     Args:
-        photos: All photos; what is held out is decided here.
+        photos: All photos; this function splits off those to hold out.
         recipe: The settings.
         run: The folder; an earlier run in it is replaced.
         command: The command line, for `run.json` and the model card.
         resume: Whether to continue the run after its last finished epoch, or after stage one. A run
-            that has not finished stage one begins again, a finished one is left as it is.
-        tensorboard: A folder for TensorBoard's logs of stage two; None: none are written.
+            that has not finished stage one starts over; a finished run is left unchanged.
+        tensorboard: A folder for TensorBoard's logs of stage two; None writes no logs.
 
     Raises:
         FileNotFoundError: There is no run to continue.
-        ValueError: Too few photos or classes, a recipe that names no backbone or weights, or one
-            that is not that of the run to continue.
+        ValueError: Too few photos or classes, an unknown backbone or weights, or a recipe or photos
+            that differ from those of the run to continue.
     """
     dataset.require_enough(photos)
     epochs, steps = _epochs(recipe)
@@ -101,7 +101,7 @@ def fit(
     keras.utils.set_random_seed(recipe.seed)
     cv2.setNumThreads(1)
     classes = dataset.classes_of(photos)
-    # Before the photos are read: a recipe may be refused here, and that should take no minutes.
+    # Before the photos are read, which takes minutes, so that an invalid recipe fails early.
     model = classifier(recipe, classes)
 
     # ── The photos ────────────────────────────────────────────────────────────────────────────
@@ -158,7 +158,7 @@ def _facts(
     training: list[Photo],
     held_out: list[Photo],
 ) -> dict[str, Any]:
-    """Returns what `run.json` holds."""
+    """Returns the content of `run.json`."""
     photos = training + held_out
     return {
         "command": command,
@@ -173,7 +173,7 @@ def _facts(
 
 
 def _train_head(model: keras.Model, views: Views, recipe: Recipe, first_step: int) -> None:
-    """Trains the last layer; its views, from `first_step` on, are none of those of stage two."""
+    """Trains the last layer on the views from `first_step` on, none of which stage two uses."""
     steps = max(1, recipe.head_views // recipe.batch)
     say(f"stage 1 of 2: the head alone, {steps} steps")
     _backbone(model).trainable = False
@@ -195,7 +195,7 @@ def _with_head(backbone: keras.Model, classes: int) -> keras.Model:
     features = backbone(keras.layers.Rescaling(1 / 255, name="to_unit_range")(image))
     pooled = keras.layers.GlobalAveragePooling2D(name="pool")(features)
     pooled = keras.layers.Dropout(0.2, name="dropout")(pooled)
-    # In float32 also where the rest is in half precision, as a loss needs it.
+    # float32 even if the other layers are in half precision, because the loss needs it.
     return keras.Model(image, keras.layers.Dense(classes, name="logits", dtype="float32")(pooled))
 
 
@@ -213,7 +213,7 @@ def _compile(model: keras.Model, optimizer: keras.optimizers.Optimizer, recipe: 
 
 
 def _epochs(recipe: Recipe) -> tuple[int, int]:
-    """Returns (epochs, steps of each), an epoch being about 3,000 views."""
+    """Returns (epochs, steps per epoch); an epoch is about 3,000 views."""
     steps = max(1, recipe.views // recipe.batch)
     epochs = max(1, round(recipe.views / 3_000))
     return epochs, max(1, steps // epochs)

@@ -1,4 +1,4 @@
-"""What several commands of `python -m training` share: flags, and what is read by them."""
+"""Flags that several commands of `python -m training` share, and functions that read them."""
 
 import argparse
 import json
@@ -14,7 +14,7 @@ from webapp import names
 
 
 def add_photos(parser: argparse.ArgumentParser, name: str = "photos") -> None:
-    """Adds a folder of photos, as an argument or as the flag `name`, and how to read it."""
+    """Adds a folder of photos, as an argument or as the flag `name`, `--relabel` and `--skip`."""
     argument = parser.add_argument(
         name, type=Path, help="a folder with one sub-folder per class", metavar="PHOTOS"
     )
@@ -34,7 +34,7 @@ def add_photos(parser: argparse.ArgumentParser, name: str = "photos") -> None:
 
 
 def add_names(parser: argparse.ArgumentParser) -> None:
-    """Adds the file that says what classes are worth."""
+    """Adds `--names`, a file that says what classes are worth."""
     parser.add_argument(
         "--names",
         type=Path,
@@ -51,7 +51,7 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def share(text: str) -> float:
-    """Reads a number from 0 to 1; raises `ArgumentTypeError` where the text is none."""
+    """Reads a number from 0 to 1; raises `ArgumentTypeError` for any other text."""
     try:
         number = float(text)
     except ValueError:
@@ -62,7 +62,7 @@ def share(text: str) -> float:
 
 
 def add_recipe(parser: argparse.ArgumentParser, recipe: type[Any]) -> None:
-    """Adds a flag for each setting; those not given are absent, so that `--resume` can tell."""
+    """Adds a flag per setting, without defaults: `--resume` needs to know which were given."""
     for field in fields(recipe):
         name = "--" + field.name.replace("_", "-")
         default = "" if field.default == "" else f" (default: {field.default})"
@@ -71,7 +71,7 @@ def add_recipe(parser: argparse.ArgumentParser, recipe: type[Any]) -> None:
 
 
 def scan(given: argparse.Namespace) -> list[Photo]:
-    """Reads a folder by `--relabel` and `--skip`, which must name sub-folders that exist."""
+    """Lists the photos of a folder; `--relabel` and `--skip` must name existing sub-folders."""
     if given.photos.is_dir():
         files.require_folders(given.photos, given.skip, "--skip")
         files.require_folders(given.photos, dict(given.relabel), "--relabel")
@@ -79,7 +79,7 @@ def scan(given: argparse.Namespace) -> list[Photo]:
 
 
 def scan_aloud(given: argparse.Namespace) -> list[Photo]:
-    """Does `scan`, and says on the error output which files are no photos of it."""
+    """Calls `scan`, and prints to stderr which files of the folder are left out."""
     photos = scan(given)
     for line in files.lines(files.left_out(given.photos, given.skip)):
         print(line, file=sys.stderr)  # noqa: T201
@@ -92,7 +92,7 @@ def typed() -> str:
 
 
 def names_of(given: argparse.Namespace) -> dict[str, Any]:
-    """Reads the file of `--names`, by the same code as the front end."""
+    """Reads the `--names` file, and validates it with the front end's code."""
     if not given.names:
         return {}
     try:
@@ -104,6 +104,6 @@ def names_of(given: argparse.Namespace) -> dict[str, Any]:
 
 
 def made(version: Path) -> str:
-    """Returns what is said of a new version of the classifier: where it is, and what is next."""
+    """Returns the message about a new version of the classifier: its folder, the next command."""
     next_command = f".venv/bin/python -m serving rollout canary {version.name}"
     return f"made: {version}\nnext, while `make run` runs: {next_command}"

@@ -1,9 +1,9 @@
-"""Nested folds of whole sources: what a recipe reaches on photos of sources that it never saw.
+"""Nested folds of whole sources: measures a recipe on sources that training does not see.
 
-A version that is to be published learns from every source, so none of its photos tells how it does
-on a stranger's. Here each source is left out once. The recipe trains, stops, calibrates, and
-chooses threshold and second look on the photos of the other sources alone, as `fit` and `export` do
-with all of them; only then the version is asked about the photos that were left out.
+A published version learns from every source, so its photos cannot show how it does on the photos of
+a new source. Here each source is left out once. Training, early stopping, calibration, and the
+choice of threshold and second look use only the other sources, as `fit` and `export` use all of
+them. The finished version is then evaluated on the photos that were left out.
 """
 
 from collections import Counter
@@ -29,13 +29,13 @@ RISK = 0.01
 
 
 class Fold(NamedTuple):
-    """What became of the sources that were left out together.
+    """The result for the sources that were left out together.
 
     Attributes:
-        sources: Their names.
-        answers: The answers to their photos, of the version that never saw them.
-        threshold: The probability from which that version is sure.
-        kinds: The kinds of `Other` that it saw.
+        sources: The names of the sources.
+        answers: The answers to their photos, by the version made without them.
+        threshold: The lowest probability at which that version accepts an answer.
+        kinds: The kinds of `Other` among the photos that the version was made from.
     """
 
     sources: list[str]
@@ -45,10 +45,10 @@ class Fold(NamedTuple):
 
 
 def source_folds(photos: list[Photo], count: int) -> list[list[str]]:
-    """Returns the sources in `count` groups, with about as many bills and as many other things.
+    """Returns the sources in `count` groups with similar numbers of bills and of other things.
 
     Raises:
-        ValueError: There are fewer sources.
+        ValueError: There are fewer than `count` sources.
     """
     bills = Counter(photo.source for photo in photos if photo.label != OTHER)
     others = Counter(photo.source for photo in photos if photo.label == OTHER)
@@ -63,10 +63,10 @@ def source_folds(photos: list[Photo], count: int) -> list[list[str]]:
 
 
 def run(photos: list[Photo], recipe: Recipe, folder: Path, command: str, count: int) -> list[Fold]:
-    """Trains, exports and asks a version for each fold; one that is in `folder` is asked again.
+    """Trains, exports and evaluates a version per fold; reuses a version already in `folder`.
 
     Raises:
-        ValueError: Too few sources, or too few photos or classes without those of a fold.
+        ValueError: Too few sources, or too few photos or classes outside a fold.
     """
     return [
         _fold(photos, recipe, folder / f"fold-{number}", command, sources)
@@ -84,7 +84,7 @@ def _fold(
         begun = (folder / run_folder.STATE).is_file()
         fit(seen, recipe, folder, command, resume=begun)
         version = export(folder, seen, [], version.parent, RISK, None)
-    # Copies of photos that were left out are not among those seen, and are no strangers' either.
+    # `left_out` also has near-copies from other sources; these belong to neither group.
     strangers = [photo for photo in left_out if photo.source in sources]
     answers = Version(version).ask(strangers)
     threshold = float(model_card.read(version)["threshold"])
@@ -92,9 +92,9 @@ def _fold(
 
 
 def figures(folds: list[Fold]) -> dict[str, Any]:
-    """Returns the measures of each fold and of all together, ready for JSON.
+    """Returns the measures of each fold and of all folds together, ready for JSON.
 
-    `withheld` is how many pictures of kinds that the version never saw are taken for money.
+    `withheld` is the share of pictures of kinds new to the version that it takes for money.
     """
     return {
         "folds": [
@@ -138,7 +138,7 @@ def _withheld(folds: list[Fold]) -> dict[str, Any]:
 
 
 def markdown(found: dict[str, Any]) -> str:
-    """Returns the figures as a page: all folds together, then each."""
+    """Returns the figures as a Markdown page: all folds together, then each fold."""
     whole = found["all"]
     bound = whole["wrong_among_sure"]
     parts = [

@@ -1,4 +1,4 @@
-"""What a terminal shows while a network is trained: the stage, the step, and the time left."""
+"""Shows the progress of a training run: the stage, the step, and the time left."""
 
 import sys
 import time
@@ -6,30 +6,30 @@ from typing import Any
 
 import keras
 
-# The first steps trace the graph and fill the queue of views, so that they are not measured.
+# The first steps trace the graph and fill the queue of views, so they are not measured.
 SETTLING_STEPS = 10
 MEASURED_STEPS = 10
-# Seconds between two lines in a terminal, where a line replaces the one before, and in a file.
+# Seconds between two updates: in a terminal, where an update overwrites the line, and in a file.
 PAUSE_TERMINAL, PAUSE_FILE = 0.5, 30.0
 
 
 def say(text: str) -> None:
-    """Prints a line at once, also where the output is a file."""
+    """Prints a line and flushes it, so that it appears immediately even in a file."""
     print(text, flush=True)  # noqa: T201
 
 
 class Progress(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is untyped
     """Shows epoch, step, loss and accuracy of a stage.
 
-    The time left counts all epochs; where training stops early it is less. It is shown once enough
-    steps were measured, or never for a stage that is short and says nothing of what follows it.
+    The time left counts all epochs, so it is too long if training stops early. It is shown once
+    enough steps were measured; a short stage shows none, since other stages follow it.
     """
 
     def __init__(self, stage: str, epochs: int, steps: int, *, estimates: bool) -> None:
         """Prepares for one call of `fit`.
 
         Args:
-            stage: What the stage is called in each line.
+            stage: The name of the stage in each line.
             epochs: The number of epochs of the whole stage.
             steps: The number of steps of each epoch.
             estimates: Whether to show the time left.
@@ -46,7 +46,7 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is unty
         self._epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Shows the step where the last line is old enough."""
+        """Shows the step if the last update is old enough."""
         self._seen += 1
         now = time.monotonic()
         if self._seen == SETTLING_STEPS:
@@ -56,7 +56,7 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is unty
             self._show(self._line(batch + 1, logs or {}) + self._time_left(batch + 1, now))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Ends the line that steps replace."""
+        """Ends the terminal line that the steps overwrite."""
         if self._terminal:
             say("")
 
@@ -66,7 +66,7 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is unty
         return f"{self._stage}{epoch}, step {step} of {self._steps}: loss {logs['loss']:.3f}{right}"
 
     def _time_left(self, step: int, now: float) -> str:
-        """Returns the end of a line, empty where the time left cannot be told."""
+        """Returns the time left as the end of a line; empty while it is unknown."""
         measured = self._seen - SETTLING_STEPS
         if not self._estimates or measured < MEASURED_STEPS:
             return ""

@@ -1,4 +1,4 @@
-"""The settings of a training run. Imports no TensorFlow, so that `--help` answers at once."""
+"""The settings of a training run. Imports no TensorFlow, so that `--help` is fast."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field, fields
@@ -8,13 +8,13 @@ NO_LIMIT = float("inf")
 
 
 def setting(default: Any, text: str, least: float = -NO_LIMIT, most: float = NO_LIMIT) -> Any:
-    """Returns a field that is a flag: its default, what `--help` says, and its range."""
+    """Returns a dataclass field that becomes a flag, with its default, help text and range."""
     return field(default=default, metadata={"help": text, "range": (least, most)})
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything but the photos that decides the result; each field is a flag of `fit`.
+    """Everything that decides the result, except the photos; each field is a flag of `fit`.
 
     Raises:
         ValueError: A number is out of its range.
@@ -71,10 +71,10 @@ class Recipe:
 
 
 def check_ranges(recipe: Any) -> None:
-    """Refuses a recipe of which a number is out of its range.
+    """Checks that each number of a recipe is in its range.
 
     Raises:
-        ValueError: Names the flag, the range and the number.
+        ValueError: A number is not; the message has the flag, the range and the number.
     """
     for one in fields(recipe):
         value, (least, most) = getattr(recipe, one.name), one.metadata["range"]
@@ -85,12 +85,12 @@ def check_ranges(recipe: Any) -> None:
 
 
 def weights(text: str, known: Collection[str], what: str) -> dict[str, float]:
-    """Returns what a setting such as `10=3,50=1.5` says, by name.
+    """Parses a setting such as `10=3,50=1.5` into weights by name.
 
     Args:
         text: Pairs of a name and a number above 0, separated by commas; may be empty.
         known: The names that exist.
-        what: What the names are names of, for the message: `class` or `source`.
+        what: The kind of name, for the error message: `class` or `source`.
 
     Raises:
         ValueError: The text has another form, or an unknown name.

@@ -18,7 +18,7 @@ STATE = "state.npz"
 
 
 def begin(run: Path, facts: dict[str, Any]) -> None:
-    """Makes the folder, deletes what an earlier run left there, and writes `run.json`."""
+    """Makes the folder, deletes weights, state and log of an earlier run, and writes `run.json`."""
     run.mkdir(parents=True, exist_ok=True)
     for earlier in (WEIGHTS, STATE, LOG):
         (run / earlier).unlink(missing_ok=True)
@@ -38,16 +38,16 @@ def read(run: Path) -> dict[str, Any]:
 
 
 def recipe_of(facts: dict[str, Any]) -> Recipe:
-    """Returns the recipe of a run; settings that it is too old to have get their defaults."""
+    """Returns the recipe of a run; settings that an older run lacks get their defaults."""
     known = {field.name for field in fields(Recipe)}
     return Recipe(**{name: value for name, value in facts["recipe"].items() if name in known})
 
 
 def require_same(begun: dict[str, Any], recipe: Recipe, data_fingerprint: str) -> None:
-    """Refuses to continue a run with another recipe or other photos than it began with.
+    """Checks that a run is continued with the recipe and the photos that it began with.
 
     Raises:
-        ValueError: Names the settings that differ and the command that began the run.
+        ValueError: It is not; the message has the differences and the command that began the run.
     """
     before, now = asdict(recipe_of(begun)), asdict(recipe)
     changes = [
@@ -78,10 +78,10 @@ def weights_digest(run: Path) -> str:
 
 
 def history_of(weights: str) -> dict[str, Any] | None:
-    """Returns what the model card of the version in the folder `weights` says of its training.
+    """Returns the training facts from the model card of the version in the folder `weights`.
 
-    It goes into the next version's card, so that a card tells the whole history. None where
-    `weights` is no version.
+    The next version's card includes them, so that a card holds the whole history. None if `weights`
+    is not the folder of a version.
     """
     if not model_card.path(Path(weights)).is_file():
         return None

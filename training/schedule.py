@@ -1,14 +1,14 @@
-"""How fast a network learns, from the first step to the last."""
+"""The learning rate schedule of a training run."""
 
 import keras
 
 
 def warmed_cosine(rate: float, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
-    """Returns a learning rate that rises to `rate`, then falls to nothing as half a cosine does.
+    """Returns a learning rate that rises to `rate`, then falls to 0 along half a cosine.
 
     Args:
-        rate: The highest, which the first twentieth of the steps rises to, from a twentieth of it.
-        steps: All steps of the training, as the optimizer counts them.
+        rate: The highest rate. The first twentieth of the steps rises to it from a twentieth of it.
+        steps: The number of optimizer steps of the whole training.
     """
     warm_up = steps // 20
     return keras.optimizers.schedules.CosineDecay(

@@ -21,7 +21,7 @@ _Floats = NDArray[np.float32]
 # Width over height of a US bill: 6.14 by 2.61 inches.
 BILL_ASPECT = 6.14 / 2.61
 
-# The photo's longer side over the frame's: the smallest and the largest.
+# The smallest and the largest ratio of the photo's longer side to the frame's.
 _Range = tuple[float, float]
 _WHOLE = (0.45, 1.05)
 
@@ -69,9 +69,9 @@ def view(
     Args:
         photo: uint8 [H,W,3] RGB, any size.
         background: uint8 [H,W,3] RGB: what lies behind a composited photo.
-        rng: The only source of chance: the same state gives the same view.
+        rng: The only source of randomness: the same state gives the same view.
         strength: The probability of each effect; None: the usual ones.
-        whole: Whether all of the photo is to be seen, or nearly all: neither cut nor fanned.
+        whole: Whether to show all of the photo, or nearly all: neither cut nor fanned.
 
     Returns:
         uint8 [224,224,3] RGB.
@@ -97,7 +97,7 @@ def finished(pixels: Pixels, rng: Generator, odds: Strength) -> Pixels:
 
 
 def _paper(photo: Pixels, rng: Generator, odds: Strength) -> Pixels:
-    """Returns the note as it lies before the camera: unstretched, in part, or creased."""
+    """Returns the note in front of the camera, perhaps unstretched, cut or creased."""
     height, width = photo.shape[:2]
     if height == width and rng.random() < odds.unstretch:
         # A square photo may be a whole bill that a collector stretched.
@@ -121,7 +121,7 @@ def _part(photo: Pixels, axis: int, rng: Generator) -> Pixels:
 
 
 def _crease(photo: Pixels, rng: Generator) -> Pixels:
-    """Adds a fold; the paper beyond it leans away, so it is foreshortened and lit otherwise."""
+    """Adds a fold; the paper behind the fold leans away, so it is narrower and lit differently."""
     turned = bool(rng.random() < 0.25)
     paper = photo.transpose(1, 0, 2) if turned else photo
     if paper.shape[1] < 2:
@@ -151,7 +151,7 @@ def _on_table(
 
 
 def _reframed(photo: Pixels, rng: Generator, odds: Strength, sizes: _Range) -> Pixels:
-    """Turns and zooms the photo itself; what comes into view beside it is a plain colour."""
+    """Turns and zooms the photo itself; the area around the photo gets a plain colour."""
     turn = rng.uniform(0, 2 * math.pi) if rng.random() < odds.turn else rng.normal(0, 0.1)
     size = math.exp(rng.uniform(*np.log(sizes)))
     corners = layout.corners_of(photo, rng, size, turn, drift=0.1 + 0.12 * size)

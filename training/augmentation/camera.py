@@ -26,7 +26,7 @@ class Strength:
 
 
 def shoot(pixels: Pixels, rng: Generator, odds: Strength) -> Pixels:
-    """Returns uint8 [S,S,3] as a camera might give it; the effects apply in physical order."""
+    """Returns uint8 [S,S,3] as a camera might record it; the effects apply in physical order."""
     for often, happen in (
         (odds.colour, _light),
         (odds.shadow, _shadow),

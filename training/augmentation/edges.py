@@ -1,7 +1,7 @@
-"""Pictures at the edges of the classes, made of photos, since few such photos exist.
+"""Composes pictures at the edges of the classes from photos, since few such photos exist.
 
-Different bills in one picture belong to no class: their label is shared, so that the answer is
-unsure. Notes with values that do not exist, and textures, are `Other`.
+A picture of different bills belongs to no class: its label is shared by their classes, so that the
+answer is unsure. Notes with values that do not exist, and textures, are `Other`.
 """
 
 from collections.abc import Sequence
@@ -24,10 +24,10 @@ _SHARES = {"several": 0.5, "made up": 0.3, "texture": 0.2}
 
 
 class Edges:
-    """Draws such pictures of photos.
+    """Composes such pictures from photos.
 
     Attributes:
-        kinds: Those of `several`, `made up` and `texture` that these photos suffice for.
+        kinds: The kinds that these photos suffice for, of `several`, `made up` and `texture`.
     """
 
     def __init__(
@@ -47,10 +47,10 @@ class Edges:
             pictures: uint8 [H,W,3] RGB each.
             labels: The class of each, float32 [N,C].
             classes: The names of the C classes.
-            backgrounds: What bills are laid on.
+            backgrounds: The pictures to lay bills on.
             odds: The probability of each effect of light and lens.
-            values: What is written on notes that do not exist, see `made_up`.
-            fonts: In which letters.
+            values: The values of made-up notes, each with its words, see `made_up`.
+            fonts: The fonts of made-up notes.
         """
         other = labels @ np.array([name == OTHER for name in classes]) > 0
         self._bills = _by_class(pictures, labels, ~other)
@@ -67,7 +67,7 @@ class Edges:
         self.kinds = [kind for kind in _SHARES if possible[kind]]
 
     def any(self, rng: Generator) -> Labelled:
-        """Returns `draw` of a random kind; there must be one in `kinds`."""
+        """Returns `draw` of a random kind; `kinds` must not be empty."""
         shares = np.array([_SHARES[kind] for kind in self.kinds])
         return self.draw(self.kinds[rng.choice(len(shares), p=shares / shares.sum())], rng)
 
@@ -116,7 +116,7 @@ class Edges:
         return augment.view(picture, self._background(rng), rng, self._odds, whole=whole)
 
     def _shared(self, labels: Sequence[int]) -> NDArray[np.float32]:
-        """Returns a label of equal shares for all denominations that are seen."""
+        """Returns a label with equal shares for all visible denominations."""
         row = np.zeros_like(self._other_label)
         row[sorted(set(labels))] = 1 / len(set(labels))
         return row

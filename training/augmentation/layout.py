@@ -1,4 +1,4 @@
-"""Where pictures lie in a scene: their corners, laid down by a tilted camera's perspective."""
+"""Places pictures in a scene: their corners, and the perspective of a tilted camera."""
 
 import math
 
@@ -13,11 +13,11 @@ from webapp.imaging.preprocessing import IMAGE_SIZE
 _Floats = NDArray[np.float32]
 
 SIDE = 2 * IMAGE_SIZE
-"""Of a scene: larger than a view and then averaged down, so that small bills are not jagged."""
+"""The side of a scene: larger than a view, then averaged down, so that small bills are smooth."""
 
 
 def table(background: Pixels, rng: Generator) -> Pixels:
-    """Returns a random part of a picture as what bills are laid on, uint8 [448,448,3]."""
+    """Returns a random part of a picture as the background of bills, uint8 [448,448,3]."""
     part = _random_crop(background, rng)
     return np.asarray(cv2.resize(part, (SIDE, SIDE)), np.uint8)
 
@@ -32,7 +32,7 @@ def beside(corners: _Floats, number: int, rng: Generator) -> _Floats:
 
 
 def corners_of(photo: Pixels, rng: Generator, size: float, turn: float, drift: float) -> _Floats:
-    """Returns the places of the photo's corners, float32 [4,2], in pixels of the larger square.
+    """Returns the photo's corners, float32 [4,2], in pixels of the larger square.
 
     The square is a frame of random aspect ratio that preprocessing has stretched, so the corners
     are placed in that frame first. `size` is the photo's longer side over the frame's.

@@ -1,7 +1,7 @@
 """Notes with values that do not exist, made of flat photos of bills.
 
-Novelty and obsolete notes ($500, $1,000,000) look like current bills but for their numerals, words
-and portrait. Photos of them are scarce, so those of current bills are changed in these places.
+Novelty and obsolete notes ($500, $1,000,000) look like current bills, except for their numerals,
+words and portrait. Photos of them are scarce, so these places are changed in photos of bills.
 """
 
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ VALUES = {
     "0": "ZERO",
     "75": "SEVENTY FIVE",
 }
-"""What training sees."""
+"""The values in training, each with its words."""
 
 HELD_OUT_VALUES = {
     "4": "FOUR",
@@ -53,7 +53,7 @@ HELD_OUT_VALUES = {
     "50,000": "FIFTY THOUSAND",
     "1 BILLION": "ONE BILLION",
 }
-"""What only the evaluation sees, so that it tells whether the idea was learnt or the pictures."""
+"""The values in the evaluation only, which shows whether more than the pictures was learnt."""
 
 FONTS = ("DejaVuSerif-Bold", "DejaVuSans-Bold", "STIXGeneralBol")
 HELD_OUT_FONTS = ("cmb10", "DejaVuSansMono-Bold")
@@ -84,7 +84,7 @@ _PORTRAIT = Box(0.3, 0.13, 0.62, 0.86)
 
 
 def is_flat(picture: Pixels) -> bool:
-    """Returns whether a bill's photo, uint8 [H,W,3], has the shape of the bill alone."""
+    """Returns whether a bill's photo, uint8 [H,W,3], has the aspect ratio of a bill."""
     height, width = picture.shape[:2]
     return bool(FLAT_ASPECT[0] <= width / height <= FLAT_ASPECT[1])
 
@@ -100,8 +100,8 @@ def made_up(
 
     Args:
         bill: uint8 [H,W,3] RGB, a photo that `is_flat`.
-        face: uint8 [H,W,3] RGB, any picture: part of it may take the place of the portrait.
-        rng: The only source of chance.
+        face: uint8 [H,W,3] RGB, any picture: part of it may replace the portrait.
+        rng: The only source of randomness.
         values: Values to choose from, each with its words.
         fonts: File names of fonts that matplotlib has, without `.ttf`.
     """
@@ -122,7 +122,7 @@ def made_up(
 
 
 def _write(note: Image.Image, box: Box, text: str, font: str, rng: Generator) -> None:
-    """Covers a place by the colour of its paper, and writes in the colour of its ink."""
+    """Covers a box with the colour of its paper, and writes in the colour of its ink."""
     left, top, right, bottom = _pixels(note, box)
     place = note.crop((left, top, right, bottom))
     dark, light = np.percentile(np.asarray(place).reshape(-1, 3), (8, 85), axis=0).astype(int)

@@ -1,4 +1,4 @@
-"""Pictures of several bills: side by side, fanned, stacked, and how much of each is seen."""
+"""Pictures of several bills: side by side, fanned, stacked, and the visible share of each."""
 
 import math
 
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from training.augmentation import layout
 from training.augmentation.camera import Pixels
 
-# A bill is seen where this share of it lies open, and hidden below the other; what lies between is
-# neither, and no picture to learn from.
+# A bill counts as seen if at least the first share of it is visible, and as hidden up to the second
+# share. A picture with a bill in between is not used.
 SEEN, HIDDEN = 0.2, 0.03
 
 
@@ -37,12 +37,12 @@ def laid_out(
     """Lays flat bills on a background: apart, overlapping, fanned or stacked.
 
     Args:
-        bills: uint8 [H,W,3] RGB, each the whole of the picture; the last lies on top.
+        bills: uint8 [H,W,3] RGB, each filling its picture; the last lies on top.
         background: uint8 [H,W,3] RGB.
-        rng: The only source of chance.
+        rng: The only source of randomness.
 
     Returns:
-        uint8 [448,448,3] RGB, and the share of each bill's area that is seen, float64 [len(bills)].
+        uint8 [448,448,3] RGB, and the visible share of each bill's area, float64 [len(bills)].
     """
     canvas = layout.table(background, rng)
     quads = _places(bills, rng)
@@ -55,7 +55,7 @@ def laid_out(
 
 
 def _places(bills: list[Pixels], rng: Generator) -> list[NDArray[np.float32]]:
-    """Returns the corners of each bill: those of the first, moved and turned for the others."""
+    """Returns the corners of each bill: random ones, or those of the first, moved and turned."""
     size, turn = rng.uniform(0.4, 0.85), rng.uniform(0, 2 * math.pi)
     if rng.random() < 0.5:
         return [

@@ -1,6 +1,6 @@
-"""Close-ups that show no whole thing: strokes, hatchings and ovals, or a small part of a picture.
+"""Close-ups without a whole object: strokes, hatchings and ovals, or a small part of a picture.
 
-What is engraved on a bill is found elsewhere too: in prints, paintings and cloth.
+The engraved patterns of a bill also occur elsewhere: in prints, paintings and cloth.
 """
 
 import math

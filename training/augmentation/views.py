@@ -1,4 +1,4 @@
-"""Views of photos: random ones without end to train on, fixed ones to evaluate the network on."""
+"""Views of photos: an endless random stream for training, and fixed views for evaluation."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ from training.recipe import Recipe, weights
 
 
 class Views(keras.utils.PyDataset):  # type: ignore[misc]  # Keras is untyped
-    """Batches of random views. The same recipe gives the same batches, whatever the timing."""
+    """Batches of random views. The same recipe gives the same batches, regardless of timing."""
 
     def __init__(
         self, photos: list[Photo], pictures: list[Pixels], classes: Sequence[str], recipe: Recipe
@@ -34,7 +34,7 @@ class Views(keras.utils.PyDataset):  # type: ignore[misc]  # Keras is untyped
         self._steps = 1
 
     def of(self, first_step: int, steps: int) -> "Views":
-        """Returns itself, set to epochs of `steps` steps of which the first is `first_step`."""
+        """Returns this object, set to epochs of `steps` steps that start at step `first_step`."""
         self._first_step, self._steps = first_step, steps
         return self
 
@@ -82,8 +82,8 @@ def hard_views(
 ) -> tuple[Pixels, NDArray[np.float32]]:
     """Returns `each` random views of photos, uint8 [N,224,224,3], and classes, float32 [N,C].
 
-    The held-out photos come from the sources of the training photos, so unchanged they are easier
-    than a stranger's photos; turned, dark, covered and far away they are not.
+    The held-out photos come from the sources of the training photos, so they are easier than photos
+    of other people. The same photos turned, dark, covered or far away are not.
     """
     views, labels, _ = weighted_hard_views(photos, classes, seed, each)
     return views, labels
@@ -92,7 +92,7 @@ def hard_views(
 def weighted_hard_views(
     photos: list[Photo], classes: Sequence[str], seed: int, each: int
 ) -> tuple[Pixels, NDArray[np.float32], NDArray[np.float32]]:
-    """Returns `hard_views`, and what each view counts in a macro average, float32 [N]."""
+    """Returns `hard_views`, and the weight of each view in a macro average, float32 [N]."""
     rng = np.random.default_rng(seed)
     readable, pictures = dataset.load(photos)
     behind = dataset.backgrounds(readable, pictures)

@@ -1,6 +1,6 @@
-"""The counter: finds the bills of a picture, reads each by the classifier, and adds them up.
+"""The counter: finds the bills in a picture, classifies each bill, and adds up their values.
 
-Start with `fit`, then `scenes` (what it learns from), `detector` and `graph`. Imports
-`augmentation`, `data`, `network` and `export` of the classifier; nothing imports it but the
-commands.
+Start with `fit`, then `scenes` (the training pictures), `detector` and `graph`. The counter imports
+`augmentation`, `data`, `network` and `export` of the classifier; only the commands import the
+counter.
 """

@@ -1,4 +1,4 @@
-"""What the commands of the counter do with their flags."""
+"""The commands of the counter: `fit-count`, `export-count` and `evaluate-count`."""
 
 import argparse
 from dataclasses import fields
@@ -11,7 +11,7 @@ from training.flags import scan, typed
 
 
 def fit_count(given: argparse.Namespace) -> None:
-    """Trains a counter, or continues with the recipe of the run."""
+    """Trains a counter, or resumes a run with the run's own recipe."""
     from training.counting.fit import fit
 
     photos = scan(given)
@@ -37,7 +37,7 @@ def export_count(given: argparse.Namespace) -> None:
 
 
 def evaluate_count(given: argparse.Namespace) -> None:
-    """Prints the figures of a version of the counter, and writes a report where told to."""
+    """Prints the figures of a version of the counter; writes a report if `--report` is given."""
     from training.counting.evaluation import evaluate, report
     from training.counting.scenes.stock import stock_of
     from training.data import corners

@@ -1,4 +1,4 @@
-"""Makes a version of a run of the counter: calibrated on held-out scenes, exported, published."""
+"""Makes a version from a run of the counter: calibrated on held-out scenes, exported, published."""
 
 from pathlib import Path
 from typing import Any
@@ -27,12 +27,12 @@ from training.rehearsal.parts import Parts
 from training.teaching.lessons import Examples
 
 RISK = 0.01
-"""Share of wrong lists tolerated among accepted ones."""
+"""The tolerated share of wrong lists among accepted ones."""
 HARDEST_RISK = 0.01
-"""Share of fans in hard light for which a wrong list is accepted: few of their lists are, so that
-among all accepted ones they would hardly count."""
+"""The tolerated share of fans in hard light with an accepted wrong list. Few of their lists are
+accepted, so that they would hardly count among all accepted lists."""
 _BELIEVED = (0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5)
-"""The least probabilities of a bill to choose from."""
+"""The candidates for the lowest probability at which a bill is counted."""
 SCENES = 2_400
 """Scenes that a version is calibrated on; as many cut-outs decide the reader's temperature."""
 
@@ -42,9 +42,9 @@ def export(run: Path, photos: list[Photo], models: Path, number: int = SCENES) -
 
     Args:
         run: The folder of a finished run.
-        photos: The photos it was trained on; scenes of the part it did not see calibrate it.
-        models: Where versions live, e.g. `models/us_bills_count`.
-        number: How many scenes to calibrate it on.
+        photos: The photos of the run; scenes of the held-out part calibrate the version.
+        models: The folder of all versions, e.g. `models/us_bills_count`.
+        number: How many scenes to calibrate on.
 
     Returns:
         The folder of the new version.
@@ -80,7 +80,7 @@ def export(run: Path, photos: list[Photo], models: Path, number: int = SCENES) -
 
 
 def _unseen(facts: dict[str, Any], photos: list[Photo]) -> Stock:
-    """Returns what the run held out, having made sure that it is that."""
+    """Returns the photos that the run held out, after checking their fingerprint."""
     _, held_out = split(photos, facts["recipe"]["seed"])
     if fingerprint(held_out) != facts["held_out_fingerprint"]:
         raise ValueError(
@@ -98,7 +98,7 @@ def _temperature(parts: Parts, cut: Examples, classes: list[str]) -> float:
 def _scenes(judges: Stock, seed: int, number: int) -> tuple[list[Scene], NDArray[np.bool_]]:
     """Returns scenes, and which of them are the hardest: fans in hard light, a quarter of all.
 
-    A half is of the kinds that it is judged by, plain and hard, the rest as those it learnt from.
+    A half has the kinds of the evaluation, plain and hard; the rest is like the training scenes.
     """
     rng = np.random.default_rng((seed, 4))
     fans = list(judging.scenes(judging.KINDS[judging.FANS], judges, seed, number // 4, hard=True))
@@ -117,9 +117,9 @@ def _scenes(judges: Stock, seed: int, number: int) -> tuple[list[Scene], NDArray
 def _trusted(
     counter: Counter, scenes: list[Scene], hardest: NDArray[np.bool_], untrusted: Trust
 ) -> tuple[Trust, Selection]:
-    """Returns what lists are worth: every other scene decides all but the threshold, the rest that.
+    """Calibrates the trust in lists: half of the scenes set the threshold, the other half the rest.
 
-    A list counts as right where its bills are exactly those that are there.
+    A list counts as right if its bills are exactly those of the scene.
     """
     reading = _read(counter, scenes)
     there = [sorted(bill.label for bill in made.bills) for made in scenes]

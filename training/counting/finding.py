@@ -1,4 +1,4 @@
-"""Where a detector takes something for a bill, in one picture."""
+"""Finds the places that a detector takes for bills, in one picture."""
 
 import math
 from collections.abc import Callable
@@ -13,11 +13,11 @@ from training.counting.detector.targets import Turned
 from training.counting.graph.counter import IMAGE, LOOKED_AT, halved
 
 Finder = Callable[[Pixels], list[Turned]]
-"""From uint8 [448,448,3] to the places that are taken for bills, the hottest first."""
+"""Maps uint8 [448,448,3] to the places that are taken for bills, the hottest first."""
 
 
 def finder(detector: keras.Model) -> Finder:
-    """Returns a detector as such a function; it finds what a version would cut out and read."""
+    """Wraps a detector into such a function; it finds the places that a version would read."""
     look = tf.function(
         lambda image: tuple(boxes(detector(halved(image), training=False))),
         input_signature=[IMAGE],

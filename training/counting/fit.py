@@ -1,7 +1,7 @@
-"""Trains the counter in two stages: a detector that finds bills, and a reader of what it cuts out.
+"""Trains the counter in two stages: a detector that finds bills, and a reader of its cut-outs.
 
 A run is a folder: `run.json`, `scenes.png` (36 scenes with their boxes), and `detector/` and
-`reader/` with the weights. `--resume` goes on after the detector's last finished epoch.
+`reader/` with the weights. `--resume` continues after the detector's last finished epoch.
 """
 
 from dataclasses import asdict
@@ -33,7 +33,7 @@ from training.teaching.lessons import BATCH, Before, Lessons, learn
 
 DETECTOR, READER, SCENES = "detector", "reader", "scenes.png"
 _EPOCH = 2_000
-"""Scenes of an epoch."""
+"""Scenes per epoch."""
 _PASSES = 4
 """How often the reader sees each cut-out."""
 _NEW_SHARE = 0.6
@@ -43,10 +43,10 @@ _MOMENTUM = 0.995
 def fit(
     photos: list[Photo], recipe: CountRecipe, run: Path, command: str, *, resume: bool = False
 ) -> None:
-    """Trains on scenes of 80 % of the photos and leaves the run in the folder `run`.
+    """Trains on scenes of 80 % of the photos and writes the run into the folder `run`.
 
     Args:
-        photos: All photos; what is held out is decided here, as for the classifier.
+        photos: All photos; this function splits off those to hold out, as for the classifier.
         recipe: The settings.
         run: The folder; an earlier run in it is replaced.
         command: The command line, for `run.json` and the model card.
@@ -54,7 +54,7 @@ def fit(
 
     Raises:
         FileNotFoundError: There is no run to continue, or no version with a rehearsal set.
-        ValueError: Too few flat photos; or a run of another recipe or other photos.
+        ValueError: Too few flat photos, or the run to continue has another recipe or other photos.
     """
     keras.utils.set_random_seed(recipe.seed)
     cv2.setNumThreads(1)
@@ -92,10 +92,10 @@ def load(run: Path) -> tuple[keras.Model, Parts, dict[str, Any]]:
 
 
 def marked_by(recipe: CountRecipe, photos: list[Photo]) -> list[Path | None]:
-    """Returns the files of a recipe that say where bills lie, as `stock_of` takes them.
+    """Returns the files of a recipe that mark bills in photos, in the order of `stock_of`.
 
     Raises:
-        ValueError: One marks a photo that is not among `photos`; or see `corners.read`.
+        ValueError: A file marks a photo that is not among `photos`; or see `corners.read`.
     """
     return [corners.checked(file, photos) for file in (recipe.corners, recipe.single)]
 
@@ -176,7 +176,7 @@ def _require_same(run: Path, recipe: CountRecipe, photos: list[Photo]) -> None:
 def _facts(
     command: str, recipe: CountRecipe, photos: list[Photo], held_out: list[Photo]
 ) -> dict[str, Any]:
-    """Returns what `run.json` holds."""
+    """Returns the content of `run.json`."""
     card = model_card.read(Path(recipe.weights))
     return {
         "kind": "counter",
@@ -191,7 +191,7 @@ def _facts(
 
 
 def _history_of(start: str) -> dict[str, Any] | None:
-    """Returns how the detector and the reader that a run goes on from were made."""
+    """Returns the origin of the detector and the reader that a run starts from."""
     if not start:
         return None
     digests = {

@@ -1,7 +1,7 @@
-"""What the reader learns from: cut-outs of bills as the detector will give them, and other places.
+"""The reader's training pictures: cut-outs of bills like the detector's, and of other places.
 
-The classifier knows bills that fill much of a sharp picture. Cut out of a scene they are small,
-partly covered, and beside parts of their neighbours.
+The classifier was trained on bills that fill much of a sharp picture. Bills cut out of a scene are
+small, partly covered, and next to parts of other bills.
 """
 
 import math
@@ -24,23 +24,23 @@ from training.teaching.lessons import Examples
 from webapp.imaging.preprocessing import COUNT_SIZE
 
 _OTHER_PLACES = 3
-"""Places of no bill that are cut out of a scene without bills."""
+"""The most places that are cut out of a scene without bills."""
 _BARE = 0.2
-"""Scenes that are a picture of something else, beside those of the mixture."""
+"""The share of scenes that are a picture of something else, in addition to those of `mixture`."""
 _TOGETHER = 512
-"""Cut-outs kept as pixels at a time."""
+"""How many cut-outs are kept as pixels at a time."""
 
 
 def examples(stock: Stock, parts: Parts, find: Finder, number: int, rng: Generator) -> Examples:
-    """Returns at least `number` cut-outs, as activations of the layer behind which is taught.
+    """Returns at least `number` cut-outs, as activations of the layer behind which `learn` trains.
 
     Args:
-        stock: What scenes are made of.
+        stock: The photos that scenes are made of.
         parts: The classifier that is taught.
-        find: What is no bill is cut out where this one is deceived: those are the places that the
-            reader will be asked about.
+        find: A finder. In scenes without bills, the places that it wrongly takes for bills are cut
+            out, because a version will read such places.
         number: How many cut-outs.
-        rng: The only source of chance.
+        rng: The only source of randomness.
     """
     activations: list[Floats] = []
     labels: list[str] = []
@@ -78,7 +78,7 @@ def _cut(made: Scene, places: list[Turned]) -> Pixels:
 
 
 def vectors(places: list[Turned]) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Returns centres and half sides as `cut_out` takes them, float32 [M,2] each."""
+    """Returns centres and half sides for `cut_out`, float32 [M,2] each."""
     turns = np.array([[math.cos(place.turn), math.sin(place.turn)] for place in places])
     sizes = np.array([place.size for place in places]) / 2
     across = np.stack([-turns[:, 1], turns[:, 0]], axis=1) * sizes[:, 1:]
@@ -88,7 +88,7 @@ def vectors(places: list[Turned]) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
 
 
 def _moved(place: Turned, rng: Generator) -> Turned:
-    """Returns a place as a detector might give it: a little off, and perhaps upside down."""
+    """Returns a place as a detector might find it: a little off, and perhaps upside down."""
     return Turned(
         place.centre + rng.normal(0, 0.04, 2) * place.size,
         place.size * np.exp(rng.normal(0, 0.06, 2)),

@@ -7,7 +7,7 @@ from training.recipe import check_ranges, setting
 
 @dataclass(frozen=True)
 class CountRecipe:
-    """Everything but the photos that decides the result; each field is a flag of `fit-count`.
+    """Everything that decides the result, except the photos; each field is a flag of `fit-count`.
 
     Raises:
         ValueError: A number is out of its range.

@@ -1,4 +1,4 @@
-"""From which probability lists are accepted: for a stated risk among all, and among the hardest."""
+"""The probability from which lists are accepted, for a risk among all and among the hardest."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +16,11 @@ def strictest(
     risk: float,
     hardest_risk: float,
 ) -> Selection:
-    """Returns the least threshold that keeps both risks.
+    """Returns the lowest threshold that keeps both risks.
 
     Args:
-        sure: The probability that each list is right, float [N].
-        right: Whether it is, bool [N].
+        sure: The predicted probability that each list is right, float [N].
+        right: Whether each list is right, bool [N].
         hardest: Which lists are of the hardest scenes, bool [N].
         risk: The tolerated share of wrong lists among accepted ones, see `calibration.select`.
         hardest_risk: The tolerated share of the hardest scenes that have a wrong list accepted.

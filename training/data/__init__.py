@@ -1,5 +1,5 @@
-"""Photos and what is known of them: reading a folder, splitting it, finding duplicates.
+"""Photos and their metadata: reading a folder, splitting it, finding duplicates.
 
-Start with `dataset`; `weights` says how much each photo counts. Imported by every later step;
-imports none of them.
+Start with `dataset`; `weights` says how much each photo counts. Every later step imports this
+package, which imports none of them.
 """

@@ -1,7 +1,7 @@
-"""Where whole bills lie in photos: a file of corners that somebody has marked.
+"""Reads a file with the marked corners of whole bills in photos.
 
-A folder of somebody's photos says what a bill is, not where it lies. With its corners known a bill
-can be cut out and straightened, or a half of it covered.
+A folder of photos gives the class of a bill, but not its position. With its corners, a bill can be
+cut out and straightened, or half of it can be covered.
 """
 
 import csv
@@ -21,7 +21,7 @@ class Marked(NamedTuple):
 
     Attributes:
         name: The photo, such as `20/a-1.jpg`.
-        side: The side of the bill, where the file says so, else empty.
+        side: The side of the bill; empty if the file does not state it.
         corners: Clockwise from the bill's upper left, in shares of the photo, float32 [4,2].
     """
 
@@ -38,7 +38,7 @@ def read(file: Path) -> list[Marked]:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It has other columns, or a corner that is no number.
+        ValueError: The file lacks a column, or a corner is not a number.
     """
     with file.open(encoding="utf-8", newline="") as lines:
         rows = csv.DictReader(lines)
@@ -51,10 +51,10 @@ def read(file: Path) -> list[Marked]:
 
 
 def checked(file: str | Path | None, photos: list[Photo]) -> Path | None:
-    """Returns the file, if one is named, having made sure that it marks no photo that is not there.
+    """Returns the file, if one is given, after checking that it marks only photos of `photos`.
 
     Raises:
-        ValueError: Names the photo; or see `read`.
+        ValueError: The file marks another photo; or see `read`.
     """
     if not file:
         return None
@@ -66,7 +66,7 @@ def checked(file: str | Path | None, photos: list[Photo]) -> Path | None:
 
 
 def name_of(photo: Photo) -> str:
-    """Returns what the file calls a photo."""
+    """Returns the name of a photo in the file."""
     return f"{photo.path.parent.name}/{photo.path.name}"
 
 

@@ -61,8 +61,8 @@ def scan(folder: Path, relabel: Mapping[str, str], skip: Iterable[str]) -> list[
         skip: Sub-folders to leave out.
 
     Raises:
-        ValueError: No folder, no pictures in it, a sub-folder without any, or one whose name is
-            not UTF-8; or it holds feedback that nobody has looked at.
+        ValueError: There is no folder, it has no pictures, a sub-folder has none or its name is not
+            UTF-8, or the folder holds feedback that nobody has reviewed.
     """
     if not folder.is_dir():
         raise ValueError(f"{folder} is no folder. Expected one with a sub-folder per class.")
@@ -128,10 +128,10 @@ def require_enough(photos: list[Photo]) -> None:
 
 
 def require_every_class(classes: Iterable[str], readable: Iterable[Photo]) -> None:
-    """Refuses photos of which a class cannot be read at all.
+    """Checks that each class has at least one readable photo.
 
     Raises:
-        ValueError: Names the classes.
+        ValueError: A class has none; the message names the classes.
     """
     if missing := set(classes) - {photo.label for photo in readable}:
         raise ValueError(
@@ -172,7 +172,7 @@ def tensors(
     """Returns the readable photos, and each as the front end sends it, uint8 [N,224,224,3].
 
     Args:
-        photos: What to read.
+        photos: The photos to read.
         change: A change to each picture before it is resized.
     """
     pairs = [(photo, to_tensor(change(picture))) for photo, picture in _readable(photos)]
@@ -180,7 +180,7 @@ def tensors(
 
 
 def _readable(photos: list[Photo]) -> Iterator[tuple[Photo, Image.Image]]:
-    """Gives the photos that can be read, with their pictures, and prints which cannot."""
+    """Yields the readable photos with their pictures, and prints which photos are unreadable."""
     bad = 0
     for photo in photos:
         try:
@@ -195,7 +195,7 @@ def _readable(photos: list[Photo]) -> Iterator[tuple[Photo, Image.Image]]:
 
 
 def backgrounds(photos: list[Photo], pictures: list[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
-    """Returns pictures to lay bills on: everyday objects where a manifest names them, else any."""
+    """Returns pictures to lay bills on: the everyday objects in a manifest, or else any others."""
     pairs = list(zip(photos, pictures, strict=True))
     everyday = [picture for photo, picture in pairs if photo.kind == "object"]
     return everyday or [picture for photo, picture in pairs if photo.label == OTHER] or pictures

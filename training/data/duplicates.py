@@ -1,9 +1,9 @@
-"""Photos that show the same picture: copies in another size, tone or compression.
+"""Finds photos that show the same picture: copies in another size, tone or compression.
 
 Each photo gets a difference hash: 256 bits that say where a picture of 17 x 16 grey cells grows
 brighter from left to right; the hashes of copies differ in few bits. Method: N. Krawetz, "Kind of
-Like That", 2013, with four times the bits, since flat bills of one design look alike to 64. Crops
-and turned copies are not found.
+Like That", 2013, with four times the bits, since 64 bits do not tell flat bills of one design
+apart. Crops and turned copies are not found.
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 CELLS = (17, 16)
-# Of 4,226 photos of bills this joins 234, none of two classes; with 24 bits, different bills meet.
+# Of 4,226 photos of bills this groups 234, never of two classes; 24 bits group different bills.
 NEAR = 20
 
 Hash = NDArray[np.uint8]
@@ -24,7 +24,7 @@ def difference_hash(picture: Image.Image) -> Hash:
 
 
 def groups_of(hashes: list[Hash], near: int = NEAR) -> list[list[int]]:
-    """Returns the indices of N photos in groups: those near each other, directly or by others.
+    """Returns the indices of N photos in groups: those near each other, directly or through others.
 
     Args:
         hashes: The N hashes.
@@ -36,7 +36,7 @@ def groups_of(hashes: list[Hash], near: int = NEAR) -> list[list[int]]:
 
 
 def _group(codes: Hash, start: int, unseen: set[int], near: int) -> list[int]:
-    """Takes the group of `start` out of `unseen`."""
+    """Returns the group of `start`, and removes it from `unseen`."""
     group, frontier = [], [start]
     unseen.discard(start)
     while frontier:

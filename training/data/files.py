@@ -20,7 +20,7 @@ def taken(folder: Path, skip: Iterable[str]) -> list[Path]:
 def left_out(folder: Path, skip: Iterable[str]) -> dict[str, list[Path]]:
     """Returns the other files by the reason why each is left out, sorted by path.
 
-    Files of the sub-folders in `skip` are in neither list.
+    Neither `taken` nor `left_out` returns files in the sub-folders of `skip`.
     """
     found: dict[str, list[Path]] = defaultdict(list)
     for path, reason in sorted(_judged(folder, skip)):
@@ -30,7 +30,7 @@ def left_out(folder: Path, skip: Iterable[str]) -> dict[str, list[Path]]:
 
 
 def lines(found: dict[str, list[Path]]) -> list[str]:
-    """Returns what `left_out` found as lines for a terminal, one for each folder and reason."""
+    """Returns the result of `left_out` as lines for a terminal, one per folder and reason."""
     groups: dict[tuple[Path, str], list[str]] = defaultdict(list)
     for reason, paths in found.items():
         for path in paths:
@@ -51,11 +51,11 @@ def require_folders(folder: Path, names: Iterable[str], option: str) -> None:
 
     Args:
         folder: The folder with one sub-folder per class.
-        names: What the command line names.
-        option: The option that names them, for the message.
+        names: The sub-folders that the command line names.
+        option: The option that names them, for the error message.
 
     Raises:
-        ValueError: Names the sub-folders that are missing, and those that exist.
+        ValueError: A sub-folder is missing; the message lists the missing and the existing ones.
     """
     existing = {path.name for path in folder.iterdir() if path.is_dir()}
     if missing := sorted(set(names) - existing):
@@ -71,7 +71,7 @@ def shown(name: str | Path) -> str:
 
 
 def _judged(folder: Path, skip: Iterable[str]) -> Iterator[tuple[Path, str]]:
-    """Gives each file below `folder` with the reason to leave it out; an empty one for photos."""
+    """Yields each file below `folder` with the reason to leave it out; photos have no reason."""
     skipped = set(skip)
     for child in folder.iterdir():
         if not child.is_dir():
@@ -102,7 +102,7 @@ def _reason(path: Path, folder: Path) -> str:
 
 
 def _may_be_class(name: str) -> bool:
-    """Tells a class's folder from what editors and archives leave: `.git`, `__MACOSX`."""
+    """Returns false for folders that editors and archives leave behind: `.git`, `__MACOSX`."""
     return not name.startswith(".") and name != "__MACOSX"
 
 

@@ -1,4 +1,4 @@
-"""A look at photos before training: counts, sizes, unreadable files, duplicates, wrong labels."""
+"""Checks photos before training: counts, sizes, unreadable files, duplicates, wrong labels."""
 
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ TILES_PER_CLASS = 12
 
 
 class Findings(NamedTuple):
-    """What is known of the photos once each was read.
+    """The result of reading and comparing all photos.
 
     Attributes:
         photos: All files of the classes.

@@ -1,4 +1,4 @@
-"""Splits photos into those to train on and those held out, which calibrate and evaluate."""
+"""Splits photos into training photos and held-out photos, which calibrate and evaluate."""
 
 import hashlib
 import os
@@ -20,15 +20,15 @@ def split(
     """Returns (training, held-out) photos; near-duplicates stay on one side.
 
     Args:
-        photos: All of them.
-        seed: Decides, with each file's bytes, what is held out. The name of a file, its place and
-            the class that its folder counts as have no influence.
-        sources: Hold out everything of these sources, separated by commas, and only that; empty:
-            `held_out` of each folder.
+        photos: All photos.
+        seed: Decides, with each file's bytes, which photos are held out. The name of a file, its
+            place and the class that its folder counts as have no influence.
+        sources: Holds out exactly the photos of these sources, separated by commas, and their
+            near-duplicates; empty: the share `held_out` of each folder.
         held_out: The share of each folder to hold out.
 
     Raises:
-        ValueError: There is nothing to hold out, or nothing else.
+        ValueError: One part would be empty, or a source is unknown.
     """
     groups = near_duplicates(photos)
     named = set(sources.split(",")) - {""}
@@ -44,7 +44,7 @@ def split(
 
 
 def _by_source(groups: Groups, sources: set[str]) -> tuple[Groups, Groups]:
-    """Holds out the sources and what looks like a copy of their photos."""
+    """Holds out the sources and the near-duplicates of their photos."""
     reserved = [group for group in groups if any(photo.source in sources for photo in group)]
     return [group for group in groups if group not in reserved], reserved
 
@@ -52,8 +52,8 @@ def _by_source(groups: Groups, sources: set[str]) -> tuple[Groups, Groups]:
 def _share(groups: Groups, seed: int, held_out: float) -> tuple[Groups, Groups]:
     """Holds out whole groups, in a seeded order, until each folder has given its share.
 
-    Of the folder and not of the class, so that versions that count a folder as different classes
-    hold out the same photos, and the later one is not judged by what the earlier one learnt from.
+    The share is of the folder, not of the class, so that versions that relabel a folder differently
+    hold out the same photos, and a later one is not evaluated on what an earlier one learnt from.
     """
     number = _folders(photo for group in groups for photo in group)
     wanted = {folder: max(1, round(held_out * n)) for folder, n in number.items()}
@@ -99,7 +99,7 @@ def _hash(photo: Photo) -> Hash:
 
 
 def fingerprint(photos: Iterable[Photo]) -> str:
-    """Returns a SHA-256 over labels and bytes: which data a model was trained on."""
+    """Returns a SHA-256 over labels, file names and bytes, which identifies training data."""
     digest = hashlib.sha256()
     for photo in sorted(photos, key=lambda photo: (photo.label, photo.path.name)):
         digest.update(f"{photo.label}/".encode() + os.fsencode(photo.path.name) + b"\n")

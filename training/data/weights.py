@@ -1,4 +1,4 @@
-"""How much each photo counts: in what is drawn to learn from, and in averages."""
+"""How much each photo counts: when training photos are drawn, and in averages."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ def sampling_weights(
     """Returns each photo's probability of being drawn, float64 [N], summing to 1.
 
     Within a class each side of each source counts by the square root of its size, so that one large
-    set of similar photos does not drown the others, nor the many fronts the few backs.
+    set of similar photos does not outweigh the others, nor the many fronts the few backs.
 
     Args:
         photos: All photos to draw from.
@@ -37,7 +37,7 @@ def sampling_weights(
 
 
 def macro_weights(photos: list[Photo]) -> NDArray[np.float32]:
-    """Returns what each photo counts in a macro average, float32 [N], with a mean of 1.
+    """Returns the weight of each photo in a macro average, float32 [N], with a mean of 1.
 
     All classes count the same, and so do all sources within a class: a mean with these weights
     cannot be good while one class, or one source of it, is bad, however few photos it has.

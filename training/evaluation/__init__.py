@@ -1,4 +1,4 @@
-"""How good a version is: measures, slices, tables, plots and the report.
+"""Evaluates a version: measures, slices, tables, plots and the report.
 
-Start with `evaluate`. Asks a version through its signature, as a client would.
+Start with `evaluate`. It calls a version through its signature, as a client would.
 """

@@ -1,7 +1,7 @@
-"""How often a version is sure of pictures that show no one bill: several, none, or a made-up one.
+"""Measures how often a version accepts an answer to pictures of several, no, or made-up bills.
 
-The pictures are made of photos, always the same for the same photos. Made-up values and their
-letters are others than those that training sees.
+The pictures are made from photos, and are always the same for the same photos. The made-up values
+and their fonts differ from those in training.
 """
 
 from pathlib import Path
@@ -26,17 +26,17 @@ SEED = 24
 
 
 def evaluate_edges(folder: Path, photos: list[Photo]) -> dict[str, Any]:
-    """Returns for each kind of picture how many of 200 get a sure answer that is a bill.
+    """Returns, for each kind of picture, how many of 200 get an accepted answer that is a bill.
 
-    For pictures of several bills any sure answer counts, "not a bill" too.
+    For pictures of several bills every accepted answer counts, including "not a bill".
 
     Args:
-        folder: The version.
+        folder: The folder of the version.
         photos: Bills of at least two denominations, and `Other`.
 
     Raises:
         FileNotFoundError: `folder` holds no SavedModel.
-        ValueError: No photo is of a class of the model's.
+        ValueError: No photo is of one of the model's classes.
     """
     version = Version(folder)
     photos, pictures = dataset.load(version.of_known_classes(photos))

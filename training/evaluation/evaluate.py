@@ -25,9 +25,9 @@ class Version:
         """Loads the version in `folder`, e.g. `models/us_bills/1`.
 
         Args:
-            folder: The version.
+            folder: The folder of the version.
             bfloat16: Whether to compute in bfloat16, as servers do with
-                `--mixed_precision=bfloat16`. Like there, it needs oneDNN.
+                `--mixed_precision=bfloat16`. Both need oneDNN.
 
         Raises:
             FileNotFoundError: There is no SavedModel.
@@ -40,7 +40,7 @@ class Version:
         self._signature = self._loaded.signatures["serving_default"]
 
     def ask(self, photos: list[Photo], change: Change = SLICES["as it is"]) -> Answers:
-        """Sends photos, each changed by `change`; those that cannot be read are left out."""
+        """Returns the answers to photos, each changed by `change`; leaves out unreadable photos."""
         readable, pixels = dataset.tensors(photos, change)
         classes, probabilities, accepted = self.answers_to(pixels)
         by_name = np.argsort(classes, axis=1)
@@ -53,20 +53,20 @@ class Version:
         )
 
     def answers_to(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[Any], ...]:
-        """Asks about pictures, uint8 [N,224,224,3].
+        """Calls the signature on pictures, uint8 [N,224,224,3].
 
         Returns:
-            Classes, bytes [N,C], and probabilities, float32 [N,C], the most likely first, and
-            whether that is accepted, bool [N].
+            Classes, bytes [N,C], and probabilities, float32 [N,C], the most likely class first, and
+            whether that class is accepted, bool [N].
         """
         replies = [self._reply(pixels[i : i + BATCH]) for i in range(0, len(pixels), BATCH)]
         return tuple(map(np.concatenate, zip(*replies, strict=True)))
 
     def of_known_classes(self, photos: list[Photo]) -> list[Photo]:
-        """Returns the photos of the model's classes and says which others there are.
+        """Returns the photos of the model's classes, and prints which other classes are left out.
 
         Raises:
-            ValueError: No photo is of a class of the model's.
+            ValueError: No photo is of one of the model's classes.
         """
         known = {name.decode() for name in self._reply(_blank(1))[0][0]}
         kept = [photo for photo in photos if photo.label in known]
@@ -79,9 +79,9 @@ class Version:
         return kept
 
     def pictures_per_second(self, photos: list[Photo], batches: int = 2) -> float:
-        """Returns the rate of the signature alone, on batches of 32 photos, after one to warm up.
+        """Returns the rate of the signature alone, on batches of 32 photos, after a warm-up batch.
 
-        The batches are of photos, since the share that gets a second look depends on the pictures.
+        The batches hold real photos, since the share of second looks depends on the pictures.
         """
         _, pixels = dataset.tensors(photos[:BATCH])
         batch = np.resize(pixels, (BATCH, *pixels.shape[1:]))
@@ -92,7 +92,7 @@ class Version:
         return batches * BATCH / (time.monotonic() - began)
 
     def _reply(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[Any], ...]:
-        # Of the process, not of the version: another one may have been asked in between.
+        # The options are global to the process, and another version may have set them in between.
         tf.config.optimizer.set_experimental_options(self._rewrites)
         outputs = self._signature(image=tf.constant(pixels))
         return tuple(outputs[name].numpy() for name in ("classes", "probabilities", "accepted"))
@@ -104,13 +104,13 @@ def evaluate(
     """Returns the figures of a version on photos, ready for JSON, and its answers.
 
     Args:
-        folder: The version, e.g. `models/us_bills/1`.
-        photos: Photos of classes that the model has; others are left out.
-        slices: Whether to add `slices`: the top-1 over the denominations under each of `SLICES`.
+        folder: The folder of the version, e.g. `models/us_bills/1`.
+        photos: Photos of the model's classes; others are left out.
+        slices: Whether to add `slices`: the top-1 of the denominations under each of `SLICES`.
 
     Raises:
         FileNotFoundError: `folder` holds no SavedModel.
-        ValueError: No photo is of a class of the model's.
+        ValueError: No photo is of one of the model's classes.
     """
     version = Version(folder)
     photos = version.of_known_classes(photos)

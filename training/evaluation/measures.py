@@ -1,6 +1,6 @@
 """The measures of a set of answers: shares with intervals, calibration, the confusion matrix.
 
-Shares are `{"share", "count", "of", "interval"}` with a 95 % Wilson interval; share None of 0.
+Shares are `{"share", "count", "of", "interval"}` with a 95 % Wilson interval; `share` is None of 0.
 """
 
 import math
@@ -17,7 +17,7 @@ _Floats = NDArray[np.floating]
 _Hits = NDArray[np.bool_]
 
 BINS = 15
-# Shares of wrong answers among those given, for which the share of answers given is told.
+# Shares of wrong answers among those given, for which the share of answers given is reported.
 RISKS = (0.001, 0.003, 0.01)
 
 
@@ -30,7 +30,7 @@ class Answers:
         said: The most likely class of each.
         confidence: The probability of that class, float32 [N].
         accepted: Whether the model is sure, bool [N].
-        probabilities: Of all classes, in the order of their names, float32 [N, classes].
+        probabilities: Those of all classes, in the order of their names, float32 [N, classes].
     """
 
     photos: list[Photo]
@@ -120,8 +120,8 @@ def wrong_at_most(wrong: int, of: int, confidence: float = 0.99) -> float:
     """Returns the upper bound of a proportion, in (0,1], that holds with the given confidence.
 
     Source: Clopper and Pearson, The Use of Confidence or Fiducial Limits, Biometrika 26 (1934)
-    404-413, its one-sided upper limit: the share at which no more than `wrong` of `of` have a
-    probability of 1 - confidence. Found by bisection.
+    404-413, its one-sided upper limit: the share for which at most `wrong` errors in `of` have a
+    probability of 1 - confidence. The limit is found by bisection.
     """
     low, high = 0.0, 1.0
     if wrong >= of:
@@ -145,7 +145,7 @@ def _at_most(wrong: int, of: int, share: float) -> float:
 def augrc(confidence: _Floats, right: _Hits) -> float:
     """Returns the area under the generalized risk-coverage curve: 0 is best, 0.5 the worst.
 
-    The generalized risk at a coverage is the share of all pictures that are answered, and wrongly.
+    The generalized risk at a coverage is the share of all pictures that are answered wrongly.
 
     Source: Traub et al., Overcoming Common Flaws in the Evaluation of Selective Classification
     Systems, NeurIPS 2024, section 3.
@@ -155,7 +155,7 @@ def augrc(confidence: _Floats, right: _Hits) -> float:
 
 
 def coverage_at(risk: float, confidence: _Floats, right: _Hits) -> float:
-    """Returns the largest share of pictures that can be answered while `risk` of those is wrong."""
+    """Returns the largest share of pictures that can be answered with a share `risk` of errors."""
     order = np.argsort(-confidence, kind="stable")
     answered = np.arange(1, len(order) + 1)
     within = np.flatnonzero(np.cumsum(~right[order]) / answered <= risk)
@@ -165,8 +165,8 @@ def coverage_at(risk: float, confidence: _Floats, right: _Hits) -> float:
 def by_class(answers: Answers) -> dict[str, dict[str, Any]]:
     """Returns three shares of each class.
 
-    `precision` is of the pictures called so, `recall` and `answered` (right and accepted) are of
-    the pictures that are so.
+    `precision` is a share of the pictures that got the class as their answer; `recall` and
+    `answered` (right and accepted) are shares of the pictures of the class.
     """
     said, accepted_and_right = np.array(answers.said), answers.accepted & answers.right
     return {
@@ -189,7 +189,7 @@ def _by_kind(answers: Answers, false_accept: _Hits) -> dict[str, Any]:
 
 
 def confusion(answers: Answers) -> dict[str, dict[str, int]]:
-    """Returns how often each class (outer key) was called what (inner key)."""
+    """Returns how often each class (outer key) got each class as its answer (inner key)."""
     table: dict[str, Counter[str]] = {label: Counter() for label in classes_of(answers.photos)}
     for photo, said in zip(answers.photos, answers.said, strict=True):
         table[photo.label][said] += 1

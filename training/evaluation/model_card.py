@@ -32,14 +32,14 @@ COUNTER_PURPOSE = {
 
 
 def with_names(card: dict[str, Any], names: dict[str, Any]) -> dict[str, Any]:
-    """Returns a card that says of some classes what they are worth and how they are said.
+    """Returns a card with the values and words of some classes added.
 
     Args:
-        card: With its `classes`; what it says of other classes stays.
-        names: As `webapp.names` reads them.
+        card: A card with its `classes`; what it states of other classes stays.
+        names: The values and words by class, in the format of `webapp.names`.
 
     Raises:
-        ValueError: There is no such class.
+        ValueError: `names` has an unknown class.
     """
     if unknown := sorted(names.keys() - set(card["classes"])):
         raise ValueError(f"Unknown class {unknown[0]!r}. Expected one of {card['classes']}.")
@@ -53,18 +53,18 @@ def write(folder: Path, facts: dict[str, Any], photos: list[Photo]) -> None:
     Args:
         folder: The version.
         facts: The facts of the run and of the export.
-        photos: The photos that it was trained and calibrated on.
+        photos: The photos that the version was trained and calibrated on.
     """
     _write(folder, {**PURPOSE, **facts, "data": by_source(photos), "libraries": _libraries()})
 
 
 def write_reexported(folder: Path, card: dict[str, Any], command: str) -> None:
-    """Writes the card of a version whose weights were exported anew.
+    """Writes the card of a version whose weights were exported again.
 
     Args:
         folder: The new version.
-        card: The card of the version that it was made of.
-        command: What exported it.
+        card: The card of the version that it was made from.
+        command: The command line of the export.
     """
     _write(folder, {**card, "reexported": {"command": command, "libraries": _libraries()}})
 
@@ -92,7 +92,7 @@ def _write(folder: Path, card: dict[str, Any]) -> None:
 
 
 def path(folder: Path) -> Path:
-    """Returns where the card of the version in `folder` lies."""
+    """Returns the path of the card of the version in `folder`."""
     return folder / "assets.extra" / CARD
 
 
@@ -100,7 +100,7 @@ def read(folder: Path) -> dict[str, Any]:
     """Returns the card of the version in `folder`.
 
     Raises:
-        FileNotFoundError: It has none.
+        FileNotFoundError: The version has no card.
     """
     if not path(folder).is_file():
         raise FileNotFoundError(f"{folder} has no model card ({path(folder)}).")
@@ -159,7 +159,7 @@ def markdown(card: dict[str, Any]) -> str:
 
 
 def _stricter(card: dict[str, Any]) -> str:
-    """Returns which classes need more than that, after a version was taught."""
+    """Returns the classes with a higher threshold, which a taught version may have."""
     needs = card.get("stricter", {}).items()
     return "".join(f", `{name}` from {least:.3f}" for name, least in needs)
 
@@ -183,7 +183,7 @@ def _judged_by(card: dict[str, Any]) -> str:
 
 
 def _bound(card: dict[str, Any], measured: dict[str, Any]) -> str:
-    """Returns what is guaranteed of sure answers, and what that rests on."""
+    """Returns the error bound of sure answers, and the photos that it rests on, in words."""
     selection, wrong = card["selection"], measured["wrong_among_sure"]
     held_out = (
         f"The threshold was chosen on {selection['of']:,} held-out photos of the sources that it"
@@ -221,7 +221,7 @@ def _sources(data: dict[str, dict[str, int]], labels: list[str]) -> str:
 
 
 def _summed_up(slices: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Returns the slices with only the worst of the turned ones."""
+    """Returns the slices, with only the worst of the turned slices."""
     turned = {name: value for name, value in slices.items() if name.startswith("turned by")}
     worst = min(turned, key=lambda name: turned[name]["count"])
     kept = {name: value for name, value in slices.items() if name not in turned}
@@ -229,10 +229,10 @@ def _summed_up(slices: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 
 def put_into(document: Path, text: str) -> None:
-    """Replaces what stands between the card's two markers in a Markdown file.
+    """Replaces the text between the card's two markers in a Markdown file.
 
     Raises:
-        ValueError: It has no such markers.
+        ValueError: The file lacks a marker.
     """
     whole = document.read_text(encoding="utf-8")
     before, begin, rest = whole.partition(BEGIN)

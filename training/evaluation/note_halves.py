@@ -1,7 +1,7 @@
-"""Whether half of a note is enough: the other half is covered, wherever the note lies.
+"""Measures whether half of a note is enough: covers the other half, wherever the note lies.
 
-Half of a *photo* may show a whole note, or none. These halves are of the note itself, for photos in
-which somebody has marked its corners.
+Half of a *photo* may show a whole note, or none. These are halves of the note itself, in photos in
+which somebody has marked the note's corners.
 """
 
 from collections.abc import Sequence
@@ -20,16 +20,16 @@ from training.evaluation.slices import TABLE
 from webapp.imaging.preprocessing import to_tensor
 
 HALVES = {"left half of the note": (0, 3), "right half of the note": (1, 2)}
-"""Which corners of a note belong to the half that is left to see."""
+"""The corners of a note that belong to the half that stays visible."""
 
 
 def covered(photo: Image.Image, marked: NDArray[np.float32], seen: Sequence[int]) -> Image.Image:
-    """Covers half of a note with a plain colour, as another thing would that lies on it.
+    """Covers half of a note with a plain colour, like an object that lies on it.
 
     Args:
         photo: The whole photo, RGB.
         marked: The note's corners, clockwise from its upper left, in shares of the photo [4,2].
-        seen: Which two corners stay open, the upper one first.
+        seen: The two corners that stay visible, the upper one first.
     """
     place = marked * photo.size
     top, bottom = (place[0] + place[1]) / 2, (place[3] + place[2]) / 2
@@ -41,11 +41,11 @@ def covered(photo: Image.Image, marked: NDArray[np.float32], seen: Sequence[int]
 
 
 def evaluate_halves(folder: Path, photos: list[Photo], file: Path) -> dict[str, Any]:
-    """Returns for each half how many notes are named rightly.
+    """Returns, for each half, how many notes get the right class.
 
     Args:
-        folder: The version.
-        photos: Those of which some are marked.
+        folder: The folder of the version.
+        photos: The photos; some of them must be marked.
         file: The corners of whole notes, see `corners`.
 
     Raises:

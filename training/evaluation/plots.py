@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw
 
 from training.evaluation.measures import Answers
 
-# Files that do not change with the day they were drawn on.
+# Makes the SVG files reproducible; see also the empty date in `save`.
 mpl.rcParams["svg.hashsalt"] = "us-bills"
 BLUE, RED, GREY = "#1d6fa5", "#c0392b", "#777777"
 TILE = 200
@@ -95,7 +95,7 @@ def risk_coverage(figures: dict[str, Any], threshold: float) -> Figure:
 
 
 def architecture(backbone: keras.Model, classes: list[str]) -> Figure:
-    """Returns the network as boxes: as high as its feature maps, as wide as it has channels."""
+    """Returns the network as boxes: heights show feature map sizes, widths numbers of channels."""
     stages = _stages(backbone)
     figure = Figure(figsize=(12, 3.6))
     axes = figure.subplots()
@@ -118,7 +118,7 @@ def _box(axes: Axes, x: float, side: int, channels: int, text: str, colour: str)
 
 
 def _stages(backbone: keras.Model) -> list[tuple[str, tuple[int, int], int]]:
-    """Returns (first layer, (side, channels), weights) of each stretch of equal resolution."""
+    """Returns (first layer, (side, channels), weights) of each series of equal resolution."""
     weighty = [layer for layer in backbone.layers if layer.weights]
     stages = []
     for side, layers in groupby(weighty, key=lambda layer: layer.output.shape[1]):

@@ -1,4 +1,4 @@
-"""A version in float32 beside itself in bfloat16: whether half the bits give the same answers."""
+"""Compares a version in float32 and in bfloat16: whether half the bits give the same answers."""
 
 from pathlib import Path
 from typing import Any
@@ -25,12 +25,12 @@ _HEAD = [
 
 
 def compare(folder: Path, photos: list[Photo], *, slices: bool = False) -> dict[str, Any]:
-    """Returns how far the two agree by condition, ready for JSON; see `agreement`.
+    """Returns how far both precisions agree, by condition, ready for JSON; see `agreement`.
 
     Args:
-        folder: The version, e.g. `models/us_bills/1`.
-        photos: Photos of classes that the model has.
-        slices: Whether to compare under each of `SLICES`, too, on the bills alone.
+        folder: The folder of the version, e.g. `models/us_bills/1`.
+        photos: Photos of the model's classes.
+        slices: Whether to compare also under each of `SLICES`, on the bills alone.
     """
     full, half = Version(folder), Version(folder, bfloat16=True)
     found = {ALL: agreement(full.ask(photos), half.ask(photos))}
@@ -41,9 +41,9 @@ def compare(folder: Path, photos: list[Photo], *, slices: bool = False) -> dict[
 
 
 def agreement(full: Answers, half: Answers) -> dict[str, Any]:
-    """Returns how many answers are accepted in either, how many of them wrong, and the figures.
+    """Returns how many answers both precisions accept, or one alone, and figures of both.
 
-    Where both are accepted and of one class, a user notices nothing.
+    If both answers are accepted and have the same class, a user notices no difference.
     """
     same = np.array(full.said) == np.array(half.said)
     both = full.accepted & half.accepted

@@ -26,12 +26,12 @@ def write(
     """Writes `report.json`, `report.md`, `answers.csv` and the plots into `folder`.
 
     Args:
-        folder: Made where it does not exist.
-        version: The version that was asked.
+        folder: The folder of the report; it is created if it does not exist.
+        version: The version that was evaluated.
         card: Its model card.
         figures: The figures of the answers.
         answers: The answers themselves.
-        run: The training run, for the learning curves; None: without.
+        run: The training run, for the learning curves; None leaves them out.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
@@ -47,7 +47,7 @@ def write(
 def _draw(
     folder: Path, figures: dict[str, Any], card: dict[str, Any], run: Path | None
 ) -> dict[str, str]:
-    """Draws what there is to draw and returns file names with their captions."""
+    """Draws the plots, and returns their file names with captions."""
     network = backbones.build(card["recipe"]["backbone"], "none")
     drawn = {
         "architecture.svg": (

@@ -1,7 +1,7 @@
 """The same photos under worse conditions, one condition at a time.
 
 Training views mix all effects at random. A slice has one effect, always the same, so that its
-figure says what that effect costs.
+figure shows the cost of that effect.
 """
 
 import io
@@ -15,7 +15,7 @@ TABLE = (118, 104, 92)
 
 
 def turned(degrees: int) -> Change:
-    """Turns the photo counter-clockwise; the corners that come into view are table."""
+    """Turns the photo counter-clockwise; the new corners get the colour of a table."""
     return lambda photo: photo.rotate(
         degrees, Image.Resampling.BICUBIC, expand=True, fillcolor=TABLE
     )

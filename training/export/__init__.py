@@ -1,4 +1,4 @@
-"""From a finished run to a version: calibration, graph rewrites, signatures, model card.
+"""Makes a version from a finished run: calibration, graph rewrites, signatures, model card.
 
-Start with `version`. `signatures` is the graph that servers load.
+Start with `version`. `signatures` builds the graph that servers load.
 """

@@ -10,27 +10,27 @@ from training.evaluation.measures import wrong_at_most
 _Floats = NDArray[np.floating]
 
 CONFIDENCE = 0.99
-"""How sure it is that accepted answers are wrong no more often than the bound says."""
+"""The confidence with which a bound on the share of wrong accepted answers holds."""
 
 COVERAGES = np.linspace(0.05, 1, 20)
-"""The shares of pictures that a threshold may accept. They are few, and set before a picture is
-seen, so that the confidence is shared among few bounds."""
+"""The shares of pictures that a threshold may accept. They are few, and fixed in advance, because
+all their bounds share the confidence."""
 
 NEARLY = 1.5
-"""How many times the best bound is good enough: the best may be that of hardly any answers."""
+"""A bound of this many times the best one is good enough: the best may cover hardly any answers."""
 
 TEMPERATURES = np.geomspace(0.25, 4, 161)
 
 
 class Calibration(NamedTuple):
-    """What the graph needs besides the weights.
+    """The numbers that the graph needs besides the weights.
 
     Attributes:
         temperature: The logits are divided by it before the softmax.
-        threshold: A picture is accepted where its highest probability is at least this.
-        second_look_below: A picture is looked at twice where its highest probability is below
-            this at the first look; 0: none is.
-        stricter: Classes that need more than `threshold` to be accepted, each with what it needs.
+        threshold: An answer is accepted if its highest probability is at least this.
+        second_look_below: A picture gets a second look if its highest probability at the first
+            look is below this; 0 disables the second look.
+        stricter: The thresholds of those classes that need more than `threshold`, by class.
     """
 
     temperature: float
@@ -40,24 +40,24 @@ class Calibration(NamedTuple):
 
     @classmethod
     def of(cls, card: dict[str, Any]) -> "Calibration":
-        """Returns the one that a model card tells of; older cards name no stricter classes."""
+        """Returns the calibration in a model card; older cards have no `stricter`."""
         named = {name: card[name] for name in cls._fields if name != "stricter"}
         return cls(**named, stricter=card.get("stricter", {}))
 
     def thresholds(self, classes: list[str]) -> NDArray[np.float32]:
-        """Returns the least probability at which each class is accepted, float32 [C]."""
+        """Returns the lowest probability at which each class is accepted, float32 [C]."""
         return np.array([self.stricter.get(name, self.threshold) for name in classes], np.float32)
 
 
 class Selection(NamedTuple):
-    """Which answers are accepted, and what that is worth.
+    """A threshold for accepting answers, and the error bound that it keeps.
 
     Attributes:
-        threshold: The least confidence that is accepted.
-        at_most: The share of accepted answers that are wrong is below it with `CONFIDENCE`.
-        wrong: How many accepted ones were wrong.
-        accepted: How many were accepted.
-        of: How many pictures it was chosen by.
+        threshold: The lowest confidence that is accepted.
+        at_most: With `CONFIDENCE`, the share of wrong answers among accepted ones is below this.
+        wrong: How many accepted answers were wrong.
+        accepted: How many answers were accepted.
+        of: How many pictures the threshold was chosen on.
     """
 
     threshold: float
@@ -68,7 +68,7 @@ class Selection(NamedTuple):
 
 
 def best_temperature(logits: _Floats, labels: NDArray[np.integer]) -> float:
-    """Returns the temperature of the least negative log-likelihood.
+    """Returns the temperature with the lowest negative log-likelihood.
 
     Source: Guo et al., On Calibration of Modern Neural Networks, ICML 2017, section 4.2.
     """
@@ -76,20 +76,20 @@ def best_temperature(logits: _Floats, labels: NDArray[np.integer]) -> float:
 
 
 def negative_log_likelihood(logits: _Floats, labels: NDArray[np.integer]) -> float:
-    """Returns the mean over N pictures, in nats."""
+    """Returns the mean negative log-likelihood of N pictures, in nats."""
     chosen = softmax(logits)[np.arange(len(labels)), labels]
     return float(-np.log(np.maximum(chosen, 1e-12)).mean())
 
 
 def select(confidence: _Floats, right: NDArray[np.bool_], risk: float) -> Selection:
-    """Returns the least threshold at which accepted answers are surely wrong no more than `risk`.
+    """Returns the lowest threshold whose bound on the share of wrong accepted answers is allowed.
 
-    Where the pictures are too few, or wrong too often, to show that for any threshold, it is the
-    least one whose bound is no more than `NEARLY` times the best.
+    A bound is allowed up to `risk`, or up to `NEARLY` times the best bound if that is more: the
+    pictures may be too few, or wrong too often, to show `risk` for any threshold.
 
     Source: Geifman and El-Yaniv, Selective Classification for Deep Neural Networks, NeurIPS 2017,
-    lemma 3.1 and algorithm 1; in place of its binary search there are the fixed `COVERAGES`, which
-    tell the least bound too.
+    lemma 3.1 and algorithm 1. The fixed `COVERAGES` replace its binary search, since they also give
+    the best bound.
 
     Args:
         confidence: float [N], the highest probability of each picture. The pictures must be

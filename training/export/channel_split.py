@@ -1,12 +1,12 @@
-"""Splits a network into two halves of its channels, for two threads to compute side by side.
+"""Splits a network into two halves of its channels, which two threads compute in parallel.
 
-By itself TensorFlow splits every operation among its threads, and waits for all of them before the
-next. Halves of the channels have to meet only where channels are mixed, so operations can be split
-as a chain: a convolution by its filters, whatever works on each channel by itself behind it (a
-depthwise convolution, an activation), and the next convolution by the channels that it takes, whose
-two sums are added. Shoeybi et al., "Megatron-LM", 2019, section 3, split products of matrices so.
+By default TensorFlow splits every operation among its threads, and waits for all threads before the
+next operation. The halves have to meet only where channels are mixed, so a chain of operations can
+be split: a convolution by its filters, the channel-by-channel operations behind it (a depthwise
+convolution, an activation), and the next convolution by its input channels, whose two sums are
+added. Shoeybi et al., "Megatron-LM", 2019, section 3, split matrix products in the same way.
 
-It pays where each operation is left to one thread, by `--tensorflow_intra_op_parallelism=1`;
+The split helps where each operation runs on one thread (`--tensorflow_intra_op_parallelism=1`);
 docs/decisions/0007-channel-split.md says how much.
 """
 
@@ -19,25 +19,25 @@ import tensorflow as tf
 from training.export.batch_norm_folding import Folded
 from training.network.rewiring import Wiring, rewired
 
-# What works on each channel by itself and has no weights; a softmax, say, does not.
+# Layers without weights that compute each channel separately; a softmax, for example, does not.
 _CHANNEL_BY_CHANNEL = (keras.layers.ReLU, keras.layers.ZeroPadding2D)
 _ACTIVATIONS = frozenset({"linear", "relu", "relu6", "sigmoid", "silu", "tanh"})
-# Of filters, that there is one for each half.
+# The fewest filters that can be split: one for each half.
 _FEWEST = 2
 
 
 def with_split_channels(model: keras.Model) -> keras.Model:
-    """Returns a functional model that shares the weights of `model` and gives what it gives.
+    """Returns a functional model that shares the weights of `model` and has the same outputs.
 
     Args:
-        model: As `batch_norm_folding.with_folded_batch_norm` gives it; only `Folded` convolutions
-            are split.
+        model: From `batch_norm_folding.with_folded_batch_norm`; only `Folded` convolutions are
+            split.
     """
     return rewired(model, _call)
 
 
 class SplitConvolution(keras.layers.Layer):  # type: ignore[misc]  # Keras is untyped
-    """A convolution, what follows on each channel, and maybe the next convolution, by halves."""
+    """A convolution, channel-by-channel layers, and maybe the next convolution, in two halves."""
 
     def __init__(
         self, first: Folded, between: Sequence[keras.layers.Layer] = (), last: Folded | None = None
@@ -46,21 +46,21 @@ class SplitConvolution(keras.layers.Layer):  # type: ignore[misc]  # Keras is un
         self.first, self.between, self.last = first, list(between), last
 
     def call(self, x: Any) -> Any:
-        """Maps [N,H,W,C] to what the last of its layers would give, but for rounding."""
+        """Maps [N,H,W,C] to the output of the last of its layers, except for rounding."""
         halves = [x, x]
         for layer in [self.first, *self.between]:
             halves = _apart(layer, halves)
         return _added(self.last, halves) if self.last else tf.concat(halves, axis=-1)
 
     def compute_output_shape(self, shape: Any) -> Any:
-        """Returns that of the last layer."""
+        """Returns the output shape of the last layer."""
         for layer in filter(None, [self.first, *self.between, self.last]):
             shape = layer.compute_output_shape(shape)
         return shape
 
 
 def _apart(layer: keras.layers.Layer, halves: list[Any]) -> list[Any]:
-    """Makes each half of the channels that come out, of what the half is given."""
+    """Returns a layer's output channels in two halves, each computed from its own input."""
     if not isinstance(layer, Folded):
         return [layer(x) for x in halves]
     kernel, bias = layer.kernel_and_bias()

@@ -1,4 +1,4 @@
-"""What the commands that make versions of a run or of another version do with their flags."""
+"""The commands `export`, `reexport` and `convert` of `python -m training`."""
 
 import argparse
 from pathlib import Path
@@ -12,7 +12,7 @@ from training.flags import made, names_of, scan, typed
 
 
 def export(given: argparse.Namespace) -> None:
-    """Makes a version of a run, a report beside the run, and prints what was made."""
+    """Makes a version from a run, writes a report into the run's folder, and prints both paths."""
     from training.export.version import export
 
     if not given.again and (same := _exported_before(given)):
@@ -41,14 +41,14 @@ def export(given: argparse.Namespace) -> None:
 
 
 def reexport(given: argparse.Namespace) -> None:
-    """Makes a version of another's weights, with the signatures of today's code."""
+    """Makes a version from another version's weights, with the signatures of the current code."""
     from training.export.reexport import reexport
 
     print(reexport(given.model, given.models, typed(), names_of(given)))
 
 
 def convert(given: argparse.Namespace) -> None:
-    """Writes a version for another engine, and prints what the file lacks."""
+    """Converts a version for another engine, and prints what the file leaves out."""
     from training.export.convert import SUFFIXES, convert
 
     version: Path = given.version
@@ -62,13 +62,13 @@ def convert(given: argparse.Namespace) -> None:
 
 
 def _measured_on(given: argparse.Namespace) -> list[Photo]:
-    """Reads the folder by the same `--relabel` and `--skip`, which need not all apply to it."""
+    """Lists the photos of `--measured-on`; `--relabel` and `--skip` may name folders it lacks."""
     folder = given.measured_on
     return dataset.scan(folder, dict(given.relabel), given.skip) if folder else []
 
 
 def _exported_before(given: argparse.Namespace) -> Path | None:
-    """Returns the version that the same weights and settings made, if there is one."""
+    """Returns the version that was made from the same weights and settings, if there is one."""
     settings: dict[str, Any] = {"risk": given.risk, "second_look_chosen": given.second_look is None}
     if given.second_look is not None:
         settings["second_look_below"] = given.second_look

@@ -1,11 +1,11 @@
 """Writes a version in the formats of other engines: ONNX, and LiteRT (once TensorFlow Lite).
 
-One file answers as the version does, calibrated, for uint8 [N,224,224,3] RGB:
+The file maps uint8 [N,224,224,3] RGB to the same calibrated answers as the version:
 
-    probabilities  float32 [N,C], in the order of the classes, which a JSON file beside it has
+    probabilities  float32 [N,C], in the order of the classes in the JSON file next to it
     accepted       bool [N], false where the model is not sure
 
-What these formats cannot say or do not need is left out; `LEFT_OUT` names it, and so does the JSON.
+Features that these formats do not support or need are left out; `LEFT_OUT` and the JSON list them.
 """
 
 import json
@@ -25,9 +25,9 @@ from training.export.signatures import IMAGE
 from training.rehearsal import parts
 
 OPSET = 18
-"""Of ONNX, of December 2022."""
+"""The version of the ONNX operator set, of December 2022."""
 SIGNATURE = "serving_default"
-"""Under this name a LiteRT file has its inputs and outputs by name."""
+"""The signature of a LiteRT file, which names its inputs and outputs."""
 SUFFIXES = {"onnx": ".onnx", "litert": ".tflite"}
 LEFT_OUT = (
     "decoding a photo, turning it upright and shrinking it to 224 x 224"
@@ -42,37 +42,37 @@ Outputs = dict[str, tf.Tensor]
 
 
 class Graph:
-    """What is written: a function of pictures."""
+    """A function of pictures, to be written to a file."""
 
     def __init__(
         self, function: Callable[[tf.Tensor], Outputs], image: tf.TensorSpec = IMAGE
     ) -> None:
-        """Takes what a file is to answer.
+        """Wraps `function` as a graph.
 
         Args:
-            function: From `image` to the outputs by name.
-            image: What the file takes.
+            function: Maps `image` to the outputs by name.
+            image: The shape and dtype of the input.
         """
         self.image = image
         self.run = tf.function(function, input_signature=[image])
 
 
 def convert(version: Path, to: str, file: Path, *, second_look: bool = True) -> dict[str, Any]:
-    """Writes a version as `file`, and what there is to know about it as JSON beside it.
+    """Converts a version to `file`, and writes a JSON file that describes it next to it.
 
     Args:
         version: The folder of a version, e.g. `models/us_bills/1`.
         to: One of `SUFFIXES`.
-        file: Where to; what was there is replaced.
-        second_look: Whether all pictures are looked at twice, where the version looks twice at
-            some. It takes twice the time.
+        file: The file to write; an existing file is replaced.
+        second_look: Whether all pictures get a second look, if the version has a second look. It
+            doubles the time.
 
     Returns:
-        What the JSON file holds.
+        The content of the JSON file.
 
     Raises:
         FileNotFoundError: `version` has no model card or no graph.
-        ValueError: It is of another make, or a package is missing.
+        ValueError: Its graph does not fit its backbone, or a package is missing.
     """
     card = model_card.read(version)
     calibration = Calibration.of(card)
@@ -91,7 +91,7 @@ def convert(version: Path, to: str, file: Path, *, second_look: bool = True) -> 
 
 
 def answering(network: keras.Model, classes: list[str], calibration: Calibration) -> Graph:
-    """Returns a network that gives logits as one that gives calibrated answers."""
+    """Wraps a network that returns logits into a graph that returns calibrated answers."""
     temperature, below = calibration.temperature, calibration.second_look_below
     thresholds = calibration.thresholds(classes)  # an array becomes a part of the graph
 
@@ -132,7 +132,7 @@ def write_litert(graph: Graph, file: Path) -> None:
     # Weights as constants: as variables they would be read before anything has set them.
     concrete = graph.run.get_concrete_function()
     frozen = convert_variables_to_constants_v2(concrete)
-    # What is frozen gives a list, in the order in which TensorFlow flattens a dictionary.
+    # The frozen function returns a list, in the order in which TensorFlow flattens a dictionary.
     names = sorted(concrete.structured_outputs)
 
     def named(image: tf.Tensor) -> Outputs:

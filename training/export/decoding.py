@@ -1,8 +1,8 @@
-"""Files to pixels inside the graph: what `serve_bytes` makes of a JPEG, PNG, GIF or BMP.
+"""Decodes JPEG, PNG, GIF and BMP files inside the graph, for the signature `serve_bytes`.
 
-A header of a few bytes can promise gigabytes, so the size is read from it first. An error names the
-picture by its place in the batch; only the decoders, which do not know the place, name the file's
-size in bytes instead.
+A header of a few bytes can declare gigabytes, so the declared size is checked before decoding. An
+error names the picture by its position in the batch. Only the decoders' own errors name the file's
+size in bytes instead, because the decoders do not know the position.
 """
 
 from collections.abc import Callable
@@ -14,33 +14,33 @@ from webapp.imaging.preprocessing import ENOUGH, IMAGE_SIZE
 
 LARGEST_SIDE = 20_000
 LARGEST_AREA = 16_000_000
-"""Pixels that are decoded at most: they take six bytes each."""
+"""The most pixels that are decoded; each takes six bytes."""
 LARGEST_JPEG = 64_000_000
-"""Pixels of a JPEG, which is decoded at half its size where it has more than `LARGEST_AREA`."""
+"""The most pixels of a JPEG; above `LARGEST_AREA` it is decoded at half its size or less."""
 
 _SQUARE = tf.TensorSpec((IMAGE_SIZE, IMAGE_SIZE, 3), tf.uint8)
 _STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM")
 _FORMATS = "JPEG, PNG, GIF or BMP"
-# The longest header is that of a BMP.
+# Bytes of the longest header, that of a BMP.
 _HEADER = 34
 _RATIOS = (1, 2, 4, 8)
-# Encoders write about ten scans; each is a walk over all pixels.
+# Encoders write about ten scans into a JPEG; the decoder goes over all pixels for each scan.
 _MOST_SCANS = 100
 _SCAN = (0xFF, 0xDA)
-# Bytes times pixels up to which no number of scans takes long.
+# Up to this product of bytes and pixels, any number of scans is decoded fast.
 _QUICK = 10**10
-# One or two of so many random bytes look like a scan: there may be a film behind the JPEG.
+# Bytes that allow one more scan: random data, such as a film behind the JPEG, may look like scans.
 _CHANCE = 2**15
 
 
 def decoded(files: tf.Tensor) -> tf.Tensor:
-    """Returns string [N] as uint8 [N,224,224,3], decoded one after the other.
+    """Decodes string [N] to uint8 [N,224,224,3], one file after the other.
 
     The graph raises INVALID_ARGUMENT for a file that is of another format, is too large, or cannot
     be decoded.
     """
     count = tf.shape(files)[0]
-    # Side by side, the pixels of all would be in memory at once.
+    # In parallel, the pixels of all files would be in memory at the same time.
     return tf.map_fn(
         lambda place: _Picture(files[place], place, count).square(),
         tf.range(count),
@@ -56,15 +56,15 @@ class _Picture:
         self._file, self._place, self._count = file, place, count
 
     def square(self) -> tf.Tensor:
-        """Returns uint8 [224,224,3]: what the front end makes of an upright RGB photo, within 1.
+        """Returns uint8 [224,224,3], within 1 of the front end's result for an upright RGB photo.
 
-        Pillow resizes the width first and rounds before it resizes the height.
+        As in Pillow, the width is resized first and rounded before the height is resized.
         """
         starts = [tf.strings.substr(self._file, 0, len(start)) == start for start in _STARTS]
         kind = tf.argmax(tf.stack([*starts, True]), output_type=tf.int32)
         pixels = tf.switch_case(kind, [self._jpeg, self._png, self._gif, self._bmp, self._unknown])
         pixels.set_shape((None, None, 3))
-        # Resized as columns: the kernel holds all that comes of its first direction as floats.
+        # Transposed, because the kernel keeps the whole result of its first direction as floats.
         narrow = _resize(tf.transpose(pixels, (1, 0, 2)), (IMAGE_SIZE, tf.shape(pixels)[0]))
         whole = _resize(tf.transpose(narrow, (1, 0, 2)), (IMAGE_SIZE, IMAGE_SIZE))
         return tf.ensure_shape(whole, _SQUARE.shape)
@@ -79,7 +79,7 @@ class _Picture:
             return tf.switch_case(_reduction(sides), [self._jpeg_at(ratio) for ratio in _RATIOS])
 
     def _jpeg_at(self, ratio: int) -> Callable[[], tf.Tensor]:
-        # The accurate decoder is the front end's; the fast one is up to five levels away.
+        # The front end uses the accurate decoder; the fast one differs by up to five levels.
         return lambda: tf.io.decode_jpeg(
             self._file, channels=3, ratio=ratio, dct_method="INTEGER_ACCURATE"
         )
@@ -111,7 +111,7 @@ class _Picture:
             )
 
     def _bmp_of_colors(self) -> tf.Tensor:
-        """Decodes one whose pixels are places in a table of colors, each blue, green, red, 0."""
+        """Decodes a BMP whose pixels are indices into a table of colors: blue, green, red, 0."""
         pixels_at, header = tf.unstack(self._numbers(10, "<i4", 2), 2)
         table = tf.strings.substr(self._file, 14 + header, pixels_at - 14 - header)
         colors = tf.reshape(tf.io.decode_raw(table, tf.uint8), (-1, 4))[:, 2::-1]
@@ -139,7 +139,7 @@ class _Picture:
         return tf.debugging.Assert(condition, [place, words, *values])
 
     def _numbers(self, at: int, dtype: str, count: int) -> tf.Tensor:
-        """Reads integers of the header, `<u2` being little-endian, unsigned; int32 [count]."""
+        """Reads integers of the header, e.g. `<u2` for little-endian uint16, as int32 [count]."""
         kind = {"u2": tf.uint16, "i4": tf.int32}[dtype[1:]]
         data = tf.strings.substr(self._file, at, count * kind.size)
         return tf.cast(tf.io.decode_raw(data, kind, little_endian=dtype[0] == "<"), tf.int32)
@@ -156,9 +156,9 @@ def _has_few_scans(file: tf.Tensor) -> tf.Tensor:
 
 
 def _reduction(sides: tf.Tensor) -> tf.Tensor:
-    """Returns which of `_RATIOS` a JPEG is decoded at.
+    """Returns the index in `_RATIOS` of the scale at which a JPEG is decoded.
 
-    It is the front end's choice, where that leaves few enough pixels.
+    Up to 24 megapixels it is the front end's choice, unless that leaves too many pixels.
     """
     ratios = tf.constant(_RATIOS)
     fits = (sides[:, None] % ratios == 0) & (sides[:, None] // ratios >= ENOUGH)

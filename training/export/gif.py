@@ -1,15 +1,15 @@
-"""The first frame of a GIF, found inside the graph.
+"""Finds the first frame of a GIF inside the graph.
 
-TensorFlow's decoder makes pixels of all frames and then drops all but the first. A frame of 16
-megapixels takes some ten kilobytes of a file, so the others are cut off first. CompuServe,
-"Graphics Interchange Format, Version 89a", 1990.
+TensorFlow's decoder decodes all frames and then drops all but the first. A frame of 16 megapixels
+takes only some ten kilobytes of a file, so the other frames are cut off before decoding.
+CompuServe, "Graphics Interchange Format, Version 89a", 1990.
 """
 
 import tensorflow as tf
 
 _EXTENSION, _FRAME, _END = 0x21, 0x2C, b";"
 _SCREEN, _DESCRIPTOR = 13, 10
-# Encoders write three extensions at most before a frame, and pieces of 255 bytes.
+# Encoders write at most three extensions before a frame, and sub-blocks ("pieces") of 255 bytes.
 _MOST_EXTENSIONS = 16
 _MOST_PIECES = 2**15
 
@@ -17,9 +17,9 @@ _MOST_PIECES = 2**15
 def first_frame(file: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns a GIF of the first frame alone, and its height and width, int32 [2].
 
-    They are 0 where the file has no frame.
+    Height and width are 0 if the file has no frame.
     """
-    # Behind the file there are zeros, which end everything that is looked for.
+    # The zeros that are added behind the file end every search.
     data = tf.pad(tf.io.decode_raw(file, tf.uint8), [[0, _SCREEN]])
     frame = tf.while_loop(
         lambda at: _byte(data, at) == _EXTENSION,
@@ -35,7 +35,7 @@ def first_frame(file: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _behind_pieces(data: tf.Tensor, at: tf.Tensor) -> tf.Tensor:
-    """Returns the place behind pieces with their lengths before them, the last of which is 0."""
+    """Returns the offset behind a row of length-prefixed sub-blocks, which a length of 0 ends."""
     return (
         1
         + tf.while_loop(
@@ -49,7 +49,7 @@ def _behind_pieces(data: tf.Tensor, at: tf.Tensor) -> tf.Tensor:
 
 
 def _color_table(data: tf.Tensor, at: tf.Tensor | int) -> tf.Tensor:
-    """Returns how many bytes the color table takes that the flags at a place tell of."""
+    """Returns the number of bytes of the color table that the flags at offset `at` declare."""
     flags = _byte(data, at)
     return tf.where(flags >= 0x80, 3 * tf.bitwise.left_shift(2, flags % 8), 0)
 

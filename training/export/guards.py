@@ -1,7 +1,7 @@
-"""What each signature asserts before anything else of its graph sees what was sent.
+"""Assertions on the inputs of each signature, before the rest of its graph uses them.
 
-TensorFlow Serving compares no tensor with the shape that a signature declares, and the kernels
-behind it end the process over a tensor of fewer dimensions than they were built for.
+TensorFlow Serving does not compare a tensor with the shape that a signature declares, and kernels
+end the process when a tensor has fewer dimensions than they were built for.
 """
 
 import tensorflow as tf
@@ -9,31 +9,31 @@ import tensorflow as tf
 from webapp.imaging.preprocessing import IMAGE_SIZE
 
 LARGEST_BATCH = 64
-"""The most pictures of one request."""
+"""The most pictures in one request."""
 
 IMAGE_SHAPE = (None, IMAGE_SIZE, IMAGE_SIZE, 3)
 
 
 def guarded_image(image: tf.Tensor) -> tf.Tensor:
-    """Returns uint8 [N,224,224,3] once it is known to be that, with N from 1 to 64.
+    """Returns `image`, asserted to be uint8 [N,224,224,3] with N from 1 to 64.
 
-    The graph behind it raises INVALID_ARGUMENT with the expected and the received shape otherwise.
+    Otherwise the graph raises INVALID_ARGUMENT with the expected and the received shape.
     """
     return guarded(image, "image")
 
 
 def guarded_files(image_bytes: tf.Tensor) -> tf.Tensor:
-    """Returns string [N] once it is known to be that; see `guarded_image`."""
+    """Returns `image_bytes`, asserted to be string [N]; see `guarded_image`."""
     return guarded(image_bytes, "image_bytes")
 
 
 def guarded(value: tf.Tensor, name: str, largest_batch: int = LARGEST_BATCH) -> tf.Tensor:
-    """Returns a tensor once it is known to be of the shape that its signature declares.
+    """Returns a tensor, asserted to have the shape that its signature declares.
 
     Args:
-        value: What was sent, of a declared shape `[None, ...]`.
+        value: The tensor of the request, of a declared shape `[None, ...]`.
         name: The name of the input.
-        largest_batch: The most that N may be.
+        largest_batch: The largest N.
     """
     expected = f"Expected {name} of shape [{', '.join(map(str, ('N', *value.shape[1:])))}]"
     shape = _shape_as_sent(value)
@@ -45,7 +45,7 @@ def guarded(value: tf.Tensor, name: str, largest_batch: int = LARGEST_BATCH) -> 
     right = fits & tf.reduce_all(same) & (tf.size(shape) == value.shape.rank)
     words = f"{expected} with N from 1 to {largest_batch}. Received the shape"
     with tf.control_dependencies([tf.debugging.Assert(right, [words, shape], summarize=8)]):
-        # Not `ensure_shape`: with it TensorFlow rewrites the network in another way, and
+        # Not `ensure_shape`: it makes TensorFlow optimize the network differently, so that the
         # probabilities change in their last bits.
         return tf.identity(value)
 
@@ -53,7 +53,7 @@ def guarded(value: tf.Tensor, name: str, largest_batch: int = LARGEST_BATCH) -> 
 def _shape_as_sent(value: tf.Tensor) -> tf.Tensor:
     """Returns the shape at run time.
 
-    The placeholder has the declared shape, from which TensorFlow would compute this one when it
-    optimizes the graph, and no assertion would be left. The operation between promises no shape.
+    The placeholder has the declared shape. TensorFlow would use it as the run-time shape when it
+    optimizes the graph, and would drop the assertion. `PlaceholderWithDefault` hides the shape.
     """
     return tf.shape(tf.raw_ops.PlaceholderWithDefault(input=value, shape=None))

@@ -1,4 +1,4 @@
-"""Exports a version anew from itself: the same weights behind the signatures of today's code."""
+"""Exports a version again: the same weights with the signatures of the current code."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from training.export.calibration import Calibration
 from training.export.signatures import Answer, Network, write_answers
 from training.export.version import WARM_UP, draft_beside, publish, warm_up_of, write_warm_up
 
-# What `signatures` freezes is a function of its own in the exported graph.
+# `signatures` freezes the network into a separate function of the exported graph.
 _FROZEN = "__inference_pruned_"
 
 
@@ -27,16 +27,16 @@ def reexport(
 
     Args:
         version: The folder of a version that `version.export` made, e.g. `models/us_bills/1`.
-        models: Where the new version goes.
-        command: What was typed, for the card.
-        names: What classes are worth and how they are said, for the card.
+        models: The folder in which the new version is made.
+        command: The command line, for the card.
+        names: The values and words of classes, for the card.
 
     Returns:
         The folder of the new version.
 
     Raises:
         FileNotFoundError: `version` has no model card or no graph.
-        ValueError: Its graph is of another make, or it has no class of such a name.
+        ValueError: Its graph has another structure, or `names` has an unknown class.
     """
     card = model_card.with_names(model_card.read(version), names or {})
     graph = _graph(version)
@@ -72,7 +72,7 @@ def _network(graph: Any) -> Network:
 
 
 def _class_weights(graph: Any) -> NDArray[np.float32]:
-    """Returns the weights of the heat map, which the signature `explain` is given from outside."""
+    """Returns the weights of the heat map: the one float constant outside the functions."""
     constants = [node.attr["value"].tensor for node in graph.node if node.op == "Const"]
     found = [tf.make_ndarray(value) for value in constants if value.dtype == tf.float32]
     if len(found) != 1:

@@ -1,9 +1,9 @@
-"""A second, closer look at the pictures that the first look left unsure.
+"""The second look: runs the network again on the middle of pictures with an unsure answer.
 
-A bill far away has few of the 224 pixels. People hold what they ask about in the middle, and the
-middle alone, enlarged, shows that bill at the size of most training views. Where both looks agree
-the answer becomes surer, where they contradict each other less sure. The first counts more, since
-it saw all there is.
+A distant bill covers few of the 224 pixels. People hold a bill in the middle of the picture, and
+the enlarged middle shows it at the size of most training views. If both looks agree, the answer
+becomes surer; if they contradict each other, less sure. The first look has more weight, because it
+sees the whole picture.
 """
 
 from collections.abc import Callable
@@ -18,17 +18,17 @@ from webapp.imaging.preprocessing import IMAGE_SIZE
 _Floats = NDArray[np.floating]
 
 MIDDLE = 0.6
-"""The side of what the second look sees over that of the picture."""
+"""The side of the middle that the second look sees, as a share of the picture's side."""
 
 WEIGHT = 0.35
-"""The weight of the second look, that of the first being 1 less it: of 0.25, 0.35 and 0.5 the one
-that gave the held-out photos of two runs the lowest cross-entropy."""
+"""The weight of the second look; the first look has 1 - WEIGHT. Of 0.25, 0.35 and 0.5, this value
+gave the lowest cross-entropy on the held-out photos of two runs."""
 
 SURE = 0.99
-"""No picture of a higher probability gains by a second look."""
+"""Pictures with a higher probability do not gain from a second look."""
 
 TOLERANCE = 0.01
-"""By how much the cross-entropy may be above the least one, for fewer second looks."""
+"""By which share the cross-entropy may exceed the lowest one, to save second looks."""
 
 
 def after_second_look(
@@ -38,14 +38,14 @@ def after_second_look(
     temperature: float,
     below: float,
 ) -> tf.Tensor:
-    """Returns float32 [N,C] logits, those of unsure pictures the weighted mean of both looks.
+    """Returns logits, float32 [N,C]; for unsure pictures, the weighted mean of both looks.
 
     Args:
-        network: From uint8 [M,224,224,3] to logits, float32 [M,C].
+        network: Maps uint8 [M,224,224,3] to logits, float32 [M,C].
         image: uint8 [N,224,224,3].
         logits: float32 [N,C], of the first look.
-        temperature: The calibration of the first look.
-        below: A picture is looked at again if its highest probability is below it; 0: none is.
+        temperature: The temperature of the first look.
+        below: A picture gets a second look if its highest probability is below this; 0: none does.
     """
     confidence = tf.reduce_max(tf.nn.softmax(logits / temperature), axis=1)
     unsure = tf.where(confidence < below)[:, 0]
@@ -55,17 +55,17 @@ def after_second_look(
         both = _weighed(tf.gather(logits, unsure), closer)
         return tf.tensor_scatter_nd_update(logits, unsure[:, None], both)
 
-    # A batch of none is refused by oneDNN's convolutions, and would take its time elsewhere.
+    # oneDNN's convolutions reject an empty batch, and other kernels would take time for it.
     return tf.cond(tf.size(unsure) > 0, look_again, lambda: logits)
 
 
 def after_two_looks(
     network: Callable[[tf.Tensor], tf.Tensor], image: tf.Tensor, temperature: float, below: float
 ) -> tf.Tensor:
-    """Returns what `after_second_look` returns, with no condition in the graph.
+    """Returns the result of `after_second_look`, without a condition in the graph.
 
-    All pictures are looked at twice, in one batch, and the second look is used where the first one
-    is unsure. Other formats keep a network inside a condition as a second copy of its weights.
+    All pictures get both looks, in one batch, and the second look counts where the first one is
+    unsure. Other formats store a network inside a condition with a second copy of its weights.
     """
     first, closer = tf.split(network(tf.concat([image, _middle(image)], axis=0)), 2)
     confidence = tf.reduce_max(tf.nn.softmax(first / temperature), axis=1, keepdims=True)
@@ -73,10 +73,10 @@ def after_two_looks(
 
 
 def choose_below(first: _Floats, both: _Floats, labels: NDArray[np.integer]) -> float:
-    """Returns the least `below` that gains as much as looking again at all that is not `SURE`.
+    """Returns the lowest `below` whose cross-entropy is within `TOLERANCE` of the lowest one.
 
     Args:
-        first: float [N,C], logits of the first look over the temperature.
+        first: float [N,C], logits of the first look, divided by the temperature.
         both: float [N,C], the same after a second look at each picture below `SURE`.
         labels: int [N].
     """
@@ -97,6 +97,6 @@ def _weighed(first: tf.Tensor, closer: tf.Tensor) -> tf.Tensor:
 def _middle(image: tf.Tensor) -> tf.Tensor:
     margin = round(IMAGE_SIZE * (1 - MIDDLE) / 2)
     cut = image[:, margin : IMAGE_SIZE - margin, margin : IMAGE_SIZE - margin]
-    # A cast to float that TensorFlow's resize makes by itself, and converters do not.
+    # An explicit cast: TensorFlow's resize would cast to float by itself, but converters do not.
     enlarged = tf.image.resize(tf.cast(cut, tf.float32), (IMAGE_SIZE, IMAGE_SIZE), "bilinear")
     return tf.cast(tf.floor(enlarged + 0.5), tf.uint8)

@@ -1,7 +1,7 @@
-"""The graph of a version: what each signature takes, does and gives.
+"""The graph of a version: the inputs, computation and outputs of each signature.
 
-Everything after the uint8 picture is in it, the class names and the threshold too, so no client has
-to know them.
+The graph contains everything after the uint8 picture, including the class names and the threshold,
+so that no client has to know them.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ Network = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 def write_saved_model(
     folder: Path, model: keras.Model, classes: list[str], calibration: Calibration
 ) -> None:
-    """Writes the SavedModel of a classifier that gives logits, with the three signatures."""
+    """Writes the SavedModel of a classifier that returns logits, with the three signatures."""
     class_weights = model.get_layer("logits").kernel.numpy().T
     write_answers(folder, Answer(_frozen(model), class_weights, classes, calibration))
 
@@ -46,10 +46,10 @@ def write_answers(folder: Path, answer: "Answer") -> None:
 
 
 def _frozen(model: keras.Model) -> Any:
-    """Returns uint8 [N,224,224,3] to (feature map, logits), with the weights as constants.
+    """Returns a function of uint8 [N,224,224,3] to (feature map, logits), with constant weights.
 
-    Only what is constant is computed once, when a server loads it: 1.5 times as fast as with
-    variables. And no variable can be left behind or, as Keras 3 exports do, be saved twice.
+    A server computes expressions of constants once, when it loads the graph: 1.5 times as fast as
+    with variables. Also, no variable can be missing or, as in Keras 3 exports, be saved twice.
     """
     features = model.get_layer("pool").input
     both = with_split_channels(
@@ -60,7 +60,7 @@ def _frozen(model: keras.Model) -> Any:
 
 
 class Answer:
-    """The signatures' functions."""
+    """The functions of the three signatures."""
 
     def __init__(
         self,
@@ -69,19 +69,19 @@ class Answer:
         classes: list[str],
         calibration: Calibration,
     ) -> None:
-        """Takes what the signatures are made of.
+        """Stores the parts of the signatures.
 
         Args:
-            features_and_logits: From uint8 [N,224,224,3] to the last feature map and the logits.
+            features_and_logits: Maps uint8 [N,224,224,3] to the last feature map and the logits.
             class_weights: float32 [C,features], of the dense layer behind the pooled map.
             classes: The names of the C classes.
-            calibration: What the logits are worth.
+            calibration: The temperature, the thresholds, and when to look again.
         """
         self._features_and_logits = features_and_logits
         self._class_weights = tf.constant(class_weights)
         self._classes = tf.constant(classes)
         self._calibration = calibration
-        # An array, so that it becomes a part of each function: `reexport` looks for one constant.
+        # A NumPy array becomes a constant inside each function: `reexport` expects one outside.
         self._thresholds = calibration.thresholds(classes)
 
     def serving_default(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -89,11 +89,11 @@ class Answer:
         return self._answer(guarded_image(image))
 
     def serve_bytes(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Answers string [N]: JPEG, PNG, GIF (first frame) or BMP files, taken as they lie."""
+        """Answers string [N]: JPEG, PNG, GIF (first frame) or BMP files, not turned upright."""
         return self._answer(decoded(guarded_files(image_bytes)))
 
     def explain(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Answers uint8 [N,224,224,3] RGB and adds where the top class was seen.
+        """Answers uint8 [N,224,224,3] RGB and adds a heat map of the top class.
 
         With global average pooling and one dense layer, the class activation map is exact: the
         feature map weighted by the class's row (Zhou et al., CVPR 2016, section 2).

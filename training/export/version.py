@@ -1,4 +1,4 @@
-"""Makes a version of a run: calibrated, exported, measured, and published by one rename."""
+"""Makes a version from a run: calibrated, exported, measured, and published by one rename."""
 
 import os
 import shutil
@@ -33,7 +33,7 @@ from training.export.signatures import IMAGE, write_saved_model
 from training.rehearsal import parts
 from training.rehearsal.rehearsal import Rehearsal, gather
 
-# Batching with a `max_batch_size` below a request of the warm-up could not load the version.
+# A server whose `max_batch_size` is below a warm-up request could not load the version.
 WARM_UP_BATCHES = (1, 8)
 WARM_UP = "tf_serving_warmup_requests"
 
@@ -55,21 +55,21 @@ def export(
 
     Args:
         run: The folder of a run that finished at least one epoch.
-        photos: The photos it was trained on; the part it did not see calibrates it.
+        photos: The photos of the run; the held-out part calibrates the version.
         measured_on: Photos for the figures of the model card, best from another source; may be
             empty.
-        models: Where versions live, e.g. `models/us_bills`.
+        models: The folder of all versions, e.g. `models/us_bills`.
         risk: The share of wrong answers tolerated among accepted ones.
-        second_look_below: Pictures of a lower probability are looked at twice; 0: none is; None:
-            chosen by what it gains on the held-out photos.
-        names: What classes are worth and how they are said, for the model card.
+        second_look_below: Pictures with a lower probability get a second look; 0: none does; None:
+            the value is chosen by its gain on the held-out photos.
+        names: The values and words of classes, for the model card.
 
     Returns:
         The folder of the new version.
 
     Raises:
         FileNotFoundError: `run` is not a finished run.
-        ValueError: The photos are not those of the run, or there is no class of such a name.
+        ValueError: The photos are not those of the run, or `names` has an unknown class.
     """
     model, facts = fit.load(run)
     facts = model_card.with_names(facts, names or {})
@@ -81,7 +81,7 @@ def export(
     )
     with draft_beside(models) as draft:
         write_saved_model(draft, model, facts["classes"], calibration)
-        # The least sure picture, since it is the one that may be looked at twice.
+        # The least sure picture, because it is the most likely to get a second look.
         write_warm_up(draft, models.name, warm_up_of(pixels[softmax(logits).max(1).argmin()]))
         measured = {"held_out": _measure(draft, held_out)}
         if measured_on:
@@ -105,9 +105,9 @@ def _calibrated(
     risk: float,
     below: float | None,
 ) -> tuple[Calibration, Selection]:
-    """Returns the calibration of the first look's `logits`, or of both looks where two are wanted.
+    """Returns the calibration of the first look's `logits`, or of both looks if `below` is not 0.
 
-    The first look decides the temperature, since by it some pictures are looked at again.
+    The temperature is that of the first look, since it decides which pictures get a second look.
     """
     temperature = best_temperature(logits, labels)
     ceiling = SURE if below is None else below
@@ -116,7 +116,7 @@ def _calibrated(
     if below is None:
         below = choose_below(first, both, labels)
         both = np.where((softmax(first).max(1) < below)[:, None], both, first)
-    # The photos as they are, which are independent of each other: the views show them once more.
+    # Only the unchanged photos, which are independent of each other: the views repeat them.
     photos = len(labels) // 2
     probabilities = softmax(both[:photos])
     right = probabilities.argmax(1) == labels[:photos]
@@ -143,10 +143,10 @@ def _after_both(
 def _calibration_set(
     photos: list[Photo], classes: list[str], seed: int
 ) -> tuple[Pixels, NDArray[np.float32]]:
-    """Returns each photo as it is and once turned, dark, covered or far away, with its class.
+    """Returns each photo unchanged and as a hard view (turned, dark, covered, far), with its class.
 
-    Held-out photos come from the sources that the training saw, so they are easier than a
-    stranger's; hard views are harder. Half of each lies between, as a stranger's photos do.
+    Held-out photos come from the sources of the training photos, so they are easier than photos of
+    other people; hard views are harder. A mix of equal parts lies between, like other photos.
     """
     readable, plain = dataset.tensors(photos)
     views, labels = hard_views(photos, classes, seed, each=1)
@@ -154,7 +154,7 @@ def _calibration_set(
 
 
 def _unseen(facts: dict[str, Any], photos: list[Photo]) -> list[Photo]:
-    """Returns the photos that the run held out, having made sure that they are those."""
+    """Returns the photos that the run held out, after checking their fingerprint."""
     _, held_out = split(photos, facts["recipe"]["seed"], facts["recipe"]["held_out_source"])
     if fingerprint(held_out) != facts["held_out_fingerprint"]:
         raise ValueError(
@@ -167,7 +167,7 @@ def _unseen(facts: dict[str, Any], photos: list[Photo]) -> list[Photo]:
 def _rehearsal(
     model: keras.Model, facts: dict[str, Any], photos: list[Photo], held_out: list[Photo]
 ) -> Rehearsal:
-    """Returns what `teach` needs of the photos."""
+    """Returns the rehearsal set of the photos, which `teach` needs."""
     network = parts.divided(model, facts["recipe"]["backbone"])
     reserved = set(held_out)
     training = [photo for photo in photos if photo not in reserved]
@@ -175,14 +175,14 @@ def _rehearsal(
 
 
 def _measure(draft: Path, photos: list[Photo], *, slices: bool = False) -> dict[str, Any]:
-    """Returns the figures without the long curve."""
+    """Returns the figures without the long risk-coverage curve."""
     figures, _ = evaluate.evaluate(draft, photos, slices=slices)
     return {name: value for name, value in figures.items() if name != "risk_coverage"}
 
 
 @contextmanager
 def draft_beside(models: Path) -> Iterator[Path]:
-    """Gives a folder to write a version in, on the file system of `models`; it does not last."""
+    """Yields a path inside `models` to write a version to, and deletes it in the end."""
     models.mkdir(parents=True, exist_ok=True)
     draft = models / f".draft-{os.getpid()}"
     try:
@@ -192,7 +192,7 @@ def draft_beside(models: Path) -> Iterator[Path]:
 
 
 def publish(draft: Path, models: Path) -> Path:
-    """Gives a finished version the next number, by one rename, and returns its folder.
+    """Gives a finished version the next number, by one rename, and returns the new folder.
 
     A model server that watches `models` sees the whole version or nothing.
     """
@@ -203,7 +203,7 @@ def publish(draft: Path, models: Path) -> Path:
 def write_warm_up(
     folder: Path, model: str, inputs: WarmUp, batches: Sequence[int] = WARM_UP_BATCHES
 ) -> None:
-    """Writes a request of each of `inputs`, and of several of it at once, as assets.extra.
+    """Writes warm-up requests into `assets.extra`: one per input and batch size.
 
     TensorFlow Serving replays `PredictionLog` records from this file before a version becomes
     AVAILABLE: https://www.tensorflow.org/tfx/serving/saved_model_warmup
@@ -220,7 +220,7 @@ def write_warm_up(
 
 
 def warm_up_of(picture: NDArray[np.uint8]) -> WarmUp:
-    """Returns an input for every signature of the classifier, made of uint8 [224,224,3]."""
+    """Returns an input for every signature of the classifier, made from uint8 [224,224,3]."""
     file = tf.io.encode_jpeg(picture).numpy()
     return [
         ("serving_default", "image", picture[None]),

@@ -1,4 +1,4 @@
 """The pretrained network: backbones, where their weights come from, how layers are rewired.
 
-Start with `backbones`. Knows nothing of photos, classes or signatures.
+Start with `backbones`. This package is independent of photos, classes and signatures.
 """

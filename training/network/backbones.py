@@ -1,7 +1,7 @@
 """The pretrained networks that a classifier can be built on, behind one interface.
 
-A backbone maps pixels in [0,1], float32 [N,224,224,3], to a feature map, float32 [N,7,7,C]. The
-scaling of pixels that its weights expect is part of it.
+A backbone maps pixels in [0,1], float32 [N,224,224,3], to a feature map, float32 [N,7,7,C]. It
+includes the scaling of pixels that its weights expect.
 """
 
 import re
@@ -38,10 +38,10 @@ class Backbone(NamedTuple):
     """A network to build on.
 
     Attributes:
-        build: Takes what `--weights` says and returns the Keras model.
+        build: Takes `imagenet` or `none` and returns the Keras model.
         top_layers: How many layers, counted from the output, the second stage trains; None: all.
-        taught_behind: The layer behind which a version can be taught new photos. Nothing leads
-            past it, and its output, 7 x 7, is small enough to be kept.
+        taught_behind: `teach` trains the layers behind this one. No connection bypasses it, and its
+            output, 7 x 7, is small enough to be stored.
     """
 
     build: Callable[[str], keras.Model]
@@ -53,8 +53,8 @@ def build(name: str, weights: str) -> keras.Model:
     """Returns the backbone `name` with `weights`: `imagenet`, `none` or the folder of a version.
 
     Raises:
-        ValueError: The name is unknown, the weights are neither of the words nor a version built on
-            this backbone, or they could not be downloaded.
+        ValueError: The name is unknown, the weights are neither `imagenet`, `none` nor a version
+            built on this backbone, or the weights could not be downloaded.
     """
     if name not in BACKBONES:
         raise ValueError(f"Unknown backbone {name!r}. Expected one of {', '.join(BACKBONES)}.")
@@ -83,7 +83,7 @@ def unfreeze(backbone: keras.Model, top_layers: int | None) -> None:
 
 def _efficientnet_lite0(weights: str) -> keras.Model:
     image = keras.Input(INPUT_SHAPE, name="pixels")
-    # (255 x - 127) / 128, what the published weights were trained with.
+    # (255 x - 127) / 128, the scaling that the published weights were trained with.
     x = keras.layers.Rescaling(255 / 128, -127 / 128, name="to_lite0_range")(image)
     x = _conv_bn(x, "conv_stem", "bn0", filters=32, kernel=3, stride=2)
     for index, (kernel, stride, expansion, filters) in enumerate(_lite0_blocks()):
@@ -96,7 +96,7 @@ def _efficientnet_lite0(weights: str) -> keras.Model:
 
 
 def _lite0_blocks() -> list[tuple[int, int, int, int]]:
-    """Returns (kernel, stride, expansion, filters) of each block; only a stage's first strides."""
+    """Returns (kernel, stride, expansion, filters) per block; 1 is the stride in later repeats."""
     return [
         (kernel, stride if repeat == 0 else 1, expansion, filters)
         for repeats, kernel, stride, expansion, filters in _LITE0_STAGES

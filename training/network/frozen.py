@@ -1,6 +1,6 @@
 """Reads the weights back out of an exported version, where they are constants of the graph.
 
-So a version is all that the next training needs: `fit --weights models/us_bills/1`.
+So the next training needs only a version: `fit --weights models/us_bills/1`.
 """
 
 import re
@@ -14,8 +14,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-# Freezing names a constant for the layer, with a number behind it where Keras added one, and for
-# the variable in `batch_norm_folding`, or else the operation in the layer that read the variable:
+# Freezing names a constant after the layer, with a number if Keras added one, and after the
+# variable (in `batch_norm_folding`) or the operation of the layer that read the variable:
 # `.../bn0/gamma/ReadVariableOp/resource`, `.../bn0_1/Cast_2/ReadVariableOp/resource`.
 _NAME = re.compile(r"([^/]+?)(?:_\d+)?/([^/]+)/ReadVariableOp/resource$")
 
@@ -31,16 +31,16 @@ def load_into(model: keras.Model, version: Path) -> None:
 
 
 def load_layers(layers: list[keras.Layer], version: Path, network: str) -> None:
-    """Fills layers with the weights that those of the same names have in an exported version.
+    """Fills layers with the weights of the layers of the same names in an exported version.
 
     Args:
-        layers: Of a model that is built.
+        layers: Layers of a built model.
         version: The folder of the version.
-        network: What the layers belong to, for the message.
+        network: The name of the layers' network, for the error message.
 
     Raises:
         FileNotFoundError: There is no SavedModel.
-        ValueError: It has no such layers.
+        ValueError: The SavedModel has no such layers.
     """
     constants = _constants(version / "saved_model.pb")
     for layer in layers:

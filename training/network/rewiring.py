@@ -10,7 +10,7 @@ class Wiring:
     """The layers of a functional model under construction, and what each was applied to."""
 
     def __init__(self) -> None:
-        # Each output is kept beside its layer, so that no other tensor gets its id.
+        # Each output is kept with its layer, so that no other tensor can get the output's id.
         self._applied: dict[int, tuple[Any, keras.layers.Layer, Any]] = {}
 
     def apply(self, layer: keras.layers.Layer, x: Any, **arguments: Any) -> Any:
@@ -20,11 +20,11 @@ class Wiring:
         return y
 
     def origin_of(self, x: Any) -> keras.layers.Layer | None:
-        """Returns the layer whose output `x` is; None for an input of the model."""
+        """Returns the layer that computed `x`; None for an input of the model."""
         return self._applied[id(x)][1] if id(x) in self._applied else None
 
     def input_of(self, x: Any) -> Any:
-        """Returns what the layer whose output `x` is was applied to."""
+        """Returns the input of the layer that computed `x`."""
         return self._applied[id(x)][2]
 
 
@@ -34,7 +34,7 @@ def rewired(model: keras.Model, call: Callable[..., Any]) -> keras.Model:
     Args:
         model: The model to follow from its input to its outputs.
         call: Takes a `Wiring`, a layer, a symbolic tensor and keyword arguments, and returns what
-            replaces the layer's output. Outputs that it leaves unused are no part of the new model.
+            replaces the layer's output. The new model leaves out outputs that nothing uses.
     """
     wiring = Wiring()
     return keras.models.clone_model(

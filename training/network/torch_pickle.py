@@ -77,7 +77,7 @@ def _slice(elements: NDArray[Any], tensor: _Tensor) -> NDArray[Any]:
 
 
 class _Unpickler(pickle.Unpickler):
-    """Knows the names of a state dict and no others."""
+    """Resolves the names that a state dict needs, and rejects all others."""
 
     def __init__(self, file: BinaryIO, storages: dict[str, np.dtype[Any]]) -> None:
         super().__init__(file)

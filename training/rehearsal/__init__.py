@@ -1,5 +1,5 @@
-"""What a version keeps of its photos, so that it can be taught others without them.
+"""The data that a version keeps of its training photos, so that it can learn others without them.
 
-Start with `rehearsal`; `parts` divides a network into the layers that stay as they are, whose
-outputs are kept, and those that can be taught.
+Start with `rehearsal`; `parts` divides a network into layers that stay unchanged, whose outputs are
+kept, and layers that can be taught.
 """

@@ -1,4 +1,4 @@
-"""A classifier in two parts: layers that stay as they are, and layers that are taught."""
+"""A classifier in two parts: layers that stay unchanged, and layers that are taught."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,9 +21,9 @@ class Parts(NamedTuple):
     """A classifier and its two parts, which share its layers.
 
     Attributes:
-        whole: From uint8 [N,224,224,3] to logits, float32 [N,C].
-        bottom: From uint8 [N,224,224,3] to activations, float32 [N,h,w,D].
-        top: From activations to logits; what it learns, `whole` knows too.
+        whole: Maps uint8 [N,224,224,3] to logits, float32 [N,C].
+        bottom: Maps uint8 [N,224,224,3] to activations, float32 [N,h,w,D].
+        top: Maps activations to logits; training it also changes `whole`.
     """
 
     whole: keras.Model
@@ -31,13 +31,13 @@ class Parts(NamedTuple):
     top: keras.Model
 
     def activations(self, pixels: NDArray[np.uint8]) -> Floats:
-        """Returns what the bottom makes of uint8 [N,224,224,3]."""
+        """Returns the output of `bottom` for uint8 [N,224,224,3]."""
         run = tf.function(lambda batch: self.bottom(batch, training=False))
         parts = [run(pixels[i : i + BATCH]).numpy() for i in range(0, len(pixels), BATCH)]
         return np.concatenate(parts)
 
     def logits(self, activations: Floats) -> Floats:
-        """Returns what the top makes of them, float32 [N,C]."""
+        """Returns the output of `top` for activations, float32 [N,C]."""
         return np.asarray(self.top.predict(activations, batch_size=BATCH, verbose=0))
 
 
@@ -46,7 +46,7 @@ def of_version(version: Path, facts: dict[str, Any]) -> Parts:
 
     Raises:
         FileNotFoundError: There is no SavedModel.
-        ValueError: It holds no network of this make.
+        ValueError: The SavedModel does not hold the network that the model card names.
     """
     recipe = Recipe(backbone=facts["recipe"]["backbone"], weights=str(version))
     model = classifier(recipe, facts["classes"])
@@ -55,9 +55,9 @@ def of_version(version: Path, facts: dict[str, Any]) -> Parts:
 
 
 def divided(model: keras.Model, backbone: str) -> Parts:
-    """Returns the parts of a classifier on the backbone of that name.
+    """Divides a classifier that is built on the backbone of that name.
 
-    The batch norms of the top keep their statistics: those of a few photos would be others.
+    The batch norms of the top keep their statistics, since a few photos would give other ones.
     """
     network = next(layer for layer in model.layers if isinstance(layer, keras.Model))
     middle = network.get_layer(backbones.BACKBONES[backbone].taught_behind).output
@@ -73,12 +73,12 @@ def divided(model: keras.Model, backbone: str) -> Parts:
 
 
 def with_room(version: Path, facts: dict[str, Any], classes: list[str]) -> Parts:
-    """Returns `of_version` with classes added; it knows the old ones as it did.
+    """Returns `of_version` with classes added; the old classes keep their weights.
 
     Args:
         version: The folder of the version.
         facts: Its model card.
-        classes: All classes, the old ones among them.
+        classes: All classes, including the old ones.
     """
     parts = of_version(version, facts)
     if classes == facts["classes"]:

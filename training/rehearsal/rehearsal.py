@@ -1,12 +1,11 @@
-"""The rehearsal set: what a version keeps of the photos that it was trained on.
+"""The rehearsal set: the data that a version keeps of the photos that it was trained on.
 
-A network that learns new photos alone forgets the old ones. `teach` trains only the layers behind
-one in the middle (latent replay: Pellegrini et al., IROS 2020, arXiv:1912.01100), so of an old
-photo it needs only what the layers before made of it: a grid of 7 x 7 numbers in a few hundred
-channels, 8 bits each. The photos stay where they are, since their licences differ and people may be
-in them. What lies here is no picture: faces, serial numbers and backgrounds are not in a grid of
-that size in a form that can be looked at, though a network can be trained to guess a blurred
-picture from it.
+A network that learns new photos alone forgets the old ones. `teach` trains only the layers behind a
+middle layer (latent replay: Pellegrini et al., IROS 2020, arXiv:1912.01100), so it needs only that
+layer's output for an old photo: a grid of 7 x 7 numbers in a few hundred channels, 8 bits each. The
+photos themselves are not included, since their licences differ and people may be in them. The grid
+is not a picture: it is too small to contain faces, serial numbers and backgrounds in a form that
+can be looked at, though a network can be trained to guess a blurred picture from it.
 """
 
 from collections import defaultdict
@@ -28,14 +27,14 @@ from webapp.imaging.preprocessing import IMAGE_SIZE, to_tensor
 
 FILE = "rehearsal.npz"
 SIZE, VIEWS_EACH = 2_400, 4
-"""Pictures of a set; where the photos are few, views of each of them."""
+"""The most pictures in a set: in all, and per photo of the version if the photos are few."""
 OTHER_SHARE = 0.4
-"""Of them, those of the class `Other`, which shows more different things than all others."""
+"""The share of the class `Other`, which shows more different things than all other classes."""
 EDGES_SHARE = 0.1
-"""Of them, those made of several photos, or with made-up values, see `augmentation.edges`."""
+"""The share of pictures made of several photos or made-up values, see `augmentation.edges`."""
 NO_CLASS = ""
 """The label of a picture of several bills."""
-# The share of values at each end of a channel that may be cut off, so that the steps are fine.
+# The share of values that is clipped at each end of a channel, so that the steps are fine.
 _OUTLIERS = 0.0005
 
 
@@ -44,11 +43,11 @@ class Rehearsal:
     """N pictures as the activations of one layer.
 
     Attributes:
-        packed: uint8 [N,h,w,D], the activations in steps.
-        low: What 0 stands for, float32 [D].
-        step: What 1 stands for, float32 [D].
+        packed: The activations in steps, uint8 [N,h,w,D].
+        low: The activation that 0 stands for, float32 [D].
+        step: The activation of one step, float32 [D].
         labels: The classes, str [N].
-        held_out: Which pictures judge and are not learnt from, bool [N].
+        held_out: Which pictures are for evaluation only, bool [N].
     """
 
     packed: NDArray[np.uint8]
@@ -58,17 +57,17 @@ class Rehearsal:
     held_out: NDArray[np.bool_]
 
     def activations(self, chosen: NDArray[np.integer] | NDArray[np.bool_]) -> NDArray[np.float32]:
-        """Returns those of some pictures, float32 [n,h,w,D]."""
+        """Returns the activations of the chosen pictures, float32 [n,h,w,D]."""
         return np.asarray(self.packed[chosen] * self.step + self.low, np.float32)
 
     def write(self, version: Path) -> None:
-        """Writes it where servers do not look, into `assets.extra` of a version's folder."""
+        """Writes the set into `assets.extra` of a version's folder, where servers ignore it."""
         file(version).parent.mkdir(parents=True, exist_ok=True)
         np.savez_compressed(file(version), allow_pickle=False, **vars(self))
 
 
 def file(version: Path) -> Path:
-    """Returns where the rehearsal set of the version in a folder lies."""
+    """Returns the path of the rehearsal set of the version in a folder."""
     return version / "assets.extra" / FILE
 
 
@@ -76,7 +75,7 @@ def read(version: Path) -> Rehearsal:
     """Returns the rehearsal set of the version in a folder.
 
     Raises:
-        FileNotFoundError: It has none.
+        FileNotFoundError: The version has no rehearsal set.
     """
     if not file(version).is_file():
         raise FileNotFoundError(
@@ -91,7 +90,7 @@ def read(version: Path) -> Rehearsal:
 def packed(
     activations: NDArray[np.float32], labels: NDArray[np.str_], held_out: NDArray[np.bool_]
 ) -> Rehearsal:
-    """Returns float32 [N,h,w,D] as a rehearsal set, each channel in 255 steps of its own."""
+    """Returns float32 [N,h,w,D] as a rehearsal set, with each channel quantized in 255 steps."""
     low, high = np.quantile(activations, [_OUTLIERS, 1 - _OUTLIERS], axis=(0, 1, 2))
     low, step = low.astype(np.float32), np.maximum((high - low) / 255, 1e-6).astype(np.float32)
     return Rehearsal(_in_steps(activations, low, step), low, step, labels, held_out)
@@ -104,7 +103,7 @@ def _in_steps(
 
 
 def together(one: Rehearsal, other: Rehearsal) -> Rehearsal:
-    """Returns a set of the pictures of both, in the steps of the first."""
+    """Returns one set with the pictures of both, in the steps of the first."""
     every = np.arange(len(other.labels))
     return Rehearsal(
         np.concatenate([one.packed, _in_steps(other.activations(every), one.low, one.step)]),
@@ -116,12 +115,12 @@ def together(one: Rehearsal, other: Rehearsal) -> Rehearsal:
 
 
 def choose(photos: list[Photo], size: int, rng: np.random.Generator) -> list[Photo]:
-    """Returns photos of all sources, sides and kinds, as evenly as they are there.
+    """Returns photos that are spread as evenly as possible over sources, sides and kinds.
 
     Args:
-        photos: All of them.
-        size: How many to return; a photo returns more than once where there are too few.
-        rng: The only source of chance.
+        photos: The photos to choose from.
+        size: How many to return; photos repeat if there are too few.
+        rng: The only source of randomness.
     """
     labels = dataset.classes_of(photos)
     other = OTHER_SHARE if dataset.OTHER in labels and len(labels) > 1 else 0.0
@@ -135,7 +134,7 @@ def choose(photos: list[Photo], size: int, rng: np.random.Generator) -> list[Pho
 
 
 def _in_turn(photos: list[Photo], rng: np.random.Generator) -> Iterator[Photo]:
-    """Gives without end one photo of each source, side and kind after the other."""
+    """Yields photos endlessly, in turn one of each combination of source, side and kind."""
     groups: dict[tuple[str, ...], list[Photo]] = defaultdict(list)
     for index in rng.permutation(len(photos)):
         photo = photos[index]
@@ -147,9 +146,9 @@ def _in_turn(photos: list[Photo], rng: np.random.Generator) -> Iterator[Photo]:
 
 
 def views_of(photos: list[Photo], seed: int) -> tuple[list[Photo], NDArray[np.uint8]]:
-    """Returns the readable photos, and a view of each, uint8 [N,224,224,3]; every third as it is.
+    """Returns the readable photos and a view of each, uint8 [N,224,224,3]; a third is unchanged.
 
-    A photo that is named more than once is read once.
+    A photo that `photos` lists more than once is read once.
     """
     rng = np.random.default_rng(seed)
     distinct = list(dict.fromkeys(photos))
@@ -172,11 +171,11 @@ def gather(
     """Makes the rehearsal set of a version.
 
     Args:
-        network: Its network.
+        network: The network of the version.
         training: Photos to learn from.
-        held_out: Photos to judge by; they make a fifth of the set.
+        held_out: Photos to evaluate on; they make a fifth of the set.
         classes: The classes of the version.
-        seed: Decides which photos are taken, and the views of them.
+        seed: Decides which photos are taken, and which views of them.
     """
     rng = np.random.default_rng(seed)
     activations, labels, judges = [], [], []
@@ -193,7 +192,7 @@ def gather(
 def _edges(
     photos: list[Photo], classes: list[str], number: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.uint8], list[str]]:
-    """Returns pictures of no one bill, uint8 [N,224,224,3], and their labels."""
+    """Returns pictures of `augmentation.edges`, uint8 [N,224,224,3], and their labels."""
     readable, pictures = dataset.load(photos)
     behind = dataset.backgrounds(readable, pictures)
     edges = Edges(pictures, one_hot(readable, classes), classes, behind, augment.Strength())

@@ -1,5 +1,5 @@
-"""Feedback is looked at here before anything learns from it: a page on this machine alone.
+"""The review of feedback before a version learns from it: a web page for this machine only.
 
-Start with `page`, which shows the photos of a folder that the front end has written, and accepts
-them, under the same or another class, or throws them away. `server` opens it.
+Start with `page`. It shows the photos in a folder that the front end has written; a person accepts
+each photo, under the same or another class, or discards it. `server` serves the page.
 """

@@ -1,7 +1,7 @@
-"""The page of pictures: accept, give another class, or throw away.
+"""The review page: accepts a photo, under the same or another class, or discards it.
 
-It needs no script. The token in its address keeps others out: another page in the same browser can
-neither read it nor send a decision.
+The page needs no JavaScript. Its URL contains a secret token, so that another page in the same
+browser can neither read the page nor send a decision.
 """
 
 from pathlib import Path
@@ -26,12 +26,12 @@ _HEADERS = {
 
 
 def create_app(store: FeedbackStore, token: str, hosts: list[str]) -> Flask:
-    """Build the page.
+    """Builds the Flask application of the page.
 
     Args:
         store: The folder of feedback.
-        token: The first part of every address.
-        hosts: What `Host` may say, so that no name leads here but this machine's own.
+        token: The first part of every URL path.
+        hosts: The allowed `Host` headers, so that no other host name leads to this page.
     """
     app = Flask(__name__, static_url_path=f"/{token}/static")
     app.config["TRUSTED_HOSTS"] = hosts

@@ -1,4 +1,4 @@
-"""Serves the page of pictures on this machine alone, until Ctrl-C."""
+"""Serves the review page to this machine only, until Ctrl-C."""
 
 import logging
 import secrets
@@ -14,15 +14,15 @@ HOST = "127.0.0.1"
 
 
 def serve(folder: Path, port: int, opened: Callable[[str], object]) -> list[Path]:
-    """Serve the page of a folder of feedback until Ctrl-C.
+    """Serves the page of a folder of feedback until Ctrl-C.
 
     Args:
-        folder: What `US_BILLS_FEEDBACK` names.
-        port: Where to listen on 127.0.0.1; 0 for any free port.
-        opened: Is told the page's address, which holds a token, once it is there.
+        folder: The folder that `US_BILLS_FEEDBACK` names.
+        port: The port on 127.0.0.1; 0 for any free port.
+        opened: Called with the page's URL, which contains a token, once the socket listens.
 
     Returns:
-        The photos that are accepted, those of earlier times too.
+        All accepted photos, including those of earlier reviews.
 
     Raises:
         ValueError: The folder has never held feedback.

@@ -1,5 +1,5 @@
-"""Teaching: a version learns new photos without those that it was trained on.
+"""Teaching: a version learns new photos without its original training photos.
 
-Start with `teach`. `lessons` is what it learns from, `changes` what was gained and lost,
-`trust` which answers count as sure.
+Start with `teach`. `lessons` makes the batches to learn from, `changes` lists gains and losses,
+`trust` decides which answers count as sure.
 """

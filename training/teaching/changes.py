@@ -10,15 +10,15 @@ from training.export.calibration import Calibration, softmax
 
 NEW, ALL = "new photos", "all of before"
 CHANCE = 0.1
-"""How often a version may be refused where no class lost anything but by chance."""
+"""The probability that a version is refused although its classes lost pictures only by chance."""
 
 
 class Judged(NamedTuple):
-    """What a version says to N pictures.
+    """The answers of a version to N pictures.
 
     Attributes:
         said: The most likely class of each, str [N].
-        sure: Where it is accepted, bool [N].
+        sure: Whether that class is accepted, bool [N].
     """
 
     said: NDArray[np.str_]
@@ -26,16 +26,16 @@ class Judged(NamedTuple):
 
 
 class Change(NamedTuple):
-    """What became of one group of pictures.
+    """The change of one group of pictures from the old version to the new one.
 
     Attributes:
         name: A class, or `NEW` and a class.
-        pictures: How many there are.
-        right_before: How many the version before named rightly.
-        right: How many the new version names rightly.
-        sure: How many of those it is sure of.
-        wrong_and_sure: How many it names wrongly and is sure of.
-        lost: How many the version before named rightly and the new one does not.
+        pictures: How many pictures the group has.
+        right_before: How many the old version answered correctly.
+        right: How many the new version answers correctly.
+        sure: How many of those correct answers the new version accepts.
+        wrong_and_sure: How many wrong answers the new version accepts.
+        lost: How many the old version answered correctly and the new version does not.
     """
 
     name: str
@@ -48,12 +48,12 @@ class Change(NamedTuple):
 
     @property
     def fewer(self) -> int:
-        """How many fewer are right on the whole; what is gained makes up for what is lost."""
+        """The net loss of right answers: lost pictures less gained ones."""
         return self.right_before - self.right
 
 
 def judged(logits: NDArray[np.floating], classes: list[str], calibration: Calibration) -> Judged:
-    """Returns the answers that float32 [N,C] logits stand for, at the first look."""
+    """Converts float32 [N,C] logits of the first look into answers."""
     probabilities = softmax(logits / calibration.temperature)
     said = probabilities.argmax(1)
     sure = probabilities.max(1) >= calibration.thresholds(classes)[said]
@@ -68,8 +68,8 @@ def changes(
     Args:
         names: The group of each, str [N].
         labels: The right class of each, str [N].
-        before: What the old version says.
-        after: What the new version says.
+        before: The answers of the old version.
+        after: The answers of the new version.
     """
     found = []
     for name in dict.fromkeys(names.tolist()):
@@ -92,10 +92,10 @@ def changes(
 
 
 def require_kept(found: list[Change], lost_at_most: float) -> None:
-    """Refuses a version that lost more than is allowed.
+    """Checks that a version lost no more than is allowed.
 
     Raises:
-        ValueError: Names the classes, each with what it lost.
+        ValueError: It lost more; the message lists the classes and their losses.
     """
     if lost := beyond(found, lost_at_most):
         words = [
@@ -110,13 +110,13 @@ def require_kept(found: list[Change], lost_at_most: float) -> None:
 
 
 def beyond(found: list[Change], lost_at_most: float) -> list[Change]:
-    """Returns the groups of old pictures that lost more than a share of them.
+    """Returns the groups of old pictures that lost more than the share `lost_at_most`.
 
-    Of a class some 40 pictures are held out, many of them at the edge of being known. Any training
-    moves some of these from right to wrong and others back, so a few less may be chance: they count
-    where a sign test says that they are not, or where half of the class is lost. Of many classes
-    one is soon unlucky, so each is tested at its share of `CHANCE` (Bonferroni); what is too little
-    in each class may be enough in all of them together.
+    About 40 pictures of each class are held out, many of them borderline. Any training turns some
+    of these from right to wrong and others back, so a small loss may be chance. A loss counts if a
+    sign test says that it is not chance, or if half of the right answers are lost. With many
+    classes one is easily unlucky, so each is tested at its share of `CHANCE` (Bonferroni). All
+    classes together are tested too, since losses that are small in each class may add up.
     """
     old = [change for change in found if not change.name.startswith(NEW)]
     tested = [(change, CHANCE / len(old)) for change in old]
@@ -132,7 +132,7 @@ def beyond(found: list[Change], lost_at_most: float) -> list[Change]:
 
 
 def by_chance(change: Change) -> float:
-    """Returns how likely so large a loss is where a picture is as soon gained as lost (sign test).
+    """Returns the probability of such a loss if gains and losses are equally likely (sign test).
 
     Source: Conover, Practical Nonparametric Statistics, section 3.4.
     """

@@ -1,4 +1,4 @@
-"""What is learnt from: batches of new views and of the rehearsal set."""
+"""The batches that a version learns from: new views and pictures of the rehearsal set."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -16,16 +16,16 @@ from training.schedule import warmed_cosine
 
 BATCH = 48
 NEW_SHARE = 0.25
-"""Of each batch, the share of new views."""
+"""The share of new views in each batch."""
 OTHER_SHARE = 0.5
-"""Of the old pictures of a batch, the share of `Other`."""
+"""The share of `Other` among the old pictures of a batch."""
 _SMOOTHING = 0.05
 _MOMENTUM = 0.98
 
 
 @dataclass(frozen=True)
 class Examples:
-    """What is learnt from or judged by.
+    """Pictures to learn from or to evaluate on.
 
     Attributes:
         activations: float32 [N,h,w,D].
@@ -42,7 +42,7 @@ class Before(NamedTuple):
     Attributes:
         network: Its parts.
         classes: Its classes.
-        temperature: Of its calibration: with it the network says what the version says.
+        temperature: The temperature of its calibration, which gives the version's probabilities.
     """
 
     network: Parts
@@ -51,11 +51,11 @@ class Before(NamedTuple):
 
 
 class Lessons(keras.utils.PyDataset):  # type: ignore[misc]  # Keras is untyped
-    """Batches of activations, float32 [B,h,w,D], with what to say to them, float32 [B,C].
+    """Batches of activations, float32 [B,h,w,D], with target probabilities, float32 [B,C].
 
-    To an old picture it is to say what the version before says, where that is right: it forgets
-    less than by the bare class, and stays as sure as it was (Li and Hoiem, Learning without
-    Forgetting, ECCV 2016).
+    The target of an old picture is the old version's probabilities, if its answer is right. So the
+    network forgets less than with the bare class as the target, and stays as sure as it was (Li and
+    Hoiem, Learning without Forgetting, ECCV 2016).
     """
 
     def __init__(
@@ -73,11 +73,11 @@ class Lessons(keras.utils.PyDataset):  # type: ignore[misc]  # Keras is untyped
         Args:
             before: The version that is taught.
             new: Views of the new photos.
-            kept: Its rehearsal set.
-            classes: All classes, those of the new photos too.
-            steps: How many batches there are.
-            seed: Decides what is drawn.
-            new_share: Of each batch, the share of new views.
+            kept: The rehearsal set of that version.
+            classes: All classes, including those of the new photos.
+            steps: The number of batches.
+            seed: Decides which pictures are drawn.
+            new_share: The share of new views in each batch.
         """
         super().__init__()
         self._new, self._kept = new, kept
@@ -101,7 +101,7 @@ class Lessons(keras.utils.PyDataset):  # type: ignore[misc]  # Keras is untyped
 
 
 def learn(network: Parts, lessons: Lessons, stage: str, rate: float) -> None:
-    """Trains the top of a network on all lessons; its weights end as their running averages."""
+    """Trains the top of a network on all batches; its final weights are running averages."""
     steps = len(lessons)
     network.top.compile(
         keras.optimizers.AdamW(
@@ -119,7 +119,7 @@ def learn(network: Parts, lessons: Lessons, stage: str, rate: float) -> None:
 
 
 def _smooth(labels: NDArray[np.str_], classes: list[str]) -> Floats:
-    """Returns the classes, float32 [N,C], each with a little of all others."""
+    """Returns the classes as smoothed labels, float32 [N,C]."""
     exact = np.eye(len(classes), dtype=np.float32)[
         [classes.index(each) for each in labels.tolist()]
     ]
@@ -132,7 +132,7 @@ def _told_before(
     chosen: NDArray[np.integer],
     classes: list[str],
 ) -> Floats:
-    """Returns the old probabilities of pictures, float32 [N,C]; the bare class where they err."""
+    """Returns the old version's probabilities, float32 [N,C]; the right class where it is wrong."""
     targets = np.zeros((len(chosen), len(classes)), np.float32)
     places = [classes.index(name) for name in before.classes]
     logits = before.network.logits(kept.activations(chosen))
@@ -145,7 +145,7 @@ def _told_before(
 
 
 def _odds(labels: NDArray[np.str_]) -> NDArray[np.float64]:
-    """Returns each picture's probability of being drawn, float64 [N]: `Other` has its share."""
+    """Returns each picture's probability of being drawn, float64 [N]; `Other` gets its share."""
     other = labels == OTHER
     share = OTHER_SHARE if 0 < other.sum() < len(labels) else float(other.any())
     odds = np.where(other, share / max(1, other.sum()), (1 - share) / max(1, (~other).sum()))

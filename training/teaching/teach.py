@@ -1,10 +1,10 @@
-"""Teaches a version new photos, without those that it was trained on: `make teach`.
+"""Teaches a version new photos, without its original training photos: `make teach`.
 
 The layers behind the middle of the network learn views of the new photos, mixed with the rehearsal
-set of the version. They do so twice from the same start. The first lesson leaves out a fifth of the
-new photos, which then judge how well such a design is learnt; the second leaves out none, since of
-twenty photos each one tells. What comes of it is calibrated anew, compared with the version class
-by class, and published only where it lost no more than is allowed.
+set of the version. This lesson runs twice from the same start. The first lesson leaves out a fifth
+of the new photos, which then measure how well such a design is learnt; the second leaves out none,
+since of twenty photos each one matters. The result is calibrated again, compared with the old
+version class by class, and published only if it lost no more than is allowed.
 """
 
 import shutil
@@ -43,24 +43,24 @@ from training.teaching.changes import (
 from training.teaching.lessons import Before, Examples, Lessons, learn
 
 VIEWS = 2_000
-"""Views that the first lesson has of its new photos, together; the second has as many of each."""
+"""All views of new photos in the first lesson; the second lesson has as many of each photo."""
 JUDGED_VIEWS = 200
-"""Views of those new photos that are held out."""
+"""All views of the held-out new photos."""
 NEW_KEPT = 160
-"""Of the views to learn from, those that the next version's rehearsal set has in it."""
+"""About how many of the new views are added to the next version's rehearsal set."""
 LEAST_PHOTOS = 5
 STEPS = 400
 RATE = 5e-4
 
 
 class Taught(NamedTuple):
-    """What two lessons made.
+    """The result of both lessons.
 
     Attributes:
-        network: What learnt all new photos.
-        learnt: Views of these, as activations.
-        to_judge: Views of those that the first lesson left out.
-        logits: What the first lesson's network makes of them, float32 [N,C].
+        network: The network that learnt all new photos.
+        learnt: Views of all new photos, as activations.
+        to_judge: Views of the new photos that the first lesson left out, as activations.
+        logits: The logits of `to_judge` by the first lesson's network, float32 [N,C].
     """
 
     network: Parts
@@ -78,24 +78,24 @@ def teach(
     class_names: dict[str, Any] | None = None,
     steps: int = STEPS,
 ) -> Path:
-    """Makes the next version of one and of new photos, and prints what was gained and lost.
+    """Makes the next version from a version and new photos, and prints gains and losses.
 
     Args:
         photos: The new photos: of a new design of a class, or of a new class.
         version: The folder of the version that learns, e.g. `models/us_bills/1`.
-        models: Where the next version goes.
-        command: What was typed, for the model card.
+        models: The folder in which the next version is made.
+        command: The command line, for the model card.
         lost_at_most: The share of right answers that a class may lose, from 0 to 1.
-        class_names: What classes are worth and how they are said, for the model card.
-        steps: Batches to learn from.
+        class_names: The values and words of classes, for the model card.
+        steps: The number of batches to learn from.
 
     Returns:
         The folder of the next version.
 
     Raises:
         FileNotFoundError: The version has no model card or no rehearsal set.
-        ValueError: Too few photos; a name of no class; or more was lost than allowed, and nothing
-            is published.
+        ValueError: Too few photos; `class_names` has an unknown class; or more was lost than
+            allowed, in which case nothing is published.
     """
     card, kept = model_card.read(version), rehearsal.read(version)
     seed = card["recipe"]["seed"]
@@ -129,7 +129,7 @@ def teach(
 def _twice(
     lesson: Callable[[Examples, str], Parts], network: Parts, photos: list[Photo], seed: int
 ) -> Taught:
-    """Gives a lesson without a fifth of the photos, which judge it, and one with all of them."""
+    """Runs a lesson without a fifth of the photos, which evaluate it, and one with all photos."""
     some, judges = split(photos, seed)
     say(f"stage 1 of 4: views of {len(some)} new photos to learn from, {len(judges)} to judge by")
     of_each = max(1, VIEWS // len(some))
@@ -145,15 +145,15 @@ def _twice(
 def _compared(
     before: Before, taught: Taught, kept: Rehearsal, classes: list[str], old: Calibration
 ) -> tuple[Calibration, dict[str, Any], list[Change]]:
-    """Returns the new calibration, figures for the model card, and what changed for each class.
+    """Returns the new calibration, figures for the model card, and the change of each class.
 
-    Old pictures are those that no lesson was given; new ones, those that the first was not.
+    The old pictures were in neither lesson; the new ones were not in the first lesson.
     """
     both = _both(_examples(kept, kept.held_out), taught.to_judge)
     is_old = np.arange(len(both.labels)) < kept.held_out.sum()
     logits = np.concatenate([taught.network.logits(both.activations[is_old]), taught.logits])
     earlier = judged(before.network.logits(both.activations), before.classes, old)
-    # What it is to learn was not known, so nothing that was said to it is an example.
+    # The old version did not know the new photos, so none of its answers to them counts as sure.
     example = Judged(earlier.said, earlier.sure & is_old)
     calibration = trust.calibrated(logits, both.labels, example, classes, old)
     known = both.labels != rehearsal.NO_CLASS
@@ -172,7 +172,7 @@ def _all_classes(known: list[str], photos: list[Photo]) -> list[str]:
     """Returns the classes of a version and of new photos, in the order of a training run.
 
     Raises:
-        ValueError: A class has too few photos to learn from some and judge by others.
+        ValueError: A class has too few photos to learn from some and evaluate on others.
     """
     if few := {label: n for label, n in dataset.counts(photos).items() if n < LEAST_PHOTOS}:
         raise ValueError(
@@ -183,7 +183,7 @@ def _all_classes(known: list[str], photos: list[Photo]) -> list[str]:
 
 
 def _views(network: Parts, photos: list[Photo], of_each: int, seed: int) -> Examples:
-    """Returns views of the photos as activations of the middle, which teaching does not change."""
+    """Returns views of the photos as activations of the layer behind which `teach` trains."""
     readable, views = rehearsal.views_of(photos * of_each, seed)
     return Examples(network.activations(views), np.array([photo.label for photo in readable]))
 
@@ -225,7 +225,7 @@ def _publish(
     version: Path,
     models: Path,
 ) -> Path:
-    """Writes the version, with a rehearsal set that has some of the new views in it."""
+    """Writes the version, with some of the new views added to its rehearsal set."""
     every = max(1, len(new.labels) // NEW_KEPT)
     held_out = np.zeros(len(new.labels[::every]), bool)
     held_out[::5] = True

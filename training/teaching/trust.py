@@ -1,4 +1,4 @@
-"""Which answers of a taught version count as sure: no more wrong ones than before."""
+"""Decides which answers of a taught version count as sure: no more wrong answers than before."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ from training.rehearsal.parts import Floats
 from training.teaching.changes import Judged, judged
 
 TEMPERATURE = 1.0
-"""It learns to say at this temperature what the version before says at its own."""
+"""The taught version learns, at this temperature, the old version's probabilities at its own."""
 
 
 def calibrated(
@@ -19,19 +19,19 @@ def calibrated(
     classes: list[str],
     calibration: Calibration,
 ) -> Calibration:
-    """Returns a calibration by which old pictures get no more wrong and sure answers than before.
+    """Returns a calibration that accepts no more wrong answers to old pictures than before.
 
-    The threshold is that of the version before, which was chosen on more pictures than are here. A
-    class that is said wrongly and surely more often than before is stricter: a new design draws
-    what looks like it into its class, and the other classes should not become unsure for that.
+    The threshold is the old version's, which was chosen on more pictures than these. A class with
+    more wrong accepted answers than before gets a higher threshold: a new design draws similar
+    pictures into its class, and the other classes should not become unsure for that.
 
     Args:
-        logits: What the taught version makes of the pictures, float32 [N,C].
-        labels: The right classes, str [N]; what is none of `classes` counts as wrong.
-        earlier: What the version before says to them. Where it may not be wrong at all, as for new
-            photos, which it does not know, nothing of it counts as sure.
+        logits: The taught version's logits of the pictures, float32 [N,C].
+        labels: The right classes, str [N]; any answer to a label outside `classes` is wrong.
+        earlier: The old version's answers to the pictures. For new photos, which it does not know,
+            none of them counts as sure, so that no wrong answer is tolerated.
         classes: The C classes.
-        calibration: That of the version before.
+        calibration: The calibration of the old version.
     """
     probabilities = softmax(logits / TEMPERATURE)
     said, confidence = np.array(classes)[probabilities.argmax(1)], probabilities.max(1)
@@ -53,7 +53,7 @@ def _above(confidence: np.floating) -> float:
 def counted(
     logits: Floats, labels: NDArray[np.str_], classes: list[str], calibration: Calibration
 ) -> Selection:
-    """Returns how many of N answers are sure, and how many of those wrong, for the model card."""
+    """Counts the sure answers of N, and the wrong answers among them, for the model card."""
     now = judged(logits, classes, calibration)
     sure, wrong = int(now.sure.sum()), int((now.sure & (now.said != labels)).sum())
     bound = wrong_at_most(wrong, sure, CONFIDENCE)

@@ -1,4 +1,4 @@
-"""Finds bills: the network, what it learns for a scene, and from its map to boxes.
+"""The detector of bills: its network, its training targets, and the step from its map to boxes.
 
 Start with `network`. Imports `scenes`.
 """

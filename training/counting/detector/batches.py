@@ -1,4 +1,4 @@
-"""Scenes without end to train on, and fixed ones to judge an epoch by."""
+"""An endless random stream of scenes for training, and fixed scenes to evaluate an epoch on."""
 
 from typing import NamedTuple
 
@@ -32,18 +32,18 @@ class Scenes(keras.utils.PyDataset):  # type: ignore[misc]  # Keras is untyped
         return batch_of([random_scene(self._stock, rng, DETECTOR_SIZE) for _ in range(self._batch)])
 
     def on_epoch_end(self) -> None:
-        """Moves on, so that the next epoch has new scenes."""
+        """Advances the first step, so that the next epoch has new scenes."""
         self._first_step += self._steps
 
 
 def batch_of(scenes: list[Scene]) -> tuple[Pixels, _Floats]:
-    """Returns scenes and what the detector should find, the weights behind the target."""
+    """Returns scenes, and per scene the target followed by the weights, see `targets.target`."""
     wanted = [np.concatenate(target(each), axis=-1) for each in scenes]
     return np.stack([each.pixels for each in scenes]), np.stack(wanted)
 
 
 class HeldOutScenes(NamedTuple):
-    """Judges the detector: its loss, and the share of scenes of which it finds as many bills.
+    """Evaluates the detector: its loss, and the share of scenes with the right number of bills.
 
     Attributes:
         pixels: uint8 [N,224,224,3].
@@ -64,11 +64,11 @@ class HeldOutScenes(NamedTuple):
 
     @property
     def about(self) -> str:
-        """What loss and accuracy are of."""
+        """Says what loss and accuracy are measured on."""
         return "exact counts of held-out scenes"
 
     def evaluate(self, model: keras.Model) -> tuple[float, float]:
-        """Returns the mean loss and the share of exact counts, a bill being a heat over a half."""
+        """Returns the mean loss and the share of exact counts; a heat over 0.5 counts as a bill."""
         found = model.predict(self.pixels, verbose=0)
         right = network.count(found) == self.counts
         return float(np.mean(network.loss(self.wanted, found))), float(np.mean(right))

@@ -1,4 +1,4 @@
-"""From the detector's map to boxes, in the graph: peaks, corners, and one box for each bill."""
+"""Turns the detector's map into boxes, in the graph: peaks, corners, and one box for each bill."""
 
 from typing import NamedTuple
 
@@ -7,14 +7,14 @@ import tensorflow as tf
 from training.counting.detector.targets import CELLS
 
 PLACES = 16
-"""The most bills of one picture."""
+"""The most bills in one picture."""
 _CANDIDATES = 24
 _SAME = 0.18
-"""Two boxes are of one bill where a centre lies within this share of the other's sides."""
+"""Two boxes show the same bill if one's centre is within this share of the other's sides."""
 
 
 class Boxes(NamedTuple):
-    """Candidates of N pictures, surest first.
+    """Candidates for bills in N pictures, the surest first.
 
     Attributes:
         heat: float32 [N,16], from 0 to 1; 0 where a place is empty.
@@ -58,7 +58,7 @@ def _decoded(heat: tf.Tensor, index: tf.Tensor, values: tf.Tensor) -> Boxes:
 
 
 def _once(candidates: Boxes) -> Boxes:
-    """Drops what a surer candidate is of the same bill, and keeps the first `PLACES`."""
+    """Drops candidates if a surer one shows the same bill, and keeps the first `PLACES`."""
     same = _same_bill(candidates)
     kept = [tf.ones_like(candidates.heat[:, 0], tf.bool)]
     for number in range(1, _CANDIDATES):
@@ -71,7 +71,7 @@ def _once(candidates: Boxes) -> Boxes:
 
 
 def _same_bill(candidates: Boxes) -> tf.Tensor:
-    """Returns whether candidate j has the centre of candidate i well inside, bool [N,24,24]."""
+    """Returns whether the centre of candidate i is well inside candidate j, bool [N,24,24]."""
     apart = candidates.centre[:, :, None] - candidates.centre[:, None]
     inside = [
         tf.abs(tf.reduce_sum(apart * side[:, None], -1)) <= _SAME * 2 * _squared(side)[:, None]

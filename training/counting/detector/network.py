@@ -1,4 +1,4 @@
-"""The detector: the classifier's backbone up to a sixteenth of the side, and a map at an eighth."""
+"""The detector: the classifier's backbone down to 1/16 of the side, and a map at 1/8 of it."""
 
 from typing import Any
 
@@ -14,11 +14,11 @@ _FINE, _COARSE = "blocks.4.add", "blocks.10.add"
 _FILTERS = 96
 _FIRST_TRAINED = "blocks.3"
 _RARE = -4.0
-"""The bias of the heat at the start: most cells hold no centre."""
+"""The initial bias of the heat, which is low because most cells hold no centre."""
 
 
 def build(weights: str) -> keras.Model:
-    """Returns uint8 or float [N,224,224,3] to a map, float32 [N,28,28,7], see `targets`.
+    """Returns a model from uint8 or float [N,224,224,3] to a map [N,28,28,7], see `targets`.
 
     Args:
         weights: `imagenet`, `none` or the folder of a version of the classifier.
@@ -39,7 +39,7 @@ def build(weights: str) -> keras.Model:
 
 
 def _freeze(backbone: keras.Model) -> None:
-    """Leaves what finds edges and strokes as the classifier has it."""
+    """Freezes the first layers, which find edges and strokes, with the classifier's weights."""
     trained = False
     for layer in backbone.layers:
         trained = trained or layer.name.startswith(_FIRST_TRAINED)
@@ -76,7 +76,7 @@ _EACH = [0.5, 0.5, 1.0, 1.0, 1.0, 1.0]
 
 
 def _focal(wanted: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """The penalty-reduced focal loss of CenterNet (equation 1; alpha 2, beta 4), [N,28,28]."""
+    """Returns CenterNet's penalty-reduced focal loss (equation 1; alpha 2, beta 4), [N,28,28]."""
     p = tf.sigmoid(logits)
     here = -tf.math.log_sigmoid(logits) * (1 - p) ** 2
     elsewhere = -tf.math.log_sigmoid(-logits) * p**2 * (1 - wanted) ** 4
@@ -84,5 +84,5 @@ def _focal(wanted: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
 
 
 def count(found: tf.Tensor) -> tf.Tensor:
-    """Returns how many bills there are in maps, float32 [N,28,28,7], int32 [N]."""
+    """Returns the number of bills in each map of float32 [N,28,28,7], as int32 [N]."""
     return tf.reduce_sum(tf.cast(boxes(tf.convert_to_tensor(found)).heat > 0.5, tf.int32), 1)

@@ -1,8 +1,8 @@
-"""What the detector learns for a scene: a spot on each bill, and from there the bill's rectangle.
+"""The detector's target for a scene: a spot on each bill, and from there the bill's rectangle.
 
-The heat map is that of CenterNet (Zhou, Wang, Kraehenbuehl, 2019, "Objects as Points"), but its
-Gaussians lie where most of a bill is seen and not about the rectangle's centre: the centres of a
-fan lie close together, and mostly on another bill.
+The heat map is that of CenterNet (Zhou, Wang, Kraehenbuehl, 2019, "Objects as Points"). But its
+Gaussians lie where a bill's visible part is widest, not at the rectangle's centre: in a fan, the
+centres lie close together, and mostly on another bill.
 """
 
 import math
@@ -16,15 +16,15 @@ from training.counting.scenes.scene import Scene
 from training.counting.scenes.visible import Bill
 
 STRIDE = 8
-"""Pixels of the detector's picture to a cell of its map."""
+"""Pixels of the detector's input per cell of its map."""
 DETECTOR_SIZE = 224
-"""Pixels of its side: half of the counter's, by a mean of four."""
+"""The side of the detector's input in pixels: half of the counter's, by averaging four pixels."""
 CELLS = DETECTOR_SIZE // STRIDE
 CHANNELS = 7
-"""Of the map: heat, offset (2), size (2), turn (2)."""
+"""The channels of the map: heat, offset (2), size (2), turn (2)."""
 
 _SPREAD = 0.35
-"""Of a Gaussian, over how far the edge of what is seen is away."""
+"""The deviation of a Gaussian, as a share of the distance to the edge of the visible part."""
 _NEAR = 0.4
 """The heat above which a cell learns the rectangle."""
 
@@ -36,8 +36,8 @@ class Turned(NamedTuple):
 
     Attributes:
         centre: x and y, in shares of the square.
-        size: Along the bill's own width and height.
-        turn: Radians, of the width's direction.
+        size: The lengths along the bill's own width and height.
+        turn: The direction of the width, in radians.
     """
 
     centre: NDArray[np.floating]
@@ -50,7 +50,7 @@ def turned(box: Quad) -> Turned:
     along = (box[1] - box[0] + box[2] - box[3]) / 2
     across = (box[3] - box[0] + box[2] - box[1]) / 2
     turn = math.atan2(along[1], along[0])
-    # The width's direction counts, unless so little of it is seen that the height's is clearer.
+    # The width gives the direction, unless so little of it is visible that the height is clearer.
     if np.hypot(*along) < 0.5 * np.hypot(*across):
         turn = math.atan2(-across[0], across[1])
     size = np.array([np.hypot(*along), np.hypot(*across)])
@@ -58,11 +58,11 @@ def turned(box: Quad) -> Turned:
 
 
 def target(scene: Scene) -> tuple[_Floats, _Floats]:
-    """Returns a scene's target, float32 [28,28,7], and what each cell counts, [28,28,2].
+    """Returns a scene's target, float32 [28,28,7], and the weights of each cell, [28,28,2].
 
-    The channels of the target: heat from 0 to 1; x and y of the centre from the cell's own, in
-    cells; the logarithms of width and height in cells; cosine and sine of twice the turn, since
-    upside down is the same rectangle. The two weights: of the heat, and of the rest.
+    The channels of the target: heat from 0 to 1; x and y of the centre from the cell's centre, in
+    cells; the logarithms of width and height in cells; cosine and sine of twice the turn, since a
+    rectangle upside down is the same. The two weights are for the heat and for the other channels.
     """
     wanted = np.zeros((CELLS, CELLS, CHANNELS), np.float32)
     counted = np.zeros((CELLS, CELLS, 2), np.float32)
@@ -75,7 +75,7 @@ def target(scene: Scene) -> tuple[_Floats, _Floats]:
 
 
 def _add(bill: Bill, wanted: _Floats, counted: _Floats) -> None:
-    """Writes a bill where no other one's spot is nearer."""
+    """Writes a bill into the cells where it has more heat than every other bill."""
     x, y = _cell_centres()
     away = (bill.spot[0] * CELLS - x) ** 2 + (bill.spot[1] * CELLS - y) ** 2
     heat = np.exp(-away / (2 * max(_SPREAD * bill.radius * CELLS, 0.5) ** 2))
@@ -89,7 +89,7 @@ def _add(bill: Bill, wanted: _Floats, counted: _Floats) -> None:
 
 
 def _rectangle(box: Quad) -> _Floats:
-    """Returns what each cell says of a rectangle, float32 [28,28,6]."""
+    """Returns the rectangle's channels, as seen from each cell, float32 [28,28,6]."""
     x, y = _cell_centres()
     place = turned(box)
     dx, dy = place.centre[0] * CELLS - x, place.centre[1] * CELLS - y

@@ -1,4 +1,4 @@
-"""How often the lists of a version are right, by kind of scene, as figures and pictures.
+"""Measures how often the lists of a version are right, by kind of scene, and shows them.
 
-Start with `judging`. Imports `scenes` alone: it sees a version as its users do.
+Start with `judging`. Imports only `scenes`: it calls a version as the version's users do.
 """

@@ -1,4 +1,4 @@
-"""Measures a version of the counter on fixed scenes, and on photos as they are."""
+"""Measures a version of the counter on fixed scenes, and on unchanged photos."""
 
 from pathlib import Path
 from typing import Any
@@ -14,18 +14,18 @@ from webapp.imaging.preprocessing import BadImage, letterboxed, open_upright
 
 SEED = 11
 SCENES = 200
-"""Of each kind, plain and hard."""
+"""The number of scenes of each kind, plain and hard."""
 
 
 def signature(version: Path) -> Any:
     """Returns the signature of the version in a folder.
 
     Raises:
-        OSError: It holds no SavedModel.
+        OSError: The folder holds no SavedModel.
     """
     loaded = tf.saved_model.load(str(version))
     answer = loaded.signatures["serving_default"]
-    answer.loaded = loaded  # it lives no longer than that
+    answer.loaded = loaded  # keeps the model alive as long as its signature
     return answer
 
 
@@ -47,7 +47,7 @@ def read(answer: dict[str, tf.Tensor]) -> list[tuple[list[str], bool]]:
 
 
 def of_scenes(version: Path, stock: Stock, number: int = SCENES) -> dict[str, Any]:
-    """Returns the figures of each kind of scene, as the photos are and in hard light."""
+    """Returns the figures of each kind of scene, both unchanged and in hard light."""
     count, found = counting(version), {}
     for name, kind in judging.kinds_of(stock).items():
         for hard in (False, True):
@@ -58,9 +58,9 @@ def of_scenes(version: Path, stock: Stock, number: int = SCENES) -> dict[str, An
 
 
 def of_photos(version: Path, photos: list[Photo]) -> dict[str, Any]:
-    """Returns how many photos of one class have no bill of another, and of `Other` none at all.
+    """Returns how often only bills of a photo's class are found, and no bill at all in `Other`.
 
-    A photo of a class may show several bills of it, and no list says how many.
+    A photo of a class may show several bills of the class; the right number is unknown.
     """
     count = counting(version)
     answers: dict[bool, list[Answer]] = {True: [], False: []}

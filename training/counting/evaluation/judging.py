@@ -1,4 +1,4 @@
-"""Fixed sets of scenes, and how often the bills found in them are those that are there."""
+"""Fixed sets of scenes, and how often the bills found in the scenes are the right ones."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -26,10 +26,10 @@ class Kind(NamedTuple):
 
     Attributes:
         numbers: The least and the largest number of bills.
-        arrangements: How they may lie, see `places`.
+        arrangements: How the bills may lie, see `places`.
         differ: Whether no two bills are of one class.
-        handling: What hands do to them.
-        photos: Whether each bill is a photo of its own, beside the others.
+        handling: What hands do to the bills.
+        photos: Whether each bill is a separate photo, next to the others.
     """
 
     numbers: tuple[int, int]
@@ -55,16 +55,16 @@ KINDS = {
 
 
 def kinds_of(stock: Stock) -> dict[str, Kind]:
-    """Returns the kinds that there is something to make of."""
+    """Returns the kinds for which the stock has the photos."""
     return {name: kind for name, kind in KINDS.items() if stock.known or not kind.photos}
 
 
 class Answer(NamedTuple):
-    """What was found in a picture, beside what is there.
+    """The bills that were found in a picture, and the right ones.
 
     Attributes:
-        there: The classes of its bills, sorted.
-        found: The classes of those that were found, sorted.
+        there: The right classes of the picture's bills, sorted.
+        found: The classes of the bills that were found, sorted.
         sure: Whether the list was accepted.
     """
 
@@ -74,19 +74,19 @@ class Answer(NamedTuple):
 
 
 Counting = Callable[[Pixels], Iterable[tuple[list[str], bool]]]
-"""From uint8 [N,448,448,3] to the classes found in each, and whether they are accepted."""
+"""Maps uint8 [N,448,448,3] to the classes found in each picture, and whether it accepts them."""
 
 
 def scenes(kind: Kind, stock: Stock, seed: int, number: int, *, hard: bool) -> Iterator[Scene]:
-    """Gives scenes, the same ones for the same seed and photos.
+    """Yields scenes, the same scenes for the same seed and photos.
 
     Args:
-        kind: Of which kind.
-        stock: What they are made of.
+        kind: The kind of the scenes.
+        stock: The photos that scenes are made of.
         seed: The seed.
-        number: How many.
-        hard: Whether light, lens and file format do what they may do; else the photos are as
-            they are.
+        number: How many scenes.
+        hard: Whether to apply the effects of light, lens and file format; otherwise the photos stay
+            unchanged.
     """
     rng = np.random.default_rng((seed, number, hard))
     while number:
@@ -97,7 +97,7 @@ def scenes(kind: Kind, stock: Stock, seed: int, number: int, *, hard: bool) -> I
 
 
 def _composed(kind: Kind, stock: Stock, rng: Generator, odds: Strength) -> Scene | None:
-    """Returns a scene, or None where not all bills found a place or one is hardly seen."""
+    """Returns a scene; None if not all bills have a place, or one is hardly visible."""
     wanted = int(rng.integers(kind.numbers[0], kind.numbers[1] + 1))
     if kind.photos:
         frames = [photos.framed(stock.known, rng) for _ in range(wanted)]
@@ -111,7 +111,7 @@ def _composed(kind: Kind, stock: Stock, rng: Generator, odds: Strength) -> Scene
 
 
 def answers(made: Iterable[Scene], count: Counting) -> list[Answer]:
-    """Asks about all scenes."""
+    """Returns the answers to all scenes."""
     given: list[Answer] = []
     waiting: list[Scene] = []
 
@@ -132,7 +132,7 @@ def answers(made: Iterable[Scene], count: Counting) -> list[Answer]:
 
 
 def total(classes: Iterable[str]) -> int:
-    """Returns what bills are worth together, in dollars; a class that is no number counts 0."""
+    """Returns the sum of bills in dollars; a class whose name is not a number counts 0."""
     return sum(int(name) for name in classes if name.isdigit())
 
 
@@ -152,6 +152,6 @@ def figures(given: list[Answer]) -> dict[str, Any]:
 
 
 def share(of: NDArray[np.bool_] | list[bool]) -> dict[str, Any]:
-    """Returns how many of N are true: the count, N, and one over the other."""
+    """Returns how many of N are true: the count, N, and their ratio."""
     count = int(np.sum(of))
     return {"count": count, "of": len(of), "share": count / len(of) if len(of) else None}

@@ -1,4 +1,4 @@
-"""The figures of a counter as text, and pictures of what it found."""
+"""The figures of a counter as text, and pictures with the bills that it found."""
 
 from pathlib import Path
 from typing import Any
@@ -42,11 +42,11 @@ def _told(value: dict[str, Any]) -> str:
 
 
 def sheet(answer: Any, stock: Stock) -> Image.Image:
-    """Returns some scenes of each kind with what was found in them; a red frame: not accepted.
+    """Returns some scenes of each kind with the bills found; a red frame means not accepted.
 
     Args:
         answer: The signature of a version.
-        stock: What the scenes are made of.
+        stock: The photos that scenes are made of.
     """
     rows = []
     for kind in judging.kinds_of(stock).values():
@@ -66,7 +66,7 @@ def _found(answer: Any, pixels: Pixels) -> Pixels:
 
 
 def write(folder: Path, version: Path, text: str, picture: Image.Image) -> Path:
-    """Writes `report.md` with the picture beside it, and returns the file."""
+    """Writes `report.md` and its picture into `folder`, and returns the path of `report.md`."""
     folder.mkdir(parents=True, exist_ok=True)
     picture.save(folder / "scenes.png")
     report = folder / "report.md"

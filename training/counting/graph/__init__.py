@@ -1,4 +1,4 @@
-"""The SavedModel of the counter: find, cut out, read, and how far the whole list is to be trusted.
+"""The SavedModel of the counter: find bills, cut them out, read them, decide whether to trust them.
 
-Start with `counter`. Imports `detector`; the commands and `fit` import it.
+Start with `counter`. Imports `detector`; the commands and `fit` import this package.
 """

@@ -1,4 +1,4 @@
-"""The graph of a version of the counter: find, cut out, read, and trust the sum or not."""
+"""The graph of a version of the counter: find, cut out, read, and accept the list or not."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,10 +19,10 @@ LARGEST_BATCH = 16
 IMAGE = tf.TensorSpec((None, COUNT_SIZE, COUNT_SIZE, 3), tf.uint8, name="image")
 
 LOOKED_AT = 0.08
-"""The least heat of a place that is cut out and read."""
+"""A place with more than this heat is cut out and read."""
 MOST_READ = 64
-"""Places that are read at most, in all pictures of a request together, so that no request takes
-more memory than the classifier's largest. The hottest are; no list is accepted that lacks one."""
+"""The most places that are read per request, so that it takes no more memory than the classifier's
+largest request. The hottest places are read; a list that lacks one is not accepted."""
 
 Network = Callable[[tf.Tensor], tf.Tensor]
 
@@ -37,12 +37,12 @@ def write_saved_model(
 
 
 def halved(image: tf.Tensor) -> tf.Tensor:
-    """Returns uint8 [N,448,448,3] as the detector takes it, float32 [N,224,224,3]."""
+    """Returns uint8 [N,448,448,3] as the detector's input, float32 [N,224,224,3]."""
     return tf.nn.avg_pool2d(tf.cast(image, tf.float32), 2, 2, "VALID")
 
 
 def frozen(model: keras.Model) -> Network:
-    """Returns a model with its weights as constants, which servers compute once when they load."""
+    """Returns a model with constant weights, which a server folds once, when it loads the graph."""
     folded = with_folded_batch_norm(model)
     spec = tf.TensorSpec((None, *model.input_shape[1:]), tf.as_dtype(model.input.dtype), "image")
     traced = tf.function(lambda image: folded(image, training=False), input_signature=[spec])
@@ -56,13 +56,13 @@ class Counter:
     def __init__(
         self, detector: Network, reader: Network, classes: list[str], trust: Trust
     ) -> None:
-        """Takes what the signature is made of.
+        """Stores the parts of the signature.
 
         Args:
-            detector: From float32 [N,224,224,3], pixels from 0 to 255, to a map, see `targets`.
-            reader: From uint8 [M,224,224,3] to logits, float32 [M,C].
+            detector: Maps float32 [N,224,224,3], pixels from 0 to 255, to a map, see `targets`.
+            reader: Maps uint8 [M,224,224,3] to logits, float32 [M,C].
             classes: The names of the C classes.
-            trust: What the answers are worth.
+            trust: The calibration of the answers.
         """
         self._detector, self._reader, self._trust = detector, reader, trust
         money = [name for name in classes if name != OTHER]

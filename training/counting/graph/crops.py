@@ -1,11 +1,11 @@
-"""Cuts candidates out of a picture, turned upright or upside down, for the classifier to read."""
+"""Cuts candidates out of a picture, turned upright or upside down, for the classifier."""
 
 import tensorflow as tf
 
 from webapp.imaging.preprocessing import COUNT_SIZE, IMAGE_SIZE
 
 MARGIN = 1.04
-"""How much larger than the box the cut-out is: edges tell where a bill ends."""
+"""How much larger than the box the cut-out is: the edges show where a bill ends."""
 
 
 def cut_out(
@@ -15,7 +15,7 @@ def cut_out(
 
     Args:
         image: uint8 [N,448,448,3].
-        of: int32 [M]: the picture that each candidate is of.
+        of: int32 [M]: the index of each candidate's picture.
         centre: float32 [M,2], in shares of the square.
         along: float32 [M,2]: half the width, as a vector.
         across: float32 [M,2]: half the height, as a vector.

@@ -1,4 +1,4 @@
-"""Is a picture's list to be trusted? One probability for the whole list, calibrated on scenes."""
+"""The probability that a picture's whole list of bills is right, calibrated on scenes."""
 
 from typing import NamedTuple
 
@@ -12,20 +12,20 @@ from training.counting.detector.boxes import PLACES, Boxes
 _RIDGE = 1e-2
 _STEPS = 50
 _LEAST = 0.05
-"""No place or class is as sure, nor as unlikely, as that it outweighed the other signs."""
+"""Probabilities are clipped to this distance from 0 and 1, so that no sign outweighs the others."""
 
 _Floats = NDArray[np.float64]
 
 
 class Trust(NamedTuple):
-    """What the answers are worth.
+    """The calibration of the answers.
 
     Attributes:
         temperature: The reader's logits are divided by it before the softmax.
-        believed: The least probability, of place and class together, of a bill that is counted.
-        weights: Of the signs of doubt, see `signs`, the last being a constant: the log-odds that
-            a list is right are their weighted sum.
-        threshold: A list is accepted where it is right with at least this probability.
+        believed: The lowest probability, of place and class together, at which a bill is counted.
+        weights: The weights of `signs`, the last one for a constant: the log-odds that a list is
+            right are the weighted sum of its signs.
+        threshold: A list is accepted if it is right with at least this probability.
     """
 
     temperature: float
@@ -35,13 +35,13 @@ class Trust(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What is known of the candidates of N pictures.
+    """The candidates in N pictures, and the classes read from them.
 
     Attributes:
-        boxes: Where they are.
-        money: Of which class of money each is, without `Other`, float32 [N,16,C-1]; 0 for one that
-            was not read.
-        looked: Which were read, bool [N,16]; any other may be money.
+        boxes: The positions of the candidates.
+        money: The probability of each class of money, without `Other`, float32 [N,16,C-1]; 0 for a
+            candidate that was not read.
+        looked: Which candidates were read, bool [N,16]; the others may be money too.
     """
 
     boxes: Boxes
@@ -54,13 +54,13 @@ class Reading(NamedTuple):
 
 
 def signs(reading: Reading, believed: float) -> tf.Tensor:
-    """Returns what tells whether a list is right, float32 [N,13].
+    """Returns the features that indicate whether a list is right, float32 [N,13].
 
     In this order, of the bills that are counted: the log-odds of the least sure place, of the least
-    sure class, and of the mean place; the least probability of place and class together; how many
-    there are; whether there are several; how near two of them lie; how far the shape of one is from
-    that of a whole bill; how low the lowest is, as a logarithm. Then, turned round, the log-odds of
-    the likeliest bill that is not counted; whether none is counted; both together; and 1.
+    sure class, and of the mean place; the least probability of place and class together; their
+    number; whether there are several; how near two of them lie; how far the shape of one is from
+    that of a whole bill; the logarithm of the smallest height. Then the negative log-odds of the
+    likeliest bill that is not counted; whether none is counted; the product of both; and 1.
     """
     found, is_bill = reading.boxes, reading.counted(believed)
     best = tf.reduce_max(reading.money, -1)
@@ -95,20 +95,20 @@ def _least(is_bill: tf.Tensor, values: tf.Tensor, without: float) -> tf.Tensor:
     Args:
         is_bill: Which candidates are counted, bool [N,16].
         values: float32 [N,16].
-        without: What no value exceeds, and what is given where there are no bills.
+        without: An upper bound of all values, which is returned if there are no bills.
     """
     return tf.reduce_min(tf.where(is_bill, values, without), 1)
 
 
 def probability(signs: tf.Tensor, weights: list[float]) -> tf.Tensor:
-    """Returns how probable it is that lists are right, float32 [N]."""
+    """Returns the probability that each list is right, float32 [N]."""
     return tf.sigmoid(tf.linalg.matvec(signs, tf.constant(weights, tf.float32)))
 
 
 def fitted(signs: _Floats, right: NDArray[np.bool_]) -> list[float]:
     """Returns the weights of a logistic regression, by Newton's method.
 
-    A ridge, on the signs over their deviations, keeps the weights of a few scenes small.
+    A ridge, on the signs divided by their deviations, keeps the weights of a few scenes small.
 
     Source: Hastie, Tibshirani and Friedman, The Elements of Statistical Learning, section 4.4.1.
 
@@ -134,7 +134,7 @@ def _log_odds(share: tf.Tensor) -> tf.Tensor:
 
 
 def _nearness(found: Boxes, is_bill: tf.Tensor) -> tf.Tensor:
-    """Returns how near the nearest two bills are for their size: 0, far apart, to 1, the same."""
+    """Returns how near the nearest two bills are for their size, from 0 (far) to 1 (the same)."""
     apart = tf.norm(found.centre[:, :, None] - found.centre[:, None], axis=-1)
     size = tf.norm(found.across, axis=-1)
     near = tf.exp(-apart / tf.maximum(size[:, :, None] + size[:, None], 1e-3))

@@ -1,6 +1,6 @@
-"""Scenes of none to eight bills, composed of flat photos, and what is seen of each bill.
+"""Composes scenes of none to eight bills from flat photos, with the visible part of each bill.
 
-Photos of several bills with a box around each are scarce; composed ones cost nothing, and their
+Photos of several bills with a box around each are scarce; composed scenes cost nothing, and their
 boxes and visible shares are known exactly.
 """
 
@@ -26,11 +26,11 @@ _THINGS = 0.5
 
 
 class Handling(NamedTuple):
-    """The probability of what hands do to bills.
+    """How probable it is that hands do something to bills.
 
     Attributes:
-        bent: That a bill is curled or folded.
-        held: That a hand holds one of them.
+        bent: The probability that a bill is curled or folded.
+        held: The probability that a hand holds one of the bills.
     """
 
     bent: float = 0.0
@@ -49,17 +49,17 @@ def compose(
     side: int = COUNT_SIZE,
     handling: Handling = LAID_FLAT,
 ) -> Scene:
-    """Returns a scene of at most `number` bills (fewer where they find no place).
+    """Returns a scene of at most `number` bills; fewer if not all bills fit.
 
     Args:
-        stock: What to make it of.
+        stock: The photos to make the scene of.
         number: How many bills.
-        place: How they lie, see `places`.
-        rng: The only source of chance.
+        place: How the bills lie, see `places`.
+        rng: The only source of randomness.
         odds: The probability of each effect of light and lens.
-        side: Of the scene, in pixels: the usual one or half of it.
-        handling: What hands do to the bills. Chance for it comes from streams of its own, so that
-            scenes of bills that lie flat are the same ones whether or not it exists.
+        side: The side of the scene in pixels: `COUNT_SIZE` or half of it.
+        handling: What hands do to the bills. It uses separate random streams, so that scenes of
+            flat bills are the same as before this argument existed.
     """
     return taken(framed(stock, number, place, rng, odds, handling), rng, odds, side)
 
@@ -72,7 +72,7 @@ def framed(
     odds: camera.Strength,
     handling: Handling = LAID_FLAT,
 ) -> Frame:
-    """Returns what `compose` has the camera see."""
+    """Returns the frame that the camera of `compose` sees."""
     frame = _frame(rng)
     canvas = _table(stock if number else _without_bills(stock), frame, rng)
     owner = np.zeros(canvas.shape[:2], np.int16)
@@ -90,13 +90,13 @@ def framed(
 
 
 def _frame(rng: Generator) -> tuple[int, int]:
-    """Returns the width and height of a photo of usual aspect whose longer side is the scene's."""
+    """Returns the width and height of a photo of a usual aspect ratio, as long as a scene."""
     short = 2 * int(COUNT_SIZE / 2 * rng.choice([9 / 16, 3 / 4, 3 / 4, 1.0, rng.uniform(0.5, 1)]))
     return (COUNT_SIZE, short) if rng.random() < 0.6 else (short, COUNT_SIZE)
 
 
 def _without_bills(stock: Stock) -> Stock:
-    """Returns the stock with any other thing as what the whole picture may show."""
+    """Returns the stock with its other things added to the backgrounds."""
     return stock._replace(backgrounds=stock.backgrounds + stock.things)
 
 
@@ -109,7 +109,7 @@ def _table(stock: Stock, frame: tuple[int, int], rng: Generator) -> Pixels:
 
 
 def _scatter(stock: Stock, canvas: Pixels, owner: NDArray[np.int16], rng: Generator) -> None:
-    """Lays up to three other things down, of which notes are of an unclear kind."""
+    """Lays down up to three other things; notes among them are marked as unclear."""
     height, width = canvas.shape[:2]
     for _ in range(int(rng.integers(1, 4))):
         is_note = bool(stock.notes) and rng.random() < 0.4
@@ -154,7 +154,7 @@ def _lay(
 
 
 def _hand(quads: list[Quad], canvas: Pixels, rng: Generator, held: float) -> hands.Hand | None:
-    """Returns the hand that will hold bills, if one does, having drawn what is behind them."""
+    """Returns the hand that holds bills, if any, after drawing its part behind the bills."""
     if not (held and quads):
         return None
     (chance,) = rng.spawn(1)
@@ -171,7 +171,7 @@ def _any_of(sides: list[list[Pixels]], rng: Generator) -> Pixels:
 
 
 def _cast_shadow(canvas: Pixels, place: Quad, rng: Generator) -> None:
-    """Darkens what lies below a bill along its edges, which never lie quite flat."""
+    """Darkens the canvas below a bill along its edges, which never lie quite flat."""
     mask = np.zeros(canvas.shape[:2], np.uint8)
     moved = place + rng.normal(0, 4, 2).astype(np.float32)
     cv2.fillConvexPoly(mask, moved.astype(np.int32), rng.uniform(60, 200))
@@ -181,7 +181,7 @@ def _cast_shadow(canvas: Pixels, place: Quad, rng: Generator) -> None:
 
 
 def _worn(bill: Pixels, rng: Generator) -> Pixels:
-    """Returns a bill as it lies: lighter or darker than its neighbours, perhaps with a fold."""
+    """Returns a bill with random light and colour, and perhaps a fold."""
     light = rng.uniform(0.75, 1.15) * np.exp(rng.normal(0, 0.05, 3))
     shade = np.ones(bill.shape[1])
     if rng.random() < 0.4:
@@ -192,7 +192,7 @@ def _worn(bill: Pixels, rng: Generator) -> Pixels:
 
 
 def _cover(canvas: Pixels, owner: NDArray[np.int16], rng: Generator) -> None:
-    """Lays fingers, or another thing's rounded corner, over the edge of the picture."""
+    """Draws up to three fingers, as ellipses in the colour of skin, at random places."""
     height, width = canvas.shape[:2]
     skin = rng.uniform(0.3, 1.0) * np.array([240, 200, 175])
     for _ in range(int(rng.integers(1, 4))):

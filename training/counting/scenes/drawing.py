@@ -8,7 +8,7 @@ from training.counting.scenes.scene import Scene
 
 
 def drawn(scene: Scene) -> Pixels:
-    """Returns a scene with its boxes and classes, what is unclear in red, uint8 [S,S,3]."""
+    """Returns a scene with its boxes and classes, and unclear parts in red, uint8 [S,S,3]."""
     pixels = scene.pixels.copy()
     pixels[scene.unclear] = pixels[scene.unclear] // 2 + np.array([120, 0, 0], np.uint8)
     for bill in scene.bills:

@@ -1,7 +1,7 @@
 """Hands that hold bills: a palm and fingers behind them, a thumb over an edge.
 
-They are drawn: photos of hands are scarce, and what counts is that the edge of a bill disappears
-below something rounded and of one colour.
+Hands are drawn, because photos of hands are scarce, and because all that matters is that the edge
+of a bill disappears below something rounded and of one colour.
 """
 
 from typing import NamedTuple
@@ -25,9 +25,9 @@ class Hand(NamedTuple):
 
     Attributes:
         at: Where a thumb crosses the edge, float [2], in pixels.
-        inward: From there into the bill, a unit vector, float [2].
-        width: Of a finger, in pixels.
-        skin: Its colour, float [3], RGB.
+        inward: The direction from there into the bill, a unit vector, float [2].
+        width: The width of a finger, in pixels.
+        skin: The colour of the hand, float [3], RGB.
     """
 
     at: _Floats
@@ -37,7 +37,7 @@ class Hand(NamedTuple):
 
 
 def hand_at(quads: list[Quad], rng: Generator) -> Hand:
-    """Returns a hand at an edge of one of some bills; a thumb is about an eighth of a bill wide."""
+    """Returns a hand at an edge of one of the bills; a thumb is about 1/8 of a bill wide."""
     place = quads[rng.integers(len(quads))].astype(np.float64)
     corner = int(rng.integers(4))
     at = place[corner] + (place[(corner + 1) % 4] - place[corner]) * rng.uniform(0.15, 0.85)
@@ -50,7 +50,7 @@ def hand_at(quads: list[Quad], rng: Generator) -> Hand:
 
 
 def draw_behind(hand: Hand, canvas: Pixels, rng: Generator) -> None:
-    """Draws the palm and up to four fingers, over which bills are laid afterwards."""
+    """Draws the palm and up to four fingers; bills are laid over them afterwards."""
     centre = hand.at - hand.inward * hand.width * rng.uniform(0.5, 3)
     turn = np.degrees(np.arctan2(hand.inward[1], hand.inward[0]))
     axes = hand.width * rng.uniform((2.5, 2.0), (4.5, 3.5))
@@ -62,7 +62,7 @@ def draw_behind(hand: Hand, canvas: Pixels, rng: Generator) -> None:
 
 
 def draw_before(hand: Hand, canvas: Pixels, owner: NDArray[np.int16], rng: Generator) -> None:
-    """Draws a thumb over the edge, or up to three fingers; `owner` says that they are no bill."""
+    """Draws a thumb over the edge, or up to three fingers, and marks them as no bill in `owner`."""
     for at in _beside(hand, int(rng.choice([1, 1, 1, 2, 3]))):
         start = at - hand.inward * hand.width * 4
         tip = at + hand.inward * hand.width * rng.uniform(0.5, 3)
@@ -71,7 +71,7 @@ def draw_before(hand: Hand, canvas: Pixels, owner: NDArray[np.int16], rng: Gener
 
 
 def _beside(hand: Hand, number: int) -> list[_Floats]:
-    """Returns where `number` fingers lie side by side, about the place of the thumb."""
+    """Returns the places of `number` fingers side by side, centred on the place of the thumb."""
     sideways = np.array([-hand.inward[1], hand.inward[0]]) * hand.width * 1.15
     return [hand.at + sideways * (place - (number - 1) / 2) for place in range(number)]
 

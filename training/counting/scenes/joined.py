@@ -1,4 +1,4 @@
-"""Several frames beside one another, as in a row of photos: each has its own light and table."""
+"""Several frames next to each other, as in a row of photos, each with its own light and table."""
 
 import numpy as np
 from numpy.random import Generator
@@ -9,7 +9,7 @@ from training.counting.scenes.scene import Frame, moved, resized
 
 _PLAIN_GAP = 0.4
 _HEIGHT = 320
-"""Of a row, in pixels, before the whole is made as large as a scene."""
+"""The height of a row in pixels, before the joined frame is resized to a scene."""
 
 
 def joined(frames: list[Frame], rng: Generator) -> Frame:
@@ -46,9 +46,9 @@ def _width(frame: Frame) -> int:
 
 
 def _turned(frame: Frame) -> Frame:
-    """Exchanges a frame's rows and columns, so that a row becomes a column and back.
+    """Transposes a frame, so that a row becomes a column or the reverse.
 
-    It mirrors what it shows: only what is turned twice may be looked at.
+    Transposing mirrors the frame: a frame must be transposed twice before it is used.
     """
 
     def swapped(points: NDArray[np.float32]) -> NDArray[np.float32]:

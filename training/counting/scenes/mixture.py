@@ -1,4 +1,4 @@
-"""Which scenes there are to learn from: how many bills, and how they lie."""
+"""Chooses the scenes for training: how many bills, and how they lie."""
 
 import numpy as np
 from numpy.random import Generator
@@ -22,17 +22,17 @@ from training.counting.scenes.stock import Stock
 from webapp.imaging.preprocessing import COUNT_SIZE
 
 _SHARES = (0.10, 0.15, 0.17, 0.15, 0.13, 0.10, 0.08, 0.07, 0.05)
-"""Of scenes with none, one, two and more bills: fewer of what people seldom photograph."""
+"""The shares of scenes with none, one, two and more bills: few of those seldom photographed."""
 
 _BARE = 0.06
-"""Scenes that are a picture of something else, as it is."""
+"""The share of scenes that are an unchanged picture of something else."""
 _REAL, _JOINED = 0.14, 0.14
-"""Scenes that are a photo of one bill, and several pictures beside one another, of which half are
-such photos."""
+"""The shares of scenes that are a photo of one bill, and that are several pictures next to each
+other, about half of them such photos."""
 _FANS = 0.17
-"""Scenes of two to five bills that cover each other by half: the hardest to count."""
+"""The share of scenes of two to five bills that half cover each other: the hardest to count."""
 _CLOSE, _OBLIQUE = 0.12, 0.25
-"""Of the rest, those of one bill that is larger than the frame, and those seen from aside."""
+"""Of the rest, the share of one bill larger than the frame, and the share seen from the side."""
 
 HANDLED = Handling(bent=0.25, held=0.2)
 
@@ -57,7 +57,7 @@ def _random_frame(stock: Stock, rng: Generator) -> Frame:
 
 
 def _tile(stock: Stock, rng: Generator) -> Frame:
-    """Returns one of several pictures beside one another: of few bills, and seldom of none."""
+    """Returns one picture of a joined scene: it has few bills, and seldom none."""
     kind = rng.random()
     if stock.known and kind < 0.5:
         return photos.framed(stock.known, rng)

@@ -11,22 +11,22 @@ from training.augmentation.camera import Pixels
 from training.counting.scenes.places import Quad
 
 _MOST = 0.3
-"""How far a column moves at most, in shares of the bill's height."""
+"""The largest movement of a column, as a share of the bill's height."""
 
 
 def lay_bent(bill: Pixels, place: Quad, canvas: Pixels, rng: Generator) -> NDArray[np.bool_]:
     """Lays a bill that is curled or folded into `canvas`, which is changed.
 
-    The area of the bill stays as it is; its outline follows the bend.
+    The area of the bill stays the same; its outline follows the bend.
 
     Args:
-        bill: uint8 [H,W,3], the whole picture being the bill.
-        place: Where its corners were if it lay flat.
+        bill: uint8 [H,W,3]; the bill fills the picture.
+        place: The corners of the bill if it were flat.
         canvas: uint8 [h,w,3].
-        rng: The only source of chance.
+        rng: The only source of randomness.
 
     Returns:
-        Where the bill is, bool [h,w].
+        The pixels that show the bill, bool [h,w].
     """
     rise = _rise(bill.shape[1], rng)
     pixels, mask = _bent(bill, rise * bill.shape[0], rng)
@@ -39,7 +39,7 @@ def lay_bent(bill: Pixels, place: Quad, canvas: Pixels, rng: Generator) -> NDArr
 
 
 def _rise(width: int, rng: Generator) -> NDArray[np.float32]:
-    """Returns by how much each column is moved, in shares of the height: a curl or a fold."""
+    """Returns the movement of each column, as a share of the height: a curl or a fold."""
     across = np.linspace(0, 1, width)
     most = rng.uniform(0.05, _MOST) * rng.choice([-1, 1])
     if rng.random() < 0.6:
@@ -56,7 +56,7 @@ def _bent(
 ) -> tuple[Pixels, NDArray[np.uint8]]:
     """Returns the bill with its columns moved by `rise` pixels, on a higher picture, and its mask.
 
-    What rises towards the light is lighter than what falls away from it.
+    Parts that rise towards the light are lighter than parts that fall away from it.
     """
     height, width = bill.shape[:2]
     more = math.ceil(float(np.abs(rise).max()))
@@ -69,7 +69,7 @@ def _bent(
 
 
 def _onto_canvas(flat: tuple[int, int], higher: int, place: Quad) -> NDArray[np.float64]:
-    """Returns the projection of the higher picture whose middle rows are those of the flat bill."""
+    """Returns the projection onto `place` of a higher picture, with the flat bill in its middle."""
     height, width = flat
     top = (higher - height) / 2
     corners = np.array([[0, top], [width, top], [width, top + height], [0, top + height]])

@@ -1,7 +1,7 @@
-"""Photos that show one bill and no other, as scenes of their own.
+"""Makes scenes of photos that show exactly one bill.
 
-Composed scenes have no real hands, backgrounds, lights and close-ups. Where a photo shows one
-bill alone and somebody has marked where, its list is known as well as that of a composed scene.
+Composed scenes have no real hands, backgrounds, lights and close-ups. If a photo shows exactly one
+bill and its corners are marked, its list is known as well as that of a composed scene.
 """
 
 from collections.abc import Sequence
@@ -21,9 +21,9 @@ from training.data.dataset import Photo
 
 _TURNED, _CUT = 0.4, 0.4
 _STRETCH = 0.2
-"""Of the logarithm of width over height: seen from aside."""
+"""The most that the logarithm of width over height changes, as if seen from the side."""
 _LEAST = 0.55
-"""Of a photo's sides that a part of it keeps."""
+"""The least share of a photo's sides that a part of the photo keeps."""
 
 
 class Known(NamedTuple):
@@ -31,7 +31,7 @@ class Known(NamedTuple):
 
     Attributes:
         label: The bill's class.
-        place: Its corners in shares of the photo, float32 [4,2], or those of the part that is seen.
+        place: The corners of the bill or its visible part, in shares of the photo, float32 [4,2].
         pixels: uint8 [H,W,3] RGB.
     """
 
@@ -41,12 +41,12 @@ class Known(NamedTuple):
 
 
 def known(photos: list[Photo], pictures: list[Pixels], file: Path) -> list[Known]:
-    """Returns those photos of which the file says where their only bill is.
+    """Returns the photos whose only bill is marked in the file.
 
     Args:
-        photos: Photos.
-        pictures: The same ones read, uint8 [H,W,3] each.
-        file: See `corners.read`; a line for each photo of a single bill.
+        photos: The photos.
+        pictures: The pixels of the photos, uint8 [H,W,3] each.
+        file: The file with a line for each photo of a single bill, see `corners.read`.
 
     Raises:
         ValueError: See `corners.read`.
@@ -60,7 +60,7 @@ def known(photos: list[Photo], pictures: list[Pixels], file: Path) -> list[Known
 
 
 def framed(known: Sequence[Known], rng: Generator) -> Frame:
-    """Returns one of some photos as a frame: perhaps turned by right angles or a part of it."""
+    """Returns a random photo as a frame, perhaps turned by right angles, perhaps only a part."""
     photo = known[int(rng.integers(len(known)))]
     height, width = photo.pixels.shape[:2]
     owner = np.zeros((height, width), np.int16)
@@ -81,7 +81,7 @@ def framed(known: Sequence[Known], rng: Generator) -> Frame:
 def _part(
     place: NDArray[np.float32], size: tuple[int, int], rng: Generator
 ) -> tuple[tuple[slice, slice], NDArray[np.float32]]:
-    """Returns a part of a photo that holds the middle of its bill, and where it begins."""
+    """Returns a part of a photo that contains the middle of its bill, and the part's origin."""
     whole = np.array(size)
     part = np.maximum(2, (whole * rng.uniform(_LEAST, 1, 2)).astype(int))
     middle = place.mean(0)
@@ -95,7 +95,7 @@ def _part(
 def _turned(
     canvas: Pixels, owner: NDArray[np.int16], place: NDArray[np.float32], quarters: int
 ) -> tuple[Pixels, NDArray[np.int16], NDArray[np.float32]]:
-    """Turns a picture counter-clockwise by right angles, and what is known of it."""
+    """Turns a picture, its owners and its place counter-clockwise by right angles."""
     for _ in range(quarters):
         place = np.stack([place[:, 1], canvas.shape[1] - place[:, 0]], axis=1)
         canvas, owner = np.rot90(canvas), np.rot90(owner)

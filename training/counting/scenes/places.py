@@ -1,4 +1,4 @@
-"""Where bills lie in a scene: apart, in rows, overlapping, fanned or stacked."""
+"""Places bills in a scene: apart, in rows, overlapping, fanned or stacked."""
 
 import itertools
 import math
@@ -29,7 +29,7 @@ def quad(
 
 
 def apart(number: int, frame: tuple[int, int], rng: Generator, overlap: float = 0.0) -> list[Quad]:
-    """Returns places that cover at most the share `overlap` of one another, as many as fit."""
+    """Returns places that cover at most the share `overlap` of each other, as many as fit."""
     width = _width(number, frame, rng)
     turned = rng.random() < 0.5
     base = rng.uniform(0, 2 * math.pi)
@@ -45,12 +45,12 @@ def apart(number: int, frame: tuple[int, int], rng: Generator, overlap: float = 
 
 
 def overlapping(number: int, frame: tuple[int, int], rng: Generator) -> list[Quad]:
-    """Returns places of which one covers up to 40 % of another."""
+    """Returns places that cover up to 40 % of each other."""
     return apart(number, frame, rng, rng.uniform(0.1, 0.4))
 
 
 def up_to_30(number: int, frame: tuple[int, int], rng: Generator) -> list[Quad]:
-    """Returns places of which one covers up to 30 % of another."""
+    """Returns places that cover up to 30 % of each other."""
     return apart(number, frame, rng, 0.3)
 
 
@@ -111,7 +111,7 @@ def stacked(number: int, frame: tuple[int, int], rng: Generator) -> list[Quad]:
 
 
 def close_up(_number: int, frame: tuple[int, int], rng: Generator) -> list[Quad]:
-    """Returns the place of one bill that is larger than the frame, and so seen in part."""
+    """Returns the place of one bill that is larger than the frame, so only a part is visible."""
     width = frame[0] * rng.uniform(0.9, 2.2)
     turn = rng.normal(0, 0.2) if rng.random() < 0.7 else rng.uniform(0, 2 * math.pi)
     height = width / BILL_ASPECT
@@ -121,11 +121,11 @@ def close_up(_number: int, frame: tuple[int, int], rng: Generator) -> list[Quad]
 
 Placer = Callable[[int, tuple[int, int], Generator], list[Quad]]
 PLACERS: tuple[Placer, ...] = (apart, rows, overlapping, fanned, stacked)
-"""What scenes to learn from are arranged by."""
+"""The arrangements of training scenes."""
 
 
 def oblique(place: Placer) -> Placer:
-    """Returns places as a camera sees them from aside: narrower one way, far ends smaller."""
+    """Returns `place` as seen from the side: narrower in one direction, smaller at one end."""
 
     def placed(number: int, frame: tuple[int, int], rng: Generator) -> list[Quad]:
         turn, narrow = rng.uniform(0, math.pi), rng.uniform(0.4, 0.85)
@@ -143,14 +143,14 @@ def oblique(place: Placer) -> Placer:
 
 
 def _shift(rng: Generator) -> NDArray[np.float64]:
-    """Returns by what share of its width and height a stacked bill is moved: along one of them."""
+    """Returns the shift of a stacked bill, in shares of its width and height: mainly along one."""
     share = rng.uniform(0.35, 0.8) * rng.choice([-1, 1])
     small = rng.normal(0, 0.05)
     return np.array([small, share] if rng.random() < 0.7 else [0.6 * share, small])
 
 
 def _width(number: int, frame: tuple[int, int], rng: Generator) -> float:
-    """Returns how wide bills may be so that `number` of them find a place."""
+    """Returns a random width of bills at which about `number` of them fit."""
     area = frame[0] * frame[1] / max(1, number)
     largest = min(math.sqrt(area * BILL_ASPECT) * 0.85, 1.0 * max(frame))
     return float(max(0.24 * max(frame), largest * rng.uniform(0.45, 1.0)))
@@ -162,7 +162,7 @@ def _inside(frame: tuple[int, int], rng: Generator) -> tuple[float, float]:
 
 
 def _shared(one: Quad, other: Quad) -> float:
-    """Returns the overlap of two places over the smaller one's area."""
+    """Returns the overlap of two places as a share of the smaller place's area."""
     both, _ = cv2.intersectConvexConvex(one, other)
     return float(both / max(1.0, min(cv2.contourArea(one), cv2.contourArea(other))))
 

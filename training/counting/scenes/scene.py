@@ -1,4 +1,4 @@
-"""A scene: what a camera makes of a frame, letterboxed, and the bills to count in it."""
+"""A scene: the letterboxed picture that a camera takes of a frame, and the bills to count in it."""
 
 from typing import NamedTuple
 
@@ -14,13 +14,13 @@ from webapp.imaging.preprocessing import COUNT_SIZE
 
 
 class Frame(NamedTuple):
-    """What lies before a camera.
+    """What lies in front of a camera.
 
     Attributes:
         canvas: uint8 [H,W,3] RGB.
-        bills: Those to count, in pixels.
-        unclear: Where it is unclear whether there is one, bool [H,W].
-        empty: Whether no bill was laid down at all, not even below another one.
+        bills: The bills to count, in pixels.
+        unclear: The pixels where it is unclear whether there is a bill, bool [H,W].
+        empty: Whether the frame has no bill at all, not even a hidden one.
     """
 
     canvas: Pixels
@@ -34,10 +34,10 @@ class Scene(NamedTuple):
 
     Attributes:
         pixels: uint8 [S,S,3] RGB, letterboxed as the front end does it.
-        bills: Those of which at least `SEEN` lies open.
-        unclear: Where something lies that is neither a bill to count nor surely none, bool
+        bills: The bills of which at least `SEEN` is visible.
+        unclear: The pixels of things that are neither a bill to count nor surely no bill, bool
             [S,S].
-        empty: Whether no bill was laid down at all, not even below another one.
+        empty: Whether the scene has no bill at all, not even a hidden one.
     """
 
     pixels: Pixels
@@ -47,7 +47,7 @@ class Scene(NamedTuple):
 
 
 def bare(pictures: list[Pixels], rng: Generator) -> Frame:
-    """Returns one of some pictures as a frame of its own: no bills, and surely none."""
+    """Returns a random picture as a frame that surely has no bills."""
     picture = pictures[rng.integers(len(pictures))]
     return Frame(picture, [], np.zeros(picture.shape[:2], bool), empty=True)
 
@@ -57,9 +57,9 @@ def taken(frame: Frame, rng: Generator, odds: camera.Strength, side: int) -> Sce
 
     Args:
         frame: The frame.
-        rng: The only source of chance.
+        rng: The only source of randomness.
         odds: The probability of each effect of light and lens.
-        side: Of the scene, in pixels: the usual one or half of it.
+        side: The side of the scene in pixels: `COUNT_SIZE` or half of it.
     """
     canvas, bills, unclear, empty = resized(frame, _even(frame.canvas, COUNT_SIZE))
     height, width = canvas.shape[:2]
@@ -94,7 +94,7 @@ def resized(frame: Frame, size: tuple[int, int]) -> Frame:
 
 
 def moved(bill: Bill, factor: NDArray[np.float32], by: NDArray[np.float32]) -> Bill:
-    """Returns a bill whose places are multiplied by `factor`, float32 [2], and moved."""
+    """Returns a bill whose coordinates are multiplied by `factor`, float32 [2], and moved `by`."""
     return bill._replace(
         box=np.asarray(bill.box * factor + by, np.float32),
         spot=np.asarray(bill.spot * factor + by, np.float32),
@@ -103,7 +103,7 @@ def moved(bill: Bill, factor: NDArray[np.float32], by: NDArray[np.float32]) -> B
 
 
 def _shot(canvas: Pixels, rng: Generator, odds: camera.Strength) -> Pixels:
-    """Returns the frame as a camera sees it; the effects are those of a square."""
+    """Returns the frame as a camera sees it; the effects are applied to a padded square."""
     height, width = canvas.shape[:2]
     side = max(height, width)
     square = np.zeros((side, side, 3), np.uint8)
@@ -119,7 +119,7 @@ def _letterboxed(canvas: Pixels, bills: list[Bill], unclear: NDArray[np.bool_], 
     pixels[within] = canvas
     mask = np.zeros((side, side), bool)
     mask[within] = unclear
-    # The scene's longer side is the frame's, so that its pixels shrink by one factor both ways.
+    # The scene's side is the frame's longer side, so that both axes shrink by the same factor.
     start = np.array([left / side, top / side], np.float32)
     factor = np.full(2, 1 / COUNT_SIZE, np.float32)
     return Scene(pixels, [moved(bill, factor, start) for bill in bills], mask)

@@ -1,4 +1,4 @@
-"""What scenes are made of: flat bills by class, other notes, other things, backgrounds."""
+"""The photos that scenes are made of: flat bills by class, notes, other things, backgrounds."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +24,7 @@ class Flat(NamedTuple):
 
     Attributes:
         label: Its class.
-        side: The side that is seen, or empty.
+        side: The visible side, or empty.
         pixels: uint8 [H,W,3].
     """
 
@@ -34,15 +34,15 @@ class Flat(NamedTuple):
 
 
 class Stock(NamedTuple):
-    """What scenes are made of, uint8 [H,W,3] RGB each.
+    """The pictures that scenes are made of, uint8 [H,W,3] RGB each.
 
     Attributes:
-        bills: Flat photos by class, the whole picture being the bill; those of a class in a list
-            for each side that they show, since scenes show each side equally often.
+        bills: Flat photos, which a bill fills, by class. A class has a list for each side of its
+            bills, since scenes show each side equally often.
         notes: Flat photos of notes that are no US bills of the classes.
-        things: Pictures of anything else, laid beside and over bills.
-        backgrounds: What bills are laid on.
-        known: Photos that show one bill and no other.
+        things: Pictures of anything else, laid next to and over bills.
+        backgrounds: The pictures that bills are laid on.
+        known: Photos that show exactly one bill.
     """
 
     bills: dict[str, list[list[Pixels]]]
@@ -62,14 +62,14 @@ def stock_of(
     """Reads photos and sorts them.
 
     Args:
-        photos: All of them.
-        marked: A file with the corners of bills in them, see `corners`.
-        single: A file with the corners of the bill in photos that show only that one.
-        alone: Whether the bills of `marked` are the only ones, and not also each photo that a
+        photos: All photos.
+        marked: A file with the corners of bills in the photos, see `corners`.
+        single: A file with the corners of the bill in photos that show exactly one bill.
+        alone: Whether to use only the bills of `marked` as bills, and not also the photos that a
             bill fills.
 
     Raises:
-        FileNotFoundError: There is no such file.
+        FileNotFoundError: `marked` or `single` does not exist.
         ValueError: There are flat photos of fewer than two classes of bills; or see `corners.read`.
     """
     readable, pictures = dataset.load(photos)
@@ -98,7 +98,7 @@ def _sorted(bills: list[Flat]) -> dict[str, list[list[Pixels]]]:
 
 
 def flat_bills(photos: list[Photo], file: Path) -> list[Flat]:
-    """Returns the marked bills of some photos, uint8 [170,400,3] each.
+    """Returns the marked bills of the photos, uint8 [170,400,3] each.
 
     Raises:
         ValueError: See `corners.read`.

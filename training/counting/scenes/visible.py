@@ -1,4 +1,4 @@
-"""What is seen of each bill of a scene."""
+"""The visible part of each bill of a scene."""
 
 from typing import NamedTuple
 
@@ -9,24 +9,24 @@ from numpy.typing import NDArray
 from training.counting.scenes.places import Quad
 
 SEEN, HIDDEN = 0.15, 0.02
-"""A bill counts where this share of it lies open, and is hidden below the other; between both
-nobody could say, and the scene's target leaves the place out."""
+"""A bill counts from the first share of visible area, and is hidden below the second share. In
+between nobody could say whether it counts, and the scene's target leaves it out."""
 
 _RIDGE = 0.85
-"""The share of the widest place's radius that another place needs to stand for it."""
+"""The least radius of a place, as a share of the largest, that still counts as widest."""
 
 
 class Bill(NamedTuple):
-    """What is seen of a bill.
+    """The visible part of a bill.
 
     Attributes:
-        label: Its class.
-        box: Corners of the seen part, a rectangle in the bill's own frame, float32 [4,2], in
+        label: The class of the bill.
+        box: Corners of the visible part, a rectangle in the bill's own frame, float32 [4,2], in
             shares of the scene, clockwise from the bill's upper left.
-        seen: The share of the bill that is seen.
-        spot: Where the seen part is widest, float32 [2], in shares of the scene: the middle of a
-            bill that lies open, and never on another one.
-        radius: How far what is not seen is from there, in shares of the scene.
+        seen: The visible share of the bill.
+        spot: The point where the visible part is widest, float32 [2], in shares of the scene: the
+            middle of a bill that is not covered, and never on another bill.
+        radius: The distance from the spot to the edge of the visible part, in shares of the scene.
     """
 
     label: str
@@ -39,12 +39,12 @@ class Bill(NamedTuple):
 def visible(
     laid: list[tuple[str, Quad]], owner: NDArray[np.int16]
 ) -> tuple[list[Bill], NDArray[np.bool_]]:
-    """Returns the bills to count, in pixels, and where it is unclear whether there is one.
+    """Returns the bills to count, in pixels, and where it is unclear whether there is a bill.
 
     Args:
         laid: The class and the corners of each bill, in pixels.
-        owner: Which of them each pixel shows, int16 [H,W]: 1 for the first, 0 for none, -1 for
-            what is neither a bill to count nor surely none.
+        owner: The bill that each pixel shows, int16 [H,W]: 1 for the first bill, 0 for no bill, -1
+            for things that are neither a bill to count nor surely no bill.
     """
     bills, unclear = [], owner == -1
     for number, (label, place) in enumerate(laid, 1):
@@ -62,7 +62,7 @@ _UNIT = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
 
 
 def _box(place: Quad, mine: NDArray[np.bool_]) -> Quad:
-    """Returns the corners of the seen part's bounding box in the frame of the bill itself."""
+    """Returns the corners of the visible part's bounding box, which is aligned with the bill."""
     there = cv2.getPerspectiveTransform(place, _UNIT)
     points = np.argwhere(mine)[:, ::-1].astype(np.float32)[:, None]
     inside = cv2.perspectiveTransform(points, there)[:, 0]
@@ -73,10 +73,10 @@ def _box(place: Quad, mine: NDArray[np.bool_]) -> Quad:
 
 
 def _widest(mine: NDArray[np.bool_], middle: NDArray[np.float32]) -> tuple[Quad, float]:
-    """Returns where a seen part is widest, float32 [2], and how far its edge is; both in pixels.
+    """Returns where a visible part is widest, float32 [2], and its radius there, both in pixels.
 
-    Of the points that are nearly as far from the edge, the one nearest to the box's middle: the
-    ridge of a whole bill is a line.
+    Of all points that are nearly widest, it is the one nearest to the box's middle, since the
+    widest points of a whole bill form a line.
     """
     inside = cv2.copyMakeBorder(mine.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
     away = cv2.distanceTransform(inside, cv2.DIST_L2, 3)[1:-1, 1:-1]
