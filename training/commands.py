@@ -31,7 +31,9 @@ def fit(given: argparse.Namespace) -> None:
     from training.fit import fit
 
     photos = scan_aloud(given)
-    begun = asdict(run_folder.recipe_of(run_folder.read(given.folder))) if given.resume else {}
+    begun = (
+        asdict(run_folder.recipe_of(run_folder.read(given.folder), Recipe)) if given.resume else {}
+    )
     recipe = Recipe(**{**begun, **_stated(given)})
     fit(photos, recipe, given.folder, typed(), resume=given.resume, tensorboard=given.tensorboard)
 
@@ -96,7 +98,7 @@ def rehearse(given: argparse.Namespace) -> None:
     from training.rehearsal import parts, rehearsal
 
     card = model_card.read(given.model)
-    recipe = run_folder.recipe_of(card)
+    recipe = run_folder.recipe_of(card, Recipe)
     training, held_out = split(scan(given), recipe.seed, recipe.held_out_source)
     network = parts.of_version(given.model, card)
     rehearsal.gather(network, training, held_out, card["classes"], recipe.seed).write(given.model)

@@ -4,11 +4,16 @@ import hashlib
 import json
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from training.data.files import shown
 from training.evaluation import model_card
-from training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+_Recipe = TypeVar("_Recipe", bound="DataclassInstance")
+"""The settings of a run: of the classifier or of the counter."""
 
 RUN = "run.json"
 LOG = "log.csv"
@@ -37,19 +42,19 @@ def read(run: Path) -> dict[str, Any]:
     return facts
 
 
-def recipe_of(facts: dict[str, Any]) -> Recipe:
+def recipe_of(facts: dict[str, Any], kind: type[_Recipe]) -> _Recipe:
     """Returns the recipe of a run; settings that an older run lacks get their defaults."""
-    known = {field.name for field in fields(Recipe)}
-    return Recipe(**{name: value for name, value in facts["recipe"].items() if name in known})
+    known = {field.name for field in fields(kind)}
+    return kind(**{name: value for name, value in facts["recipe"].items() if name in known})
 
 
-def require_same(begun: dict[str, Any], recipe: Recipe, data_fingerprint: str) -> None:
+def require_same(begun: dict[str, Any], recipe: _Recipe, data_fingerprint: str) -> None:
     """Checks that a run is continued with the recipe and the photos that it began with.
 
     Raises:
         ValueError: It is not; the message has the differences and the command that began the run.
     """
-    before, now = asdict(recipe_of(begun)), asdict(recipe)
+    before, now = asdict(recipe_of(begun, type(recipe))), asdict(recipe)
     changes = [
         f"{name} {before[name]!r}, now {now[name]!r}" for name in now if before[name] != now[name]
     ]

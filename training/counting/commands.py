@@ -1,9 +1,8 @@
 """The commands of the counter: `fit-count`, `export-count` and `evaluate-count`."""
 
 import argparse
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
 
 from training import run_folder
 from training.counting.recipe import CountRecipe
@@ -16,8 +15,8 @@ def fit_count(given: argparse.Namespace) -> None:
 
     photos = scan(given)
     stated = {f.name: getattr(given, f.name) for f in fields(CountRecipe) if hasattr(given, f.name)}
-    begun: dict[str, Any] = run_folder.read(given.folder)["recipe"] if given.resume else {}
-    recipe = CountRecipe(**{**begun, **stated})
+    begun = run_folder.read(given.folder) if given.resume else {"recipe": {}}
+    recipe = replace(run_folder.recipe_of(begun, CountRecipe), **stated)
     fit(photos, recipe, given.folder, typed(), resume=given.resume)
     print(
         f"some scenes as the detector saw them: {Path(given.folder) / 'scenes.png'}\n"

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from training import run_folder
 from training.counting import finding, fit, reader, thresholds
 from training.counting.detector.boxes import Boxes
 from training.counting.evaluation import judging
@@ -87,7 +88,8 @@ def _unseen(facts: dict[str, Any], photos: list[Photo]) -> Stock:
             "These are not the photos that the run was trained on, so it is unknown which of them"
             f" it has not seen. It was trained by: {facts['command']}"
         )
-    return stock_of(held_out, *fit.marked_by(CountRecipe(**facts["recipe"]), photos))
+    recipe = run_folder.recipe_of(facts, CountRecipe)
+    return stock_of(held_out, *fit.marked_by(recipe, photos))
 
 
 def _temperature(parts: Parts, cut: Examples, classes: list[str]) -> float:

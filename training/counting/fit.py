@@ -58,6 +58,8 @@ def fit(
     """
     keras.utils.set_random_seed(recipe.seed)
     cv2.setNumThreads(1)
+    if recipe.start and not resume and Path(recipe.start).resolve() == run.resolve():
+        raise ValueError(f"--start and --run are both {run}. Expected two folders.")
     detector_from = _history_of(recipe.start)
     detector = _trained(Path(recipe.start)) if recipe.start else network.build(recipe.weights)
     files = marked_by(recipe, photos)
@@ -65,7 +67,7 @@ def fit(
     training, held_out = split(photos, recipe.seed)
     stock, judges = (stock_of(part, *files) for part in (training, held_out))
     if resume:
-        _require_same(run, recipe, photos)
+        run_folder.require_same(run_folder.read(run), recipe, fingerprint(photos))
     else:
         facts = _facts(command, recipe, photos, held_out) | {"detector_from": detector_from}
         for folder in (run, run / DETECTOR, run / READER):
@@ -163,14 +165,6 @@ def _fit_reader(stock: Stock, recipe: CountRecipe, find: finding.Finder, run: Pa
     lessons = Lessons(told, new, kept, card["classes"], steps, recipe.seed, _NEW_SHARE)
     learn(after, lessons, "stage 2", recipe.reader_rate)
     after.whole.save_weights(run / WEIGHTS)
-
-
-def _require_same(run: Path, recipe: CountRecipe, photos: list[Photo]) -> None:
-    begun = run_folder.read(run)
-    if begun["recipe"] != asdict(recipe) or begun["data_fingerprint"] != fingerprint(photos):
-        raise ValueError(
-            f"The run in {run} began with another recipe or other photos, by: {begun['command']}"
-        )
 
 
 def _facts(

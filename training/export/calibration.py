@@ -84,8 +84,8 @@ def negative_log_likelihood(logits: _Floats, labels: NDArray[np.integer]) -> flo
 def select(confidence: _Floats, right: NDArray[np.bool_], risk: float) -> Selection:
     """Returns the lowest threshold whose bound on the share of wrong accepted answers is allowed.
 
-    A bound is allowed up to `risk`, or up to `NEARLY` times the best bound if that is more: the
-    pictures may be too few, or wrong too often, to show `risk` for any threshold.
+    A bound is allowed up to `risk`, or up to `NEARLY` times the best bound if no threshold shows
+    `risk`: the pictures may be too few, or wrong too often.
 
     Source: Geifman and El-Yaniv, Selective Classification for Deep Neural Networks, NeurIPS 2017,
     lemma 3.1 and algorithm 1. The fixed `COVERAGES` replace its binary search, since they also give
@@ -102,8 +102,8 @@ def select(confidence: _Floats, right: NDArray[np.bool_], risk: float) -> Select
     wrong = np.cumsum(~right[order])[counts - 1]
     doubt = (1 - CONFIDENCE) / len(counts)
     bounds = [wrong_at_most(int(w), int(n), 1 - doubt) for w, n in zip(wrong, counts, strict=True)]
-    shown = max(risk, NEARLY * min(bounds))
-    best = max(index for index, bound in enumerate(bounds) if bound <= shown)
+    allowed = risk if min(bounds) <= risk else NEARLY * min(bounds)
+    best = max(index for index, bound in enumerate(bounds) if bound <= allowed)
     least = float(confidence[order][counts[best] - 1])
     return Selection(least, bounds[best], int(wrong[best]), int(counts[best]), len(order))
 

@@ -9,6 +9,7 @@ from training.data import dataset
 from training.data.dataset import Photo
 from training.evaluation import model_card
 from training.flags import made, names_of, scan, typed
+from training.recipe import Recipe
 
 
 def export(given: argparse.Namespace) -> None:
@@ -87,7 +88,7 @@ def _report(run: Path, version: Path, photos: list[Photo], measured_on: list[Pho
     from training.evaluation import evaluate, report, tables
 
     facts = model_card.read(version)
-    recipe = run_folder.recipe_of(facts)
+    recipe = run_folder.recipe_of(facts, Recipe)
     asked = measured_on or split(photos, recipe.seed, recipe.held_out_source)[1]
     print(f"writing the report: the version's answers to {len(asked):,} photos", flush=True)
     figures, answers = evaluate.evaluate(version, asked)

@@ -94,6 +94,16 @@ def test_a_run_that_goes_on_from_another_one_names_it(
     assert before["reader_sha256"]
 
 
+def test_a_run_that_would_start_from_itself_is_refused_and_left_as_it_is(
+    photos: Path, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (run / "reader" / "classifier.weights.h5").stat().st_mtime_ns
+    command = ["fit-count", str(photos), "--run", str(run), *FIT, "--start", str(run)]
+    assert main(command) == 2
+    assert "Expected two folders" in capsys.readouterr().err
+    assert (run / "reader" / "classifier.weights.h5").stat().st_mtime_ns == before
+
+
 def test_a_run_without_a_finished_epoch_is_nothing_to_start_from(
     photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

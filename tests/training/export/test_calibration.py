@@ -32,6 +32,16 @@ def test_the_threshold_is_the_least_whose_risk_is_shown_to_be_kept() -> None:
     assert calibration.select(confidence, right, risk=0.1).accepted == 1700
 
 
+def test_a_risk_that_can_be_shown_is_kept() -> None:
+    confidence = np.linspace(1, 0, 2000)
+    right = np.ones(2000, bool)
+    right[1950] = False
+    found = calibration.select(confidence, right, risk=0.0045)
+    assert (found.wrong, found.accepted) == (0, 1900)
+    # All 2,000 answers have a bound of 0.005, less than 1.5 times the best one.
+    assert calibration.select(confidence, right, risk=0.001).accepted == 2000
+
+
 def test_where_the_photos_are_too_few_the_least_bound_is_told() -> None:
     found = calibration.select(np.linspace(1, 0, 20), np.ones(20, bool), risk=0.01)
     assert (found.wrong, found.accepted) == (0, 20)
