@@ -147,12 +147,12 @@ def _status(deployment: Deployment, options: argparse.Namespace) -> int:
 
 def _watch(deployment: Deployment, options: argparse.Namespace) -> int:
     from serving.rollout import watch
-    from serving.rollout.analysis.guard import Guard
+    from serving.rollout.analysis.limits import CanaryLimits
 
     source = _figures(deployment, options)
     if source is None:
         raise Refused("Expected --webapp or --prometheus, whose figures are watched.")
-    guard = Guard(
+    guard = CanaryLimits(
         options.max_error_rate / 100,
         options.max_latency_ratio,
         options.max_disagreement / 100,

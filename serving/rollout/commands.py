@@ -12,8 +12,8 @@ from contextlib import suppress
 
 from serving.rollout.checks import preconditions
 from serving.rollout.errors import Refused
-from serving.rollout.loading import Limits, get_ready
-from serving.rollout.remote.server import AWAY
+from serving.rollout.loading import Limits, loading_steps
+from serving.rollout.remote.server import TRANSIENT_ERRORS
 from serving.rollout.state.config import CANARY, PREVIOUS, STABLE, Layout
 from serving.rollout.state.deployment import LOAD_SECONDS, Deployment
 from serving.rollout.steps import Command, Step
@@ -36,14 +36,14 @@ def canary(deployment: Deployment, title: str, wanted: Traffic, limits: Limits) 
     layout = deployment.layout()
     if version is None or version == layout.stable:
         raise Refused(f"Version {version} is stable already.")
-    preconditions.no_other_trial(layout, version)
-    preconditions.no_worse(deployment, deployment.store.path(version), limits.losses)
+    preconditions.require_no_other_trial(layout, version)
+    preconditions.require_no_worse(deployment, deployment.store.path(version), limits.losses)
     if wanted.shadow:
-        preconditions.comparable(deployment, version)
+        preconditions.require_comparable(deployment, version)
     return Command(
         title,
         [
-            *get_ready(deployment, title, version, limits),
+            *loading_steps(deployment, title, version, limits),
             # A new trial means that stable is good. The version that stable replaced loses its
             # label `previous`, so that `rollback` always has one meaning.
             Step("labels", _relabel(deployment, **{CANARY: version, PREVIOUS: None})),
@@ -62,9 +62,9 @@ def promote(deployment: Deployment, title: str, version: int, limits: Limits) ->
         Refused: another version is on trial, or this one is worse than stable.
     """
     layout = deployment.layout()
-    preconditions.no_other_trial(layout, version)
+    preconditions.require_no_other_trial(layout, version)
     if layout.labels.get(CANARY) != version:
-        preconditions.no_worse(deployment, deployment.store.path(version), limits.losses)
+        preconditions.require_no_worse(deployment, deployment.store.path(version), limits.losses)
     old = layout.stable
     moved: dict[str, int | None] = {STABLE: version, CANARY: None}
     if old not in (None, version):
@@ -72,7 +72,7 @@ def promote(deployment: Deployment, title: str, version: int, limits: Limits) ->
     return Command(
         title,
         [
-            *get_ready(deployment, title, version, limits),
+            *loading_steps(deployment, title, version, limits),
             Step("labels", _relabel(deployment, **moved)),
             # After the label has moved, so that the canary's clients keep their version.
             Step("share of the clients", lambda: _share(deployment, NO_CANARY)),
@@ -95,7 +95,7 @@ def rollback(deployment: Deployment, title: str) -> Command:
     labels = deployment.layout().labels
     back: dict[str, int | None] = {CANARY: None}
     if CANARY not in labels and PREVIOUS in labels:
-        preconditions.loaded(deployment, labels[PREVIOUS])
+        preconditions.require_loaded(deployment, labels[PREVIOUS])
         back |= {STABLE: labels[PREVIOUS], PREVIOUS: None}
     steps = [
         Step("share of the clients", lambda: _share(deployment, NO_CANARY)),
@@ -112,7 +112,7 @@ def retire(deployment: Deployment, title: str, version: int, *, delete: bool) ->
     Raises:
         Refused: the version is stable, on trial, the only loaded one, or does not exist.
     """
-    preconditions.retirable(deployment, version)
+    preconditions.require_retirable(deployment, version)
     # The file may ask for a version whose folder is gone; retiring the version removes it there.
     if not delete and version not in deployment.layout().versions:
         deployment.store.path(version)
@@ -174,7 +174,7 @@ def _confirm(deployment: Deployment, version: int) -> str:
             raise Refused(f"Expected that version {version} answers. Found: {found}.")
         time.sleep(_LOOK_SECONDS)
         # A server may have read the old file just before the reload, and apply it afterwards.
-        with suppress(*AWAY):
+        with suppress(*TRANSIENT_ERRORS):
             deployment.apply(deployment.layout(), at_once=True)
     return found
 
@@ -184,7 +184,7 @@ def _answering(deployment: Deployment) -> str:
     try:
         found = set(deployment.server.versions_of(STABLE).values())
         return f"version {' and '.join(sorted(str(version) for version in found))} answers"
-    except AWAY as error:
+    except TRANSIENT_ERRORS as error:
         return f"no answer, {error}"
 
 
@@ -206,7 +206,7 @@ def _restore(deployment: Deployment, version: int) -> Callable[[], None]:
             deployment.share(NO_CANARY if out and traffic.canary == version else traffic)
         finally:
             # A server that is away reads the file when it is back.
-            with suppress(*AWAY):
+            with suppress(*TRANSIENT_ERRORS):
                 before = layout.without_version(version) if out else layout
                 deployment.apply(before, at_once=True)
 

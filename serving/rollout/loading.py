@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from serving.rollout.checks import memory, preconditions
 from serving.rollout.checks.validation import check_files, compare_on_server
 from serving.rollout.errors import Refused
-from serving.rollout.remote.server import AWAY
+from serving.rollout.remote.server import TRANSIENT_ERRORS
 from serving.rollout.remote.waiting import Lost
 from serving.rollout.state.config import Layout
 from serving.rollout.state.deployment import LOAD_SECONDS, Deployment
@@ -35,7 +35,7 @@ class Limits:
     losses: preconditions.Losses = field(default_factory=preconditions.Losses)
 
 
-def get_ready(deployment: Deployment, title: str, version: int, limits: Limits) -> list[Step]:
+def loading_steps(deployment: Deployment, title: str, version: int, limits: Limits) -> list[Step]:
     """Returns the steps that make a version AVAILABLE, warm and tried; repeated steps are quick.
 
     Args:
@@ -58,7 +58,7 @@ def _signature(deployment: Deployment, version: int) -> list[Step]:
     verifier, path = deployment.verifier, deployment.store.path
     if verifier is None:
         return []
-    return [Step("signature", lambda: preconditions.signed(verifier, path(version)))]
+    return [Step("signature", lambda: preconditions.require_signed(verifier, path(version)))]
 
 
 def _check(deployment: Deployment, title: str, version: int) -> str:
@@ -86,7 +86,7 @@ def _load(deployment: Deployment, version: int) -> str:
     config = deployment.write(layout.with_version(version))
     try:
         server.load(config, version, others.stable, watched, LOAD_SECONDS)
-    except (Lost, *AWAY) as error:
+    except (Lost, *TRANSIENT_ERRORS) as error:
         if not watched:
             raise
         deployment.config.write(others)
@@ -102,7 +102,7 @@ def _return_of_stable(deployment: Deployment, layout: Layout) -> str:
     """Waits for stable; sends the file again, since a server may have started with the old one."""
     deadline = time.monotonic() + BACK_SECONDS
     while time.monotonic() < deadline:
-        with suppress(*AWAY):
+        with suppress(*TRANSIENT_ERRORS):
             deployment.apply(layout, at_once=True)
             if deployment.server.serves(layout.stable):
                 return "stable answers again"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from serving.rollout.checks.preconditions import Losses, no_worse, signed
+from serving.rollout.checks.preconditions import Losses, require_no_worse, require_signed
 from serving.rollout.checks.validation import check_files
 from serving.rollout.errors import Refused
-from serving.rollout.remote.server import AWAY
+from serving.rollout.remote.server import TRANSIENT_ERRORS
 from serving.rollout.state.deployment import Deployment
 from serving.rollout.state.disk import digest_of, require_regular
 from serving.rollout.steps import Command, Step
@@ -37,7 +37,7 @@ def publish(
     if not (source / "saved_model.pb").is_file():
         raise Refused(f"Expected the folder of a SavedModel. Received: {source}.")
     require_regular(source)
-    no_worse(deployment, source, losses or Losses())
+    require_no_worse(deployment, source, losses or Losses())
     digest = digest_of(source)
     return Command(
         title,
@@ -54,7 +54,7 @@ def publish(
 
 def _signature(deployment: Deployment, source: Path) -> list[Step]:
     verifier = deployment.verifier
-    return [Step("signature", lambda: signed(verifier, source))] if verifier else []
+    return [Step("signature", lambda: require_signed(verifier, source))] if verifier else []
 
 
 def _pin(deployment: Deployment) -> str:
@@ -64,7 +64,7 @@ def _pin(deployment: Deployment) -> str:
     layout = deployment.layout()
     try:
         deployment.apply(layout)
-    except AWAY:
+    except TRANSIENT_ERRORS:
         return "from its next start"
     return f"versions {', '.join(map(str, sorted(layout.versions)))}"
 
@@ -110,4 +110,4 @@ def _require_checked(deployment: Deployment, digest: str) -> None:
 def _require_signed(deployment: Deployment, folder: Path) -> None:
     """Verifies the signature, also one made here: the sign key may not match the site's key."""
     if deployment.verifier is not None:
-        signed(deployment.verifier, folder)
+        require_signed(deployment.verifier, folder)

@@ -11,7 +11,7 @@ from serving.local.errors import StatusError
 from serving.local.lifecycle.model_config import ConfigReader
 from serving.local.lifecycle.storage import version_paths, wanted_versions
 from serving.rollout.arguments import VERIFY_KEY, add_verify_key, verify_key_of
-from serving.rollout.checks.preconditions import signed
+from serving.rollout.checks.preconditions import require_signed
 from serving.rollout.errors import Refused
 from serving.rollout.state.deployment import verifier_of
 from serving.rollout.state.disk import VersionStore
@@ -31,7 +31,7 @@ def verify(arguments: Sequence[str]) -> int:
         if verifier is None:
             raise Refused(f"Expected a public key: --verify-key, or the variable {VERIFY_KEY}.")
         for folder in [*options.folder, *_configured(options.config, options.models_root)]:
-            sys.stdout.write(f"{folder}: signed {signed(verifier, folder)}\n")
+            sys.stdout.write(f"{folder}: signed {require_signed(verifier, folder)}\n")
     except (Refused, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return REFUSED

@@ -6,7 +6,7 @@ import time
 from enum import Enum
 
 from serving.rollout import commands
-from serving.rollout.analysis.guard import Guard, broken, won
+from serving.rollout.analysis.limits import CanaryLimits, broken, won
 from serving.rollout.errors import Refused
 from serving.rollout.remote.figures import Moment, Source
 from serving.rollout.state.deployment import Deployment
@@ -24,7 +24,7 @@ class Outcome(Enum):
 def watch(
     deployment: Deployment,
     source: Source,
-    guard: Guard,
+    guard: CanaryLimits,
     say: Say,
     *,
     every: float,
@@ -73,7 +73,7 @@ class _Trial:
         deployment: Deployment,
         version: int,
         source: Source,
-        guard: Guard,
+        guard: CanaryLimits,
         say: Say,
         promote: bool,
     ) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from serving.client import ServingError
 from serving.rollout.errors import Refused
-from serving.rollout.remote.server import AWAY
+from serving.rollout.remote.server import TRANSIENT_ERRORS
 from serving.rollout.state.card import Kind, accuracy_of, classes_of, kind_of
 from serving.rollout.state.config import CANARY, STABLE, Layout
 from serving.rollout.state.deployment import Deployment
@@ -34,7 +34,7 @@ class Losses:
     accuracy: float = 0.2
 
 
-def no_worse(deployment: Deployment, folder: Path, may: Losses) -> None:
+def require_no_worse(deployment: Deployment, folder: Path, may: Losses) -> None:
     """Compares the card of a version with stable's; skips values that one of the cards lacks.
 
     Skips hard views against photos: `teach` compared a taught version with the one before it.
@@ -63,7 +63,7 @@ def no_worse(deployment: Deployment, folder: Path, may: Losses) -> None:
         )
 
 
-def no_other_trial(layout: Layout, version: int) -> None:
+def require_no_other_trial(layout: Layout, version: int) -> None:
     """Makes sure that no other version is on trial. A promotion or a rollback ends a trial.
 
     Raises:
@@ -74,7 +74,7 @@ def no_other_trial(layout: Layout, version: int) -> None:
         raise Refused(f"Version {other} is the canary. Promote it or roll it back first.")
 
 
-def comparable(deployment: Deployment, version: int) -> None:
+def require_comparable(deployment: Deployment, version: int) -> None:
     """Makes sure that the front end compares a version's answers with stable's.
 
     Raises:
@@ -88,7 +88,7 @@ def comparable(deployment: Deployment, version: int) -> None:
         )
 
 
-def loaded(deployment: Deployment, version: int) -> None:
+def require_loaded(deployment: Deployment, version: int) -> None:
     """Makes sure that a label can move to a version; passes if no server can be reached.
 
     One server of several with the version is enough: the others load it before the label moves.
@@ -98,7 +98,7 @@ def loaded(deployment: Deployment, version: int) -> None:
     """
     try:
         told = deployment.server.states().values()
-    except AWAY:
+    except TRANSIENT_ERRORS:
         return
     found = [s.get(version) for s in told if not isinstance(s, ServingError)]
     states = {status.state if status else "not loaded" for status in found}
@@ -110,7 +110,7 @@ def loaded(deployment: Deployment, version: int) -> None:
         )
 
 
-def retirable(deployment: Deployment, version: int) -> None:
+def require_retirable(deployment: Deployment, version: int) -> None:
     """Makes sure that clients still get answers once a version is unloaded.
 
     Raises:
@@ -127,7 +127,7 @@ def retirable(deployment: Deployment, version: int) -> None:
         raise Refused(f"Version {version} is the only one that is loaded. Promote another one.")
 
 
-def signed(verifier: Verifier, folder: Path) -> str:
+def require_signed(verifier: Verifier, folder: Path) -> str:
     """Makes sure that a version is unchanged since the holder of the site's key signed it.
 
     Raises:

@@ -16,7 +16,7 @@ from serving.client import ServingError
 from serving.rollout.checks.golden_set import BYTES_SIGNATURE, NO_GOLDEN, PHOTO, Golden, judge
 from serving.rollout.checks.sandbox import is_available, sandboxed
 from serving.rollout.errors import Refused
-from serving.rollout.remote.at_once import each
+from serving.rollout.remote.at_once import ask_all
 from serving.rollout.remote.server import ModelServer
 from serving.rollout.state.deployment import Deployment
 from serving.rollout.state.disk import digest_of, require_regular
@@ -152,7 +152,7 @@ def _ask_golden(golden: Golden, servers: Sequence[ModelServer], version: int) ->
             where = f" On {server.url}." if len(servers) > 1 else ""
             raise Refused(f"{error}{where}") from error
 
-    found = each(ask, servers).values()
+    found = ask_all(ask, servers).values()
     for answer in found:
         if isinstance(answer, ServingError):
             raise answer

@@ -14,7 +14,7 @@ T = TypeVar("T")
 _AT_ONCE = 64
 
 
-def each(
+def ask_all(
     ask: Callable[[ModelServer], T], servers: Collection[ModelServer]
 ) -> dict[ModelServer, T | ServingError]:
     """Asks several servers in parallel; returns the error of a server that cannot be asked."""
@@ -31,18 +31,18 @@ def each(
         return dict(zip(servers, pool.map(answer, servers), strict=True))
 
 
-def answers(found: Mapping[ModelServer, T | ServingError]) -> dict[ModelServer, T]:
+def successes(found: Mapping[ModelServer, T | ServingError]) -> dict[ModelServer, T]:
     """Leaves out the servers that could not be asked."""
     return {server: x for server, x in found.items() if not isinstance(x, ServingError)}
 
 
-def some(found: dict[ModelServer, T | ServingError]) -> dict[ModelServer, T | ServingError]:
+def require_any(found: dict[ModelServer, T | ServingError]) -> dict[ModelServer, T | ServingError]:
     """Returns the answers unchanged if at least one server answered.
 
     Raises:
         ServingError: no server answered; the error is that of the first server.
     """
-    if found and not answers(found):
+    if found and not successes(found):
         server, error = next(iter(found.items()))
         assert isinstance(error, ServingError)  # noqa: S101
         if len(found) == 1:

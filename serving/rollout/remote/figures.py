@@ -30,7 +30,7 @@ M = TypeVar("M")
 
 
 @dataclass(frozen=True)
-class Look:
+class Snapshot:
     """The counts at one moment.
 
     Attributes:
@@ -43,9 +43,9 @@ class Look:
     buckets: Counts = field(default_factory=dict)
     shadows: Counts = field(default_factory=dict)
 
-    def since(self, earlier: Look) -> Look:
+    def since(self, earlier: Snapshot) -> Snapshot:
         """Returns the counts between an earlier moment and this one."""
-        return Look(
+        return Snapshot(
             _less(self.calls, earlier.calls),
             _less(self.buckets, earlier.buckets),
             _less(self.shadows, earlier.shadows),
@@ -99,7 +99,7 @@ class Figures:
 class Moment(Protocol):
     """A moment that figures are counted to or from."""
 
-    def since(self: M, earlier: M, /) -> Look:
+    def since(self: M, earlier: M, /) -> Snapshot:
         """Returns the counts between two moments of one source.
 
         Raises:
@@ -128,7 +128,7 @@ class Source(Protocol):
             Refused: the source cannot be asked.
         """
 
-    def look_back(self, seconds: int) -> tuple[Look, float]:
+    def look_back(self, seconds: int) -> tuple[Snapshot, float]:
         """Returns the counts of the last seconds, and how many seconds they cover.
 
         Raises:
@@ -136,7 +136,7 @@ class Source(Protocol):
         """
 
 
-def look(webapp: str, counted_as: Collection[str] = UNNAMED) -> Look:
+def look(webapp: str, counted_as: Collection[str] = UNNAMED) -> Snapshot:
     """Returns the counts of one model at a front end until now.
 
     Args:
@@ -151,7 +151,7 @@ def look(webapp: str, counted_as: Collection[str] = UNNAMED) -> Look:
 
 def look_back(
     webapp: str, seconds: int, counted_as: Collection[str] = UNNAMED
-) -> tuple[Look, float]:
+) -> tuple[Snapshot, float]:
     """Returns the counts of the last seconds, at most 300, at a front end; see `look`.
 
     Returns:
@@ -191,7 +191,7 @@ def _page(webapp: str, query: str = "") -> requests.Response:
     return reply
 
 
-def read(text: str, counted_as: Collection[str] = UNNAMED) -> Look:
+def read(text: str, counted_as: Collection[str] = UNNAMED) -> Snapshot:
     """Parses a page in Prometheus' text format.
 
     Args:
@@ -207,7 +207,7 @@ def read(text: str, counted_as: Collection[str] = UNNAMED) -> Look:
         raise Refused(f"Expected Prometheus' text format. Received: {text[:80]!r}.") from error
 
 
-def _read(text: str, counted_as: Collection[str]) -> Look:
+def _read(text: str, counted_as: Collection[str]) -> Snapshot:
     found: dict[str, dict[tuple[str, str], float]] = defaultdict(lambda: defaultdict(float))
     labels = {CALLS: "result", SECONDS: "le", SHADOWS: "result"}
     for family in text_string_to_metric_families(text):
@@ -215,7 +215,7 @@ def _read(text: str, counted_as: Collection[str]) -> Look:
             label = labels.get(sample.name)
             if label and sample.labels.get("model", "") in counted_as:
                 found[sample.name][sample.labels["version"], sample.labels[label]] += sample.value
-    return Look(found[CALLS], found[SECONDS], found[SHADOWS])
+    return Snapshot(found[CALLS], found[SECONDS], found[SHADOWS])
 
 
 def quantile(buckets: Mapping[float, float], share: float) -> float | None:

@@ -12,10 +12,10 @@ from collections.abc import Callable, Collection, Sequence
 
 from serving.rollout.errors import Refused
 from serving.rollout.remote.addresses import Addresses
-from serving.rollout.remote.at_once import answers, each, some
+from serving.rollout.remote.at_once import ask_all, require_any, successes
 from serving.rollout.remote.server import ModelServer, is_gone
 from serving.rollout.remote.servers import Servers
-from serving.rollout.remote.waiting import Loading, Look, Wait, unloaded
+from serving.rollout.remote.waiting import Loading, ServerPoll, Wait, unloaded
 from serving.wire import messages_pb2 as pb
 
 Say = Callable[[str], None]
@@ -102,8 +102,8 @@ class Fleet(Servers):
         Raises:
             ServingError: no server can be reached.
         """
-        found = each(lambda server: server.bring_to(config, _URGENT_SECONDS), self.members())
-        return {server.url: str(x) for server, x in some(found).items() if x is not None}
+        found = ask_all(lambda server: server.bring_to(config, _URGENT_SECONDS), self.members())
+        return {server.url: str(x) for server, x in require_any(found).items() if x is not None}
 
     def tell_late(self, config: pb.ModelServerConfig) -> None:
         """Retries for a while the listening servers that `reload_at_once` left behind."""
@@ -113,9 +113,9 @@ class Fleet(Servers):
             self._tell_at_once(config, self._late)
 
     def _tell_at_once(self, config: pb.ModelServerConfig, servers: Collection[ModelServer]) -> None:
-        found = each(lambda server: server.bring_to(config, _URGENT_SECONDS), servers)
+        found = ask_all(lambda server: server.bring_to(config, _URGENT_SECONDS), servers)
         if len(servers) == len(self.members()):
-            some(found)
+            require_any(found)
         behind = {s: words for s, words in found.items() if words is not None}
         self._late = [s for s, x in behind.items() if isinstance(x, str) or not is_gone(x)]
         told = {s.url for s in servers}
@@ -178,7 +178,7 @@ class Fleet(Servers):
         self._wait(unloaded(version), seconds, f"It was not unloaded within {seconds:g} s")
 
     def _answering(self) -> list[ModelServer]:
-        return list(answers(some(each(ModelServer.states, self.members()))))
+        return list(successes(require_any(ask_all(ModelServer.states, self.members()))))
 
     def _wait_until_loaded(
         self, loading: Loading, seconds: float, only: Sequence[ModelServer] = ()
@@ -188,7 +188,7 @@ class Fleet(Servers):
 
     def _wait(
         self,
-        look: Look,
+        look: ServerPoll,
         seconds: float,
         otherwise: str,
         *,
@@ -206,9 +206,9 @@ class Fleet(Servers):
         told = began
         while True:
             members = only or self.members()
-            found = each(look, [server for server in members if server not in wait.done])
+            found = ask_all(look, [server for server in members if server not in wait.done])
             if asks_all and not wait.done:
-                some(found)
+                require_any(found)
             wait.take(found)
             keep = look.watched if isinstance(look, Loading) else ()
             if isinstance(look, Loading):

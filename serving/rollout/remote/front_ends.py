@@ -11,17 +11,17 @@ from serving.client import Unavailable
 from serving.rollout.errors import Refused
 from serving.rollout.remote import figures
 from serving.rollout.remote.addresses import Addresses
-from serving.rollout.remote.figures import UNNAMED, Look
+from serving.rollout.remote.figures import UNNAMED, Snapshot
 
 T = TypeVar("T")
 
 _AT_ONCE = 32
 
 
-class Looks:
+class Snapshots:
     """The counts of each front end at one moment."""
 
-    def __init__(self, counts: Mapping[str, Look], first: Mapping[str, Look]) -> None:
+    def __init__(self, counts: Mapping[str, Snapshot], first: Mapping[str, Snapshot]) -> None:
         """Keeps the counts.
 
         Args:
@@ -31,7 +31,7 @@ class Looks:
         self._counts = counts
         self._first = first
 
-    def since(self, earlier: Looks, /) -> Look:
+    def since(self, earlier: Snapshots, /) -> Snapshot:
         """Returns all counts since `earlier`, or since a later front end was first seen."""
         return total(
             counts.since(earlier._counts.get(url, self._first[url]))
@@ -54,11 +54,11 @@ class FrontEnds:
         """
         self._addresses = Addresses(text, "--webapp", "http", "http://host:port")
         self._counted_as = counted_as
-        self._first: dict[str, Look] = {}
-        self._last: dict[str, Look] = {}
+        self._first: dict[str, Snapshot] = {}
+        self._last: dict[str, Snapshot] = {}
         self.silent: list[str] = []
 
-    def look(self) -> Looks:
+    def look(self) -> Snapshots:
         """Returns the counts of each front end; of an unreachable one, its last known counts.
 
         Raises:
@@ -67,9 +67,9 @@ class FrontEnds:
         found = self._ask_all(lambda url: figures.look(url, self._counted_as))
         self._first = found | self._first
         self._last = self._last | found
-        return Looks(self._last, self._first)
+        return Snapshots(self._last, self._first)
 
-    def look_back(self, seconds: int) -> tuple[Look, float]:
+    def look_back(self, seconds: int) -> tuple[Snapshot, float]:
         """Returns the counts of the last seconds, at most 300, and the longest time one covers.
 
         Raises:
@@ -97,13 +97,13 @@ class FrontEnds:
         return answers
 
 
-def total(looks: Iterable[Look]) -> Look:
+def total(looks: Iterable[Snapshot]) -> Snapshot:
     """Returns the sum of several counts."""
     calls, buckets, shadows = (Counter[tuple[str, str]]() for _ in range(3))
     for one in looks:
         for into, counts in ((calls, one.calls), (buckets, one.buckets), (shadows, one.shadows)):
             into.update(counts)
-    return Look(calls, buckets, shadows)
+    return Snapshot(calls, buckets, shadows)
 
 
 def _each(ask: Callable[[str], T], urls: Collection[str]) -> dict[str, T | Refused]:

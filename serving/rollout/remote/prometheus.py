@@ -21,7 +21,7 @@ from serving.rollout.remote.figures import (
     SHADOWS,
     UNNAMED,
     Counts,
-    Look,
+    Snapshot,
 )
 
 _TIMEOUT_SECONDS = 10
@@ -51,7 +51,7 @@ class Prometheus:
         """
         return Instant(self, float(self._query("time()")[1]))
 
-    def look_back(self, seconds: int) -> tuple[Look, float]:
+    def look_back(self, seconds: int) -> tuple[Snapshot, float]:
         """Returns the counts of the last seconds; see `figures.Source`."""
         return self.increase(seconds, self.look().at), float(seconds)
 
@@ -60,13 +60,13 @@ class Prometheus:
         series = self._query(f"{PERCENT}{self._model}")
         return {one["metric"].get("instance", ""): float(one["value"][1]) for one in series}
 
-    def increase(self, seconds: float, until: float) -> Look:
+    def increase(self, seconds: float, until: float) -> Snapshot:
         """Returns the counts of all front ends in the seconds before a time.
 
         Raises:
             Refused: Prometheus cannot be asked.
         """
-        return Look(
+        return Snapshot(
             self._summed(CALLS, "result", seconds, until),
             self._summed(SECONDS, "le", seconds, until),
             self._summed(SHADOWS, "result", seconds, until),
@@ -107,6 +107,6 @@ class Instant:
         self.at = at
         self._prometheus = prometheus
 
-    def since(self, earlier: Instant, /) -> Look:
+    def since(self, earlier: Instant, /) -> Snapshot:
         """Returns the counts between two times; see `figures.Moment`."""
         return self._prometheus.increase(self.at - earlier.at, self.at)

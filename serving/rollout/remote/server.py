@@ -25,7 +25,7 @@ from serving.wire.methods import DEFAULT_SIGNATURE
 if TYPE_CHECKING:
     from serving.wire.tensors import Array
 
-AWAY = (Unavailable, DeadlineExceeded)
+TRANSIENT_ERRORS = (Unavailable, DeadlineExceeded)
 """Errors of calls to a server that restarts or is overloaded, and may answer soon."""
 
 RELOAD_SECONDS = 10.0

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from serving.client import ServingError, Unavailable, VersionStatus
 from serving.rollout.remote.addresses import Addresses
-from serving.rollout.remote.at_once import answers, each, some
-from serving.rollout.remote.server import AWAY, ModelServer, serves
+from serving.rollout.remote.at_once import ask_all, require_any, successes
+from serving.rollout.remote.server import TRANSIENT_ERRORS, ModelServer, serves
 
 States = dict[int, VersionStatus]
 
@@ -58,7 +58,7 @@ class Servers:
         Raises:
             ServingError: no server can be asked.
         """
-        found = some(each(lambda server: server.states(model), self.members()))
+        found = require_any(ask_all(lambda server: server.states(model), self.members()))
         return {server.url: states for server, states in found.items()}
 
     def serving(self, version: int | None) -> list[ModelServer]:
@@ -67,14 +67,14 @@ class Servers:
         Raises:
             ServingError: no server can be asked.
         """
-        found = answers(some(each(ModelServer.states, self.members())))
+        found = successes(require_any(ask_all(ModelServer.states, self.members())))
         return [s for s, states in found.items() if version and serves(states.get(version))]
 
     def serves(self, version: int | None) -> bool:
         """Says whether a version serves on all servers that answer; False for None."""
         try:
-            found = answers(some(each(ModelServer.states, self.members())))
-        except AWAY:
+            found = successes(require_any(ask_all(ModelServer.states, self.members())))
+        except TRANSIENT_ERRORS:
             return False
         return version is not None and all(serves(states.get(version)) for states in found.values())
 
@@ -84,8 +84,8 @@ class Servers:
         Raises:
             ServingError: no server can be asked.
         """
-        found = some(each(lambda server: server.version_of(label), self.members()))
-        return {server.url: version for server, version in answers(found).items()}
+        found = require_any(ask_all(lambda server: server.version_of(label), self.members()))
+        return {server.url: version for server, version in successes(found).items()}
 
     def close(self) -> None:
         """Closes the connections."""

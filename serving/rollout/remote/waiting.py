@@ -7,9 +7,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from serving.client import ServingError, VersionStatus
 from serving.rollout.errors import Refused
-from serving.rollout.remote.server import AWAY, ModelServer, is_gone, serves
+from serving.rollout.remote.server import TRANSIENT_ERRORS, ModelServer, is_gone, serves
 
-Look = Callable[[ModelServer], str | None]
+ServerPoll = Callable[[ModelServer], str | None]
 """Returns None once a server is in the wanted state, else a text about its current state."""
 
 _GONE_SECONDS = 0.3
@@ -43,7 +43,7 @@ class Wait:
             ServingError: a server answered with an error that waiting does not fix.
         """
         for server, answer in found.items():
-            if isinstance(answer, ServingError) and not isinstance(answer, AWAY):
+            if isinstance(answer, ServingError) and not isinstance(answer, TRANSIENT_ERRORS):
                 raise type(answer)(f"{server.url}: {answer}") from answer
             if isinstance(answer, ServingError) and is_gone(answer):
                 self._gone.setdefault(server, time.monotonic())
@@ -119,14 +119,14 @@ class Loading:
         return self._watched
 
     def __call__(self, server: ModelServer) -> str | None:
-        """See `Look`.
+        """See `ServerPoll`.
 
         Raises:
             Refused: the version cannot be loaded.
         """
         try:
             states = server.states()
-        except AWAY as error:
+        except TRANSIENT_ERRORS as error:
             self._patience[server] = _GONE_SECONDS if is_gone(error) else _SILENT_SECONDS
             self._missed.setdefault(server, time.monotonic())
             self._last[server] = str(error)
@@ -167,7 +167,7 @@ class Loading:
             raise Refused(f"{where} cannot load it: {status.error_message}")
 
 
-def unloaded(version: int) -> Look:
+def unloaded(version: int) -> ServerPoll:
     """Returns a check whether a version is unloaded, which happens after its last request."""
 
     def look(server: ModelServer) -> str | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from serving.client import ServingError
-from serving.rollout.checks.preconditions import signed
+from serving.rollout.checks.preconditions import require_signed
 from serving.rollout.errors import Refused
 from serving.rollout.state.config import Layout
 from serving.rollout.state.deployment import Deployment
@@ -102,7 +102,7 @@ def untrusted(deployment: Deployment, layout: Layout, on_disk: Mapping[int, Path
     found = []
     for number in sorted(layout.versions & on_disk.keys()):
         try:
-            signed(deployment.verifier, on_disk[number])
+            require_signed(deployment.verifier, on_disk[number])
         except Refused as error:
             found.append(f"{error} No server that verifies would load version {number}.")
     return found

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from serving.client import ServingError
-from serving.rollout.analysis.guard import Guard
+from serving.rollout.analysis.limits import CanaryLimits
 from serving.rollout.errors import Refused
-from serving.rollout.remote.figures import Figures, Look, Source
+from serving.rollout.remote.figures import Figures, Snapshot, Source
 from serving.rollout.report.differences import (
     States,
     differences,
@@ -123,11 +123,11 @@ def status(deployment: Deployment, source: Source | None, seconds: int) -> Statu
     return Status(deployment.config.model, rows, notes, counted, sharing, servers, judged, beside)
 
 
-def _judged(share: Traffic | None, layout: Layout, counted: Look | None) -> list[str]:
+def _judged(share: Traffic | None, layout: Layout, counted: Snapshot | None) -> list[str]:
     """Returns what `watch` would report about the canary."""
     if share is None or share.canary is None or counted is None:
         return []
-    claims = Guard().claims(counted, share.canary, layout.stable)
+    claims = CanaryLimits().claims(counted, share.canary, layout.stable)
     return [f"Version {share.canary}: {claim}." for claim in claims]
 
 
@@ -148,7 +148,7 @@ def _sharing(share: Traffic | None) -> str | None:
 
 def _figures(
     source: Source | None, seconds: int, notes: list[str]
-) -> tuple[Look | None, float | None]:
+) -> tuple[Snapshot | None, float | None]:
     if source is None:
         return None, None
     try:

@@ -3,7 +3,7 @@
 import pytest
 
 from serving.rollout.errors import Refused
-from serving.rollout.remote.figures import Figures, Look, look, quantile, read
+from serving.rollout.remote.figures import Figures, Snapshot, look, quantile, read
 from tests.support.servers import free_port
 
 PAGE = """\
@@ -67,7 +67,7 @@ def test_beyond_the_last_bound_a_quantile_is_that_bound() -> None:
 def test_without_requests_there_is_no_quantile() -> None:
     assert quantile({}, 0.5) is None
     assert quantile({0.1: 0.0, float("inf"): 0.0}, 0.5) is None
-    assert Look().of(1).p95 is None
+    assert Snapshot().of(1).p95 is None
 
 
 def test_a_front_end_that_is_away_is_told() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from serving.rollout import commands
-from serving.rollout.analysis.guard import Guard
+from serving.rollout.analysis.limits import CanaryLimits
 from serving.rollout.cli import main
 from serving.rollout.errors import Refused
 from serving.rollout.remote.front_ends import FrontEnds
@@ -65,7 +65,9 @@ def test_status_says_so_and_tells_the_rest(
 def test_what_needs_to_know_it_says_how_to_have_it_again(damaged: Deployment) -> None:
     for command in (
         lambda: commands.retire(damaged, "retire", 3, delete=False),
-        lambda: watch(damaged, FrontEnds("http://127.0.0.1:1"), Guard(), print, every=1, seconds=1),
+        lambda: watch(
+            damaged, FrontEnds("http://127.0.0.1:1"), CanaryLimits(), print, every=1, seconds=1
+        ),
     ):
         with pytest.raises(Refused, match="Any canary or rollback writes it anew"):
             command()

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import pytest
 
 from serving.rollout import commands
-from serving.rollout.analysis.guard import Guard
+from serving.rollout.analysis.limits import CanaryLimits
 from serving.rollout.errors import Refused
-from serving.rollout.remote.figures import Look
+from serving.rollout.remote.figures import Snapshot
 from serving.rollout.remote.front_ends import FrontEnds
 from serving.rollout.state import deployment as deployment_module
 from serving.rollout.state.deployment import Deployment
@@ -19,7 +19,7 @@ from serving.rollout.watch import Outcome, watch
 from serving.traffic import NO_CANARY, Traffic
 from tests.serving.rollout.conftest import do
 
-GUARD = Guard(error_rate=0.02, latency_ratio=2.0, disagreement=0.03)
+GUARD = CanaryLimits(error_rate=0.02, latency_ratio=2.0, disagreement=0.03)
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ class Counted:
     def __init__(self, fail_after: int = 10**9) -> None:
         self._looks, self._fail_after = 0, fail_after
 
-    def look(self) -> Look:
+    def look(self) -> Snapshot:
         """This moment."""
         self._looks += 1
         count = 200.0 * self._looks
@@ -61,13 +61,13 @@ class Counted:
         buckets = {("1", "0.1"): count, ("1", "0.2"): count, ("1", "+Inf"): count}
         buckets |= {("2", bound): n for (_, bound), n in buckets.items()}
         calls = {("1", "ok"): count, ("2", "ok"): count - failed, ("2", "Unavailable"): failed}
-        return Look(calls, buckets, {})
+        return Snapshot(calls, buckets, {})
 
     def shares(self) -> dict[str, float]:
         """Of no front end."""
         return {}
 
-    def look_back(self, seconds: int) -> tuple[Look, float]:
+    def look_back(self, seconds: int) -> tuple[Snapshot, float]:
         """All of it."""
         return self.look(), seconds
 
@@ -131,7 +131,7 @@ def test_a_canary_stays_under_guard_when_the_traffic_file_is_damaged(
     checked: Deployment, failing: FrontEnds
 ) -> None:
     checked.share(Traffic(2, 10.0))
-    patient = Guard(error_rate=0.9)
+    patient = CanaryLimits(error_rate=0.9)
 
     def say(line: str) -> None:
         if line.startswith("version 2: failed 30 of 30"):
@@ -149,7 +149,7 @@ def test_the_watch_ends_with_the_trial(checked: Deployment, failing: FrontEnds) 
         said.append(line)
         checked.share(NO_CANARY)
 
-    anything_goes = Guard(error_rate=1.0)
+    anything_goes = CanaryLimits(error_rate=1.0)
     assert watch(checked, failing, anything_goes, say, every=0.05, seconds=20) is Outcome.ENDED
     assert said[-1] == "version 2 is no canary any more"
 

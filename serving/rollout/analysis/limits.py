@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from serving.rollout.analysis.sequential import Share, Verdict
-from serving.rollout.remote.figures import Look
+from serving.rollout.remote.figures import Snapshot
 
 # Latency limit: at most this share of the calls may exceed `latency_ratio` times stable's p95.
 SLOW = 0.05
@@ -40,7 +40,7 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Guard:
+class CanaryLimits:
     """The limits of a canary.
 
     Attributes:
@@ -55,7 +55,7 @@ class Guard:
     disagreement: float = 0.03
     error: float = 0.01
 
-    def claims(self, counted: Look, canary: int, stable: int | None) -> list[Claim]:
+    def claims(self, counted: Snapshot, canary: int, stable: int | None) -> list[Claim]:
         """Returns a claim for each limit; skips latency or answers if too little was counted."""
         own, other = counted.of(canary), counted.of(stable or 0)
         found = [self._claim("failed", own.errors, own.requests, self.error_rate)]
