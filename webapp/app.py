@@ -12,7 +12,7 @@ from webapp.inference.calls import Calls
 from webapp.inference.classifier import Classifier
 from webapp.inference.counter import Counter
 from webapp.inference.model import Model, connect_to
-from webapp.inference.model_cards import ModelNames
+from webapp.inference.model_cards import ClassNames
 from webapp.inference.shadow import Shadow
 from webapp.settings import Settings
 from webapp.telemetry import access_log, metrics, traces
@@ -67,7 +67,7 @@ def create_app(settings: Settings) -> Flask:
     if settings.counter:
         counter = Counter(settings, model.model_server, _calls(counts, settings.counter))
     shadow = Shadow(model, partial(counts.count_shadow, settings.model_name))
-    names = app.extensions["names"] = ModelNames(settings.models)
+    names = app.extensions["names"] = ClassNames(settings.models)
     app.extensions["classifier"] = Classifier(model, shadow, counter, names)
     return app
 

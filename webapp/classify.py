@@ -14,7 +14,7 @@ from webapp.imaging.errors import BadImage
 from webapp.inference.classifier import Classifier, Photo
 from webapp.inference.counter import Counter
 from webapp.inference.model import Model, PredictionRequest, connect_to
-from webapp.inference.model_cards import ModelNames
+from webapp.inference.model_cards import ClassNames
 from webapp.settings import Settings
 
 _UNSURE = "not sure"
@@ -44,7 +44,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     counter = Counter(settings, client) if settings.counter else None
     failed = False
     try:
-        classifier = Classifier(Model(settings, client), None, counter, ModelNames(settings.models))
+        classifier = Classifier(Model(settings, client), None, counter, ClassNames(settings.models))
         for line in _ask(options.photos, classifier, query):
             print(json.dumps(line) if options.json else _row(line), flush=True)  # noqa: T201
             failed = failed or "error" in line

@@ -52,7 +52,7 @@ class _Reply(IntEnum):
     COSTLY = 3
 
 
-class Costly(Exception):
+class ExceedsLimits(Exception):
     """Decoding the picture would exceed the limits of this process."""
 
 
@@ -123,9 +123,9 @@ def send_photo(connection: socket.socket, photo: DecodedPhoto) -> None:
     _send(connection, _Reply.PHOTO, b"".join((head, photo.pixels, square, photo.small or b"")))
 
 
-def send_error(connection: socket.socket, error: BadImage | Costly) -> None:
+def send_error(connection: socket.socket, error: BadImage | ExceedsLimits) -> None:
     """Send the reason why the picture was not decoded."""
-    if isinstance(error, Costly):
+    if isinstance(error, ExceedsLimits):
         return _send(connection, _Reply.COSTLY, b"")
     kind = bytes([_KINDS.index(type(error))])
     return _send(connection, _Reply.ERROR, kind + str(error).encode()[:_LONGEST_SENTENCE])
@@ -159,7 +159,7 @@ def receive_photo(connection: socket.socket, until: float) -> DecodedPhoto:
     if kind == _Reply.PHOTO:
         return _photo(body)
     if kind == _Reply.COSTLY:
-        raise Costly
+        raise ExceedsLimits
     if kind == _Reply.ERROR and body and body[0] < len(_KINDS):
         raise _KINDS[body[0]](body[1:].decode(errors="replace"))
     raise BrokenReply(f"kind {kind} with {len(body)} bytes")

@@ -14,12 +14,21 @@ import time
 from dataclasses import dataclass
 
 from webapp.decoding.fair_queue import FairQueue, QueueFull, ServiceTimes
-from webapp.decoding.messages import Costly, DecodedPhoto
-from webapp.decoding.process import Busy, DecodeProcess, Limits, TooSlow, Wanted
+from webapp.decoding.messages import DecodedPhoto, ExceedsLimits
+from webapp.decoding.process import Busy, DecodeOptions, DecodeProcess, Limits, TooSlow
 from webapp.imaging.errors import TooCostly
 from webapp.timings import Timings
 
-__all__ = ["SLOWEST", "Busy", "Client", "DecodePool", "Place", "TooSlow", "Wanted", "decoders"]
+__all__ = [
+    "SLOWEST",
+    "Busy",
+    "DecodeOptions",
+    "DecodePool",
+    "Place",
+    "Requester",
+    "TooSlow",
+    "decoders",
+]
 
 SLOWEST = 5.0
 """Seconds of wall-clock time for decoding one picture, all attempts together."""
@@ -58,7 +67,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Client:
+class Requester:
     """The client that sent a picture.
 
     Attributes:
@@ -96,7 +105,7 @@ class DecodePool:
         if self._has_decoded:
             return
         try:
-            self.decode(_ONE_PIXEL, Wanted(), time.monotonic() + _START_SECONDS, Timings())
+            self.decode(_ONE_PIXEL, DecodeOptions(), time.monotonic() + _START_SECONDS, Timings())
         except TooSlow as error:
             raise Busy("The process that reads pictures does not answer yet.") from error
         self._has_decoded = True
@@ -108,10 +117,10 @@ class DecodePool:
     def decode(
         self,
         data: bytes,
-        wanted: Wanted,
+        wanted: DecodeOptions,
         deadline: float,
         timings: Timings,
-        client: Client = Client(),
+        client: Requester = Requester(),
     ) -> DecodedPhoto:
         """Decode one picture for the classifier, with the additional outputs in `wanted`.
 
@@ -136,7 +145,7 @@ class DecodePool:
             client.place.acquire(deadline)
             try:
                 return self._decode(self._quick_queue, task)
-            except Costly:
+            except ExceedsLimits:
                 pass
             except TooSlow:
                 self._overruns.add(task.kind, 1.0)
@@ -144,7 +153,7 @@ class DecodePool:
         client.place.release()
         try:
             return self._decode(self._slow_queue, task)
-        except Costly:
+        except ExceedsLimits:
             raise TooCostly(
                 "Decoding the picture would take too long or too much memory."
             ) from None
@@ -178,10 +187,10 @@ class DecodePool:
 @dataclass
 class _Task:
     data: bytes
-    wanted: Wanted
+    wanted: DecodeOptions
     deadline: float
     timings: Timings
-    client: Client
+    client: Requester
     time_left: float
 
     @property

@@ -42,7 +42,7 @@ class TooSlow(Exception):
     """A picture was not decoded in time."""
 
 
-class Wanted(NamedTuple):
+class DecodeOptions(NamedTuple):
     """The outputs to make of a picture in addition to the classifier's tensor.
 
     Attributes:
@@ -84,7 +84,9 @@ class DecodeProcess:
         """Start the process unless it runs, without waiting for it."""
         _starter.submit(self._start)
 
-    def decode(self, data: bytes, wanted: Wanted, deadline: float, seconds: float) -> DecodedPhoto:
+    def decode(
+        self, data: bytes, wanted: DecodeOptions, deadline: float, seconds: float
+    ) -> DecodedPhoto:
         """Decode one picture.
 
         Args:
@@ -127,7 +129,7 @@ class DecodeProcess:
         return self._process.pid if self._process else None
 
     def _ask(
-        self, connection: socket.socket, data: bytes, wanted: Wanted, until: float
+        self, connection: socket.socket, data: bytes, wanted: DecodeOptions, until: float
     ) -> DecodedPhoto:
         connection.settimeout(max(0.001, until - time.monotonic()))
         bounds = (self._limits.most_estimated, self._limits.most_seconds)

@@ -31,8 +31,8 @@ from PIL import (  # noqa: F401
 from webapp.allocator import return_large_blocks
 from webapp.decoding import sandbox
 from webapp.decoding.messages import (
-    Costly,
     DecodedPhoto,
+    ExceedsLimits,
     Request,
     receive_request,
     send_error,
@@ -56,7 +56,7 @@ def serve(descriptor: int, memory: int, niceness: int) -> None:
     """Decode pictures one after the other until the front end closes the connection.
 
     First report that the process is ready. The reply to a `Request` is a `DecodedPhoto`, a
-    `BadImage`, or `Costly` if the estimate exceeds the limit of the request.
+    `BadImage`, or `ExceedsLimits` if the estimate exceeds the limit of the request.
 
     Args:
         descriptor: One end of a socket pair.
@@ -72,7 +72,7 @@ def serve(descriptor: int, memory: int, niceness: int) -> None:
             request = receive_request(connection)
             try:
                 send_photo(connection, _answer(request))
-            except (BadImage, Costly) as error:
+            except (BadImage, ExceedsLimits) as error:
                 send_error(connection, error)
 
 
@@ -96,11 +96,11 @@ def _answer(request: Request) -> DecodedPhoto:
         reduced = at_reduced_scale(header, max(ENOUGH, request.side), longest)
         scans = header.info.get("scans", 1)
         if cost.estimate(reduced, full_size, scans, len(request.data)) > request.most_estimated:
-            raise Costly
+            raise ExceedsLimits
         return _decode(reduced, request.side, request.for_counter)
     except (MemoryError, TooCostly) as error:
         if isinstance(error.__cause__ or error, MemoryError):
-            raise Costly from error
+            raise ExceedsLimits from error
         raise
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from webapp.decoding.messages import DecodedPhoto
-from webapp.decoding.pool import Busy, Client, TooSlow, Wanted, decoders
+from webapp.decoding.pool import Busy, DecodeOptions, Requester, TooSlow, decoders
 from webapp.imaging.errors import BadImage
 from webapp.imaging.preprocessing import COUNT_SIZE, IMAGE_SIZE
 from webapp.inference.bills import (
@@ -26,7 +26,7 @@ from webapp.inference.counter import (
     Uncounted,
 )
 from webapp.inference.model import Model, PhotoBatch, PredictionRequest, PredictionResponse
-from webapp.inference.model_cards import ModelNames
+from webapp.inference.model_cards import ClassNames
 from webapp.inference.shadow import Shadow
 from webapp.names import Names
 from webapp.timings import Timings
@@ -52,7 +52,7 @@ class Classifier:
     model: Model
     shadow: Shadow | None = None
     counter: Counter | None = None
-    names: ModelNames = field(default_factory=lambda: ModelNames(""))
+    names: ClassNames = field(default_factory=lambda: ClassNames(""))
 
     def ask(
         self,
@@ -60,7 +60,7 @@ class Classifier:
         query: PredictionRequest,
         deadline: float,
         timings: Timings | None = None,
-        client: Client = Client(),  # noqa: B008
+        client: Requester = Requester(),  # noqa: B008
     ) -> "ClassifiedPhotos":
         """Read the value of the bill on each photo, all in one batch.
 
@@ -81,7 +81,7 @@ class Classifier:
         """
         timings = timings or Timings()
         decode_by = deadline if len(photos) == 1 else deadline - _FOR_THE_MODEL * _left(deadline)
-        wanted = Wanted(query.small, self.counter is not None and query.count)
+        wanted = DecodeOptions(query.small, self.counter is not None and query.count)
         outcomes = [_decode(photo, wanted, timings, decode_by, client) for photo in photos]
         decoded = [each for each in outcomes if isinstance(each, DecodedPhoto)]
         if not decoded:
@@ -228,7 +228,7 @@ def _images(decoded: list[DecodedPhoto]) -> np.ndarray:
 
 
 def _decode(
-    photo: Photo, wanted: Wanted, timings: Timings, deadline: float, client: Client
+    photo: Photo, wanted: DecodeOptions, timings: Timings, deadline: float, client: Requester
 ) -> DecodedPhoto | NotDecoded:
     try:
         return decoders.decode(photo.data, wanted, deadline, timings, client)

@@ -28,7 +28,7 @@ def read_card(folder: Path, version: int) -> dict[str, Any]:
     return card
 
 
-class ModelNames:
+class ClassNames:
     """The names of the classes of each version; safe to use from many threads.
 
     Args:

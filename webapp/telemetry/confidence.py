@@ -27,7 +27,7 @@ def label_of(confidence: float) -> str:
     return LABELS[min(int(confidence * BINS), BINS - 1)]
 
 
-class ModelCards:
+class ExpectedConfidence:
     """The model cards in a folder of versions; versions never change, so each card is read once."""
 
     def __init__(self, folder: str) -> None:

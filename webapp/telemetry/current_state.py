@@ -10,7 +10,7 @@ from serving.client import ServingError
 from webapp.inference.classifier import Classifier
 from webapp.inference.traffic_split import TrafficFile
 from webapp.settings import Settings
-from webapp.telemetry.confidence import ModelCards
+from webapp.telemetry.confidence import ExpectedConfidence
 
 
 class CurrentState(Collector):
@@ -42,7 +42,7 @@ class CurrentState(Collector):
             )
 
     def _expected_confidence(self) -> GaugeMetricFamily:
-        cards: ModelCards = self._app.extensions["model_cards"]
+        cards: ExpectedConfidence = self._app.extensions["model_cards"]
         expected = GaugeMetricFamily(
             "us_bills_confidence_expected",
             "Share of pictures by confidence, as the version's model card has it.",

@@ -11,7 +11,7 @@ from werkzeug.exceptions import default_exceptions
 
 from webapp.inference.classifier import ClassifiedPhotos
 from webapp.settings import COUNTS_FOLDER, Settings
-from webapp.telemetry.confidence import ModelCards, label_of
+from webapp.telemetry.confidence import ExpectedConfidence, label_of
 from webapp.telemetry.current_state import CurrentState
 from webapp.telemetry.metrics_history import LONGEST_SECONDS, MetricsHistory
 
@@ -35,7 +35,7 @@ def init_app(app: Flask) -> None:
     """Add the metrics to `app`."""
     settings: Settings = app.extensions["settings"]
     app.extensions["metrics"] = Metrics()
-    app.extensions["model_cards"] = ModelCards(settings.models)
+    app.extensions["model_cards"] = ExpectedConfidence(settings.models)
 
 
 class Metrics:

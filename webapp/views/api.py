@@ -10,7 +10,7 @@ from flask import Blueprint, Flask, abort, current_app, g, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from serving.concurrency import FairSemaphore
-from webapp.decoding.pool import Client
+from webapp.decoding.pool import Requester
 from webapp.inference.classifier import ClassifiedPhotos, Classifier, Photo
 from webapp.inference.model import PredictionRequest
 from webapp.inference.traffic_split import TrafficFile, assign
@@ -88,7 +88,7 @@ def ask(photos: Sequence[Photo], query: PredictionRequest) -> ClassifiedPhotos:
     # If none of the files is a picture, the problem names the first one.
     g.filename = photos[0].filename
     with admission.admit(len(photos), timings) as place:
-        client = Client(network(request.remote_addr), place)
+        client = Requester(network(request.remote_addr), place)
         return classifier.ask(photos, query, deadline, timings, client)
 
 

@@ -13,7 +13,7 @@ from flask.typing import ResponseReturnValue
 from webapp.feedback.record import UNLISTED, Feedback
 from webapp.inference.classifier import ClassifiedPhotos
 from webapp.inference.counter import Uncounted
-from webapp.inference.model_cards import ModelNames
+from webapp.inference.model_cards import ClassNames
 from webapp.inference.traffic_split import TrafficFile, number_client
 from webapp.names import Names
 from webapp.settings import Settings
@@ -94,7 +94,7 @@ def problem_page(problem: Mapping[str, Any], filename: str | None = None) -> str
 
 def kept_page(feedback: Feedback) -> str:
     """Return the page that shows what is kept of a feedback photo, and that can delete it."""
-    names: ModelNames = current_app.extensions["names"]
+    names: ClassNames = current_app.extensions["names"]
     return _page(kept=feedback, names=names.of(feedback.version))
 
 

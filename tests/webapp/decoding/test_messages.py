@@ -13,8 +13,8 @@ from webapp.decoding.messages import (
     LARGEST_REPLY,
     PIXELS,
     BrokenReply,
-    Costly,
     DecodedPhoto,
+    ExceedsLimits,
     Request,
     receive_photo,
     receive_ready,
@@ -78,8 +78,8 @@ def test_costly_and_ready_are_told_apart(pair: Pair) -> None:
     ours, theirs = pair
     send_ready(theirs, "no filter")
     assert receive_ready(ours, soon()) == "no filter"
-    send_error(theirs, Costly())
-    with pytest.raises(Costly):
+    send_error(theirs, ExceedsLimits())
+    with pytest.raises(ExceedsLimits):
         receive_photo(ours, soon())
 
 

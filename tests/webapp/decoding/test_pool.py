@@ -22,7 +22,16 @@ from tests.support.servers import ROOT, wait_until
 from tests.webapp import hostile
 from tests.webapp.sending import Watched, send
 from webapp.decoding.fair_queue import FairQueue
-from webapp.decoding.pool import Busy, Client, DecodePool, Place, TooSlow, Wanted, _Task, decoders
+from webapp.decoding.pool import (
+    Busy,
+    DecodeOptions,
+    DecodePool,
+    Place,
+    Requester,
+    TooSlow,
+    _Task,
+    decoders,
+)
 from webapp.decoding.process import _COMMAND, Limits
 from webapp.imaging.errors import DamagedImage, TooCostly
 from webapp.imaging.jpeg import MAX_SCANS, count_scans
@@ -94,21 +103,25 @@ def test_a_picture_that_has_used_up_its_time_is_not_tried_in_the_slow_lane(
     let_quick_ones_take(monkeypatch, seconds=60)
     with all_taken(decoders._slow_queue), pytest.raises(TooSlow):
         decoders.decode(
-            hostile.slow_picture(), Wanted(), time.monotonic() + 60, Timings(), Client("a")
+            hostile.slow_picture(),
+            DecodeOptions(),
+            time.monotonic() + 60,
+            Timings(),
+            Requester("a"),
         )
 
 
 def test_a_picture_for_which_no_time_is_left_is_not_decoded() -> None:
     with pytest.raises(TooSlow):
-        decoders.decode(BILL, Wanted(), time.monotonic() - 1, Timings())
+        decoders.decode(BILL, DecodeOptions(), time.monotonic() - 1, Timings())
 
 
 def test_a_picture_that_was_never_begun_does_not_send_the_next_ones_to_the_slow_lane() -> None:
-    client = Client("in a hurry")
+    client = Requester("in a hurry")
     with pytest.raises(TooSlow):
-        decoders.decode(BILL, Wanted(), time.monotonic() - 1, Timings(), client)
+        decoders.decode(BILL, DecodeOptions(), time.monotonic() - 1, Timings(), client)
     with all_taken(decoders._slow_queue):
-        decoders.decode(BILL, Wanted(), time.monotonic() + 60, Timings(), client)
+        decoders.decode(BILL, DecodeOptions(), time.monotonic() + 60, Timings(), client)
 
 
 def test_a_slow_picture_leaves_the_others_their_answers(
@@ -199,13 +212,13 @@ def test_a_picture_that_costs_more_than_estimated_goes_to_the_slow_lane(
 ) -> None:
     let_quick_ones_take(monkeypatch, seconds=0.05)
     place = RememberedPlace()
-    client = Client("somebody", place)
-    photo = decoders.decode(SLOW, Wanted(), time.monotonic() + 60, Timings(), client)
+    client = Requester("somebody", place)
+    photo = decoders.decode(SLOW, DecodeOptions(), time.monotonic() + 60, Timings(), client)
     assert len(photo.pixels) == 224 * 224 * 3
     assert place.calls == ["acquire", "release"]
     # The next one of this kind and client goes there at once: the quick ones are not taken.
     with all_taken(decoders._quick_queue):
-        decoders.decode(SLOW, Wanted(), time.monotonic() + 60, Timings(), client)
+        decoders.decode(SLOW, DecodeOptions(), time.monotonic() + 60, Timings(), client)
 
 
 @pytest.mark.parametrize(
@@ -221,7 +234,7 @@ def test_a_kind_is_a_format_of_a_client_whatever_its_file_says_of_its_size(
     first: bytes, second: bytes
 ) -> None:
     def kind(data: bytes, client: str = "a") -> str:
-        return _Task(data, Wanted(), 0.0, Timings(), Client(client), 0.0).kind
+        return _Task(data, DecodeOptions(), 0.0, Timings(), Requester(client), 0.0).kind
 
     assert kind(first) == kind(second) != kind(first, "b")
     assert kind(first) not in {kind(BILL), kind(SLOW), kind(b"\0\0\0\x18ftypavif"), kind(b"")}
@@ -342,6 +355,6 @@ def test_strips_of_a_tiff_that_lie_at_one_place_are_not_each_read_to_the_end_of_
 def test_a_heic_of_tiles_as_phones_write_it_comes_with_a_small_copy() -> None:
     tile = (Path(__file__).parents[1] / "specimen.heic").read_bytes()
     large = hostile.grid_heic(tile, 4, 3, (320, 240))
-    photo = decoders.decode(large, Wanted(480), time.monotonic() + 60, Timings())
+    photo = decoders.decode(large, DecodeOptions(480), time.monotonic() + 60, Timings())
     assert photo.small is not None
     assert Image.open(io.BytesIO(photo.small)).size == (480, 270)

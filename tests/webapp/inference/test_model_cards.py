@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from webapp.inference.model_cards import ModelNames
+from webapp.inference.model_cards import ClassNames
 
 
 def write_card(models: Path, version: int, text: str) -> None:
@@ -18,14 +18,14 @@ def write_card(models: Path, version: int, text: str) -> None:
 def test_each_version_has_names_of_its_own(tmp_path: Path) -> None:
     write_card(tmp_path, 1, json.dumps({"names": {"new": {"value": 10}}}))
     write_card(tmp_path, 2, json.dumps({"classes": ["new"]}))
-    names = ModelNames(str(tmp_path))
+    names = ClassNames(str(tmp_path))
     assert names.of(1).of("new").value == 10
     assert names.of(2).of("new").value is None
 
 
 @pytest.mark.parametrize("folder", ["", "nowhere/at/all", __file__])
 def test_without_cards_labels_say_what_they_say(folder: str) -> None:
-    names = ModelNames(folder)
+    names = ClassNames(folder)
     assert names.of(1).of("10-2026").value == 10
     assert names.of(None).of("mug").value is None
 
@@ -35,7 +35,7 @@ def test_a_card_that_cannot_be_used_is_named_once_and_stops_no_answer(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, text: str
 ) -> None:
     write_card(tmp_path, 1, text)
-    names = ModelNames(str(tmp_path))
+    names = ClassNames(str(tmp_path))
     with caplog.at_level(logging.WARNING):
         assert names.of(1).of("20").value == names.of(1).of("20").value == 20
     assert len(caplog.messages) == 1
@@ -43,7 +43,7 @@ def test_a_card_that_cannot_be_used_is_named_once_and_stops_no_answer(
 
 
 def test_a_card_that_comes_after_the_first_answers_is_read(tmp_path: Path) -> None:
-    names = ModelNames(str(tmp_path))
+    names = ClassNames(str(tmp_path))
     assert names.of(3).of("new").value is None
     write_card(tmp_path, 3, json.dumps({"names": {"new": {"value": 2}}}))
     assert names.of(3).of("new").value == 2

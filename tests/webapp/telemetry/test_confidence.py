@@ -13,7 +13,7 @@ from tests import specimen
 from tests.support.servers import ROOT
 from tests.webapp.sending import send
 from training.evaluation import measures
-from webapp.telemetry.confidence import BINS, LABELS, ModelCards, label_of, shares
+from webapp.telemetry.confidence import BINS, LABELS, ExpectedConfidence, label_of, shares
 
 BILL = specimen.encode(specimen.bill("20"), "JPEG")
 SHIPPED = ROOT / "models" / "us_bills"
@@ -55,7 +55,7 @@ def test_pictures_of_another_source_tell_more_than_those_held_out() -> None:
 
 
 def test_the_shipped_cards_tell_it() -> None:
-    expected = ModelCards(str(SHIPPED)).expected()
+    expected = ExpectedConfidence(str(SHIPPED)).expected()
     assert expected.keys() == {1, 2}
     assert all(each["0.93-1.00"] > 0.9 for each in expected.values())
 
@@ -69,7 +69,7 @@ def test_a_card_that_tells_nothing_is_named_once_and_left_out(
         folder.mkdir(parents=True)
         if text is not None:
             (folder / "model_card.json").write_text(text)
-    cards = ModelCards(str(tmp_path))
+    cards = ExpectedConfidence(str(tmp_path))
     with caplog.at_level(logging.WARNING):
         assert cards.expected().keys() == cards.expected().keys() == {2}
     assert len(caplog.messages) == 1
@@ -78,11 +78,11 @@ def test_a_card_that_tells_nothing_is_named_once_and_left_out(
 
 @pytest.mark.parametrize("folder", ["", "nowhere/at/all", __file__])
 def test_without_a_folder_of_versions_nothing_is_expected(folder: str) -> None:
-    assert ModelCards(folder).expected() == {}
+    assert ExpectedConfidence(folder).expected() == {}
 
 
 def test_a_version_that_appears_is_seen(tmp_path: Path) -> None:
-    cards = ModelCards(str(tmp_path))
+    cards = ExpectedConfidence(str(tmp_path))
     assert cards.expected() == {}
     (tmp_path / "3").symlink_to(SHIPPED / "1")
     (tmp_path / ".new").mkdir()
