@@ -153,7 +153,7 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is un
         )
 
 
-def finished(run: Path, epochs: int, patience: int) -> bool:
+def is_finished(run: Path, epochs: int, patience: int) -> bool:
     """Returns whether a run is finished: all its epochs are done, or it stopped early."""
     if not (run / STATE).is_file():
         return False

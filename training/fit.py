@@ -16,7 +16,7 @@ import keras
 
 from training import run_folder
 from training.augmentation.views import Views, weighted_hard_views
-from training.checkpoint import Checkpoint, HeldOut, finished
+from training.checkpoint import Checkpoint, HeldOut, is_finished
 from training.data import dataset
 from training.data.dataset import Photo
 from training.data.split import fingerprint, split
@@ -94,7 +94,7 @@ def fit(
     epochs, steps = _epochs(recipe)
     if resume:
         run_folder.require_same(run_folder.read(run), recipe, fingerprint(photos))
-        if finished(run, epochs, recipe.patience):
+        if is_finished(run, epochs, recipe.patience):
             say(f"The run in {run} is finished: nothing is left to train.")
             return
     # ── The network ───────────────────────────────────────────────────────────────────────────

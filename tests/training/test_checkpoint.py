@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from training.checkpoint import Checkpoint, HeldOut, finished
+from training.checkpoint import Checkpoint, HeldOut, is_finished
 from training.run_folder import STATE, WEIGHTS
 
 RNG = np.random.default_rng(0)
@@ -118,18 +118,18 @@ def test_the_state_before_the_first_epoch_can_be_resumed(tmp_path: Path) -> None
     assert kept.next_epoch == 0
     for one, other in zip(after_stage_one.get_weights(), resumed.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
-    assert not finished(tmp_path, epochs=6, patience=1)
+    assert not is_finished(tmp_path, epochs=6, patience=1)
 
 
 def test_a_run_is_finished_after_its_epochs_or_where_it_stopped_early(tmp_path: Path) -> None:
-    assert not finished(tmp_path, epochs=6, patience=6)
+    assert not is_finished(tmp_path, epochs=6, patience=6)
     train(network(), checkpoint(tmp_path), 6, to=2)
-    assert not finished(tmp_path, epochs=6, patience=6)
+    assert not is_finished(tmp_path, epochs=6, patience=6)
     train(network(), checkpoint(tmp_path), 6)
-    assert finished(tmp_path, epochs=6, patience=6)
+    assert is_finished(tmp_path, epochs=6, patience=6)
     train(network(rate=50.0), checkpoint(tmp_path, epochs=30, patience=3), 30)
-    assert finished(tmp_path, epochs=30, patience=3)
-    assert not finished(tmp_path, epochs=30, patience=30)
+    assert is_finished(tmp_path, epochs=30, patience=3)
+    assert not is_finished(tmp_path, epochs=30, patience=30)
 
 
 def test_a_kill_while_the_state_is_written_leaves_the_last_one(tmp_path: Path) -> None:

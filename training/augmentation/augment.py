@@ -84,10 +84,10 @@ def view(
         pixels = _on_table(paper, background, rng, odds, _WHOLE if whole else (0.25, 1.25))
     else:
         pixels = _reframed(paper, rng, odds, _WHOLE if whole else (0.27, 1.9))
-    return finished(pixels, rng, odds)
+    return as_photographed(pixels, rng, odds)
 
 
-def finished(pixels: Pixels, rng: Generator, odds: Strength) -> Pixels:
+def as_photographed(pixels: Pixels, rng: Generator, odds: Strength) -> Pixels:
     """Returns a scene, uint8 [224,224,3], perhaps crumpled or half covered, as a camera sees it."""
     if rng.random() < odds.crumple:
         pixels = _crumple(pixels, rng)

@@ -105,12 +105,12 @@ class Edges:
                 label for label, share in zip(chosen, seen, strict=True) if share >= several.SEEN
             ]
             if shown and not half_seen.any():
-                pixels = augment.finished(layout.shrunk(canvas), rng, self._odds)
+                pixels = augment.as_photographed(layout.shrunk(canvas), rng, self._odds)
                 return pixels, self._shared(shown)
 
     def _filled(self, picture: Pixels, rng: Generator) -> Pixels:
         """Returns a view of a picture that fills the frame, stretched as preprocessing does it."""
-        return augment.finished(layout.shrunk(picture), rng, self._odds)
+        return augment.as_photographed(layout.shrunk(picture), rng, self._odds)
 
     def _view(self, picture: Pixels, rng: Generator, *, whole: bool) -> Pixels:
         return augment.view(picture, self._background(rng), rng, self._odds, whole=whole)

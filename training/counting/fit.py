@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from training import run_folder
-from training.checkpoint import Checkpoint, finished
+from training.checkpoint import Checkpoint, is_finished
 from training.counting import finding, reader
 from training.counting.detector import network
 from training.counting.detector.batches import HeldOutScenes, Scenes
@@ -115,7 +115,7 @@ def _fit_detector(
     steps = max(1, recipe.scenes // recipe.batch)
     epochs = max(1, round(recipe.scenes / _EPOCH))
     steps = max(1, steps // epochs)
-    if finished(run, epochs, recipe.patience):
+    if is_finished(run, epochs, recipe.patience):
         return
     held_out = HeldOutScenes.of(judges, recipe.seed)
     checkpoint = Checkpoint(run, epochs, held_out, recipe.patience, _MOMENTUM)
