@@ -53,14 +53,14 @@ LIBRARIES = (
 def main() -> None:
     """Runs the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--target", metavar="HOST:PORT", help="gRPC of a TensorFlow Serving")
+    parser.add_argument(
+        "--target", metavar="HOST:PORT", help="gRPC of a TensorFlow Serving to measure"
+    )
     parser.add_argument(
         "--rounds", type=int, default=ROUNDS, help="how often each contender is measured"
     )
     parser.add_argument("--long", type=float, default=LONG_SECONDS, help="seconds of the long load")
-    parser.add_argument(
-        "--page", action="store_true", help="measure nothing, only rewrite the page"
-    )
+    parser.add_argument("--page", action="store_true", help="do not measure, only rewrite the page")
     options = parser.parse_args()
     # The exit ends all processes that this one has started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))

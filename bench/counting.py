@@ -24,8 +24,8 @@ COUNTER = "us_bills_count"
 def main() -> None:
     """Runs the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.counting", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=15, help="turns of each")
-    parser.add_argument("--each", type=int, default=10, help="answers in a turn")
+    parser.add_argument("--rounds", type=int, default=15, help="turns with counting, and without")
+    parser.add_argument("--each", type=int, default=10, help="photos in a turn")
     options = parser.parse_args()
     with (
         tempfile.TemporaryDirectory() as folder,

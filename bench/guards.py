@@ -37,9 +37,9 @@ Seconds = np.ndarray[Any, np.dtype[np.float64]]
 def main() -> None:
     """Runs the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.guards", description=__doc__)
-    parser.add_argument("versions", nargs="*", type=Path, default=_VERSIONS, help="their folders")
-    parser.add_argument("--rounds", type=int, default=100, help="calls of each after each load")
-    parser.add_argument("--bfloat16", action="store_true", help="compute with half the bits")
+    parser.add_argument("versions", nargs="*", type=Path, default=_VERSIONS, help="version folders")
+    parser.add_argument("--rounds", type=int, default=100, help="calls of both per load")
+    parser.add_argument("--bfloat16", action="store_true", help="compute in bfloat16")
     options = parser.parse_args()
     environment.prepare_environment()
     environment.leave_out_python_api()

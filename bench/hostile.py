@@ -29,12 +29,12 @@ PATIENCE = 60.0
 def main() -> None:
     """Runs the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.hostile", description=__doc__)
-    parser.add_argument("url", help="the front end, such as http://127.0.0.1:5000")
-    parser.add_argument("--ordinary", type=int, default=60, help="ordinary clients")
-    parser.add_argument("--hostile", type=int, default=8, help="hostile clients")
-    parser.add_argument("--pause", type=float, default=4.0, help="mean seconds between two photos")
-    parser.add_argument("--seconds", type=float, default=30.0, help="how long")
-    parser.add_argument("--kind", choices=sorted(KINDS), help="one kind of slow picture; else all")
+    parser.add_argument("url", help="URL of the front end, such as http://127.0.0.1:5000")
+    parser.add_argument("--ordinary", type=int, default=60, help="number of ordinary clients")
+    parser.add_argument("--hostile", type=int, default=8, help="number of hostile clients")
+    parser.add_argument("--pause", type=float, default=4.0, help="mean seconds between photos")
+    parser.add_argument("--seconds", type=float, default=30.0, help="duration of the run")
+    parser.add_argument("--kind", choices=sorted(KINDS), help="kind of slow picture (default: all)")
     options = parser.parse_args()
     kinds = [options.kind] if options.kind else sorted(KINDS)
     slow = {kind: KINDS[kind]() for kind in kinds}

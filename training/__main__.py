@@ -54,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
         "--sheet",
         type=Path,
         default=Path("runs/photos.jpg"),
-        help="where to write a picture of some photos of each class (default: %(default)s)",
+        help="file to write a picture of some photos of each class to (default: %(default)s)",
     )
 
     fit = commands.add_parser("fit", help="train a classifier on a folder of photos")
@@ -66,80 +66,82 @@ def parser() -> argparse.ArgumentParser:
         help="continue --run after its last finished epoch, or after stage one, with its recipe",
     )
     fit.add_argument(
-        "--tensorboard", type=Path, metavar="FOLDER", help="write logs for TensorBoard there"
+        "--tensorboard", type=Path, metavar="FOLDER", help="folder for TensorBoard logs"
     )
     fit.set_defaults(stopped="Continue after the last finished epoch with --resume.")
     add_recipe(fit, Recipe)
 
     folds = commands.add_parser(
         "folds",
-        help="tell what a recipe reaches on sources that it never saw: each is left out once",
+        help="measure a recipe on sources that training does not see: each is left out once",
     )
     add_photos(folds)
     folds.add_argument("--run", type=Path, default=Path("runs/folds"), dest="folder")
-    folds.add_argument("--folds", type=int, default=3, help="(default: %(default)s)")
+    folds.add_argument(
+        "--folds", type=int, default=3, help="number of folds (default: %(default)s)"
+    )
     folds.set_defaults(stopped="The same command continues after the last finished epoch.")
     add_recipe(folds, Recipe)
 
-    export = commands.add_parser("export", help="make a version of a trained run")
+    export = commands.add_parser("export", help="make a version from a trained run")
     add_photos(export)
     export.add_argument("--run", type=Path, default=Path("runs/latest"), dest="folder")
     export.add_argument("--models", type=Path, default=Path("models/us_bills"))
     export.add_argument(
-        "--measured-on", type=Path, help="photos of another source, for the model card"
+        "--measured-on", type=Path, help="photos of another source, to measure the version on"
     )
     export.add_argument(
         "--risk",
         type=share,
         default=0.01,
-        help="share of wrong answers tolerated among accepted ones, kept with 99 %% confidence"
-        " where the photos are enough to show it (default: %(default)s)",
+        help="largest share of wrong answers among accepted ones, 0 to 1; holds with 99 %%"
+        " confidence if the photos are enough to show it (default: %(default)s)",
     )
     export.add_argument(
         "--second-look",
         type=share,
         metavar="BELOW",
-        help="look again, at the middle, where the first look is less sure than this; 0: never"
-        " (default: the least that gains as much on the held-out photos as 0.99)",
+        help="look again, at the middle of the picture, if the probability is below this; 0: never"
+        " (default: the lowest value that is about as good as the best one on held-out photos)",
     )
     export.add_argument(
         "--again",
         action="store_true",
-        help="add a version also where the same run and settings made one already",
+        help="add a version even if the same run and settings have already made one",
     )
     add_names(export)
     export.set_defaults(module="training.export.commands")
 
     review = commands.add_parser(
-        "review", help="look at photos that people sent back, and accept those that may be learnt"
+        "review", help="look at photos that people sent back, and accept those to train on"
     )
     review.add_argument("folder", type=Path, help="the folder that US_BILLS_FEEDBACK names")
     review.add_argument(
-        "--port", type=int, default=0, help="of 127.0.0.1 (default: one that is free)"
+        "--port", type=int, default=0, help="port on 127.0.0.1 (default: a free one)"
     )
     review.add_argument(
-        "--no-browser", dest="browser", action="store_false", help="print the address only"
+        "--no-browser", dest="browser", action="store_false", help="only print the address"
     )
 
     reexport = commands.add_parser(
-        "reexport", help="make a version of another's weights, with the signatures of today's code"
+        "reexport", help="make a version from another's weights, with the current code's signatures"
     )
     reexport.add_argument("--model", type=Path, required=True, help="e.g. models/us_bills/1")
     reexport.add_argument("--models", type=Path, default=Path("models/us_bills"))
     add_names(reexport)
     reexport.set_defaults(module="training.export.commands")
 
-    convert = commands.add_parser("convert", help="write a version as ONNX or for LiteRT")
+    convert = commands.add_parser("convert", help="convert a version to ONNX or LiteRT")
     convert.add_argument("version", type=Path, help="e.g. models/us_bills/1")
     convert.add_argument("--to", choices=("onnx", "litert"), required=True)
-    convert.add_argument("--output", type=Path, help="a file (default: such as us_bills-1.onnx)")
+    convert.add_argument("--output", type=Path, help="file (default: such as us_bills-1.onnx)")
     convert.add_argument(
-        "--one-look", action="store_true", help="look at no picture twice: half the time, less sure"
+        "--one-look", action="store_true", help="no second look: half the time, more unsure answers"
     )
     convert.set_defaults(module="training.export.commands")
 
     teach = commands.add_parser(
-        "teach", help="teach a version new photos, without those that it was trained on"
+        "teach", help="train a version on new photos, without its old training photos"
     )
     add_photos(teach)
     teach.add_argument("--model", type=Path, default=Path("models/us_bills/1"))
@@ -148,10 +150,10 @@ def parser() -> argparse.ArgumentParser:
         "--lost-at-most",
         type=share,
         default=0.1,
-        help="share of its held-out pictures that a class may lose, where that is not chance; where"
-        " more is lost, nothing is added (default: %(default)s)",
+        help="largest share of its held-out pictures that a class may lose, 0 to 1; if one loses"
+        " more, and not by chance, no version is added (default: %(default)s)",
     )
-    teach.add_argument("--steps", type=int, help="batches to learn from (default: 400)")
+    teach.add_argument("--steps", type=int, help="batches to train on (default: 400)")
     add_names(teach)
 
     rehearse = commands.add_parser(
@@ -166,49 +168,49 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument(
         "--report",
         type=Path,
-        help="a folder for report.md, report.json, answers.csv and the plots",
+        help="folder to write report.md, report.json, answers.csv and the plots to",
     )
     evaluate.add_argument(
         "--answers",
         type=Path,
         metavar="FILE",
-        help="a CSV file with a line for each picture: file, right, answered, probability, sure",
+        help="CSV file to write, a line per picture: file, right, answered, probability, sure",
     )
     evaluate.add_argument(
-        "--run", type=Path, dest="folder", help="its training run, for the learning curves"
+        "--run", type=Path, dest="folder", help="its training run, to plot the learning curves"
     )
     evaluate.add_argument(
         "--slices",
         action="store_true",
-        help="also ask about the bills turned, halved, dark, blurred, far away and compressed",
+        help="also evaluate the bills turned, halved, dark, blurred, far away and compressed",
     )
     evaluate.add_argument(
         "--corners",
         type=Path,
         metavar="FILE",
-        help="also ask about halves of the notes whose corners are marked in this CSV file",
+        help="also evaluate halves of the bills whose corners this CSV file marks",
     )
     evaluate.add_argument(
         "--edges",
         action="store_true",
-        help="also ask about pictures made of these photos: several bills, made-up values and"
+        help="also evaluate pictures made of these photos: several bills, made-up values and"
         " textures",
     )
     evaluate.add_argument(
         "--bfloat16",
         action="store_true",
-        help="also compare with the same version in bfloat16, as servers compute it with"
-        " --mixed_precision=bfloat16; slow where the processor has no bfloat16",
+        help="also compare with the version in bfloat16, as a server computes it with"
+        " --mixed_precision=bfloat16; slow on processors without bfloat16",
     )
 
     add_counter(commands)
 
     model_card = commands.add_parser(
-        "card", help="print a version's model card, or put it into a file"
+        "card", help="print a version's model card, or write it into a file"
     )
     model_card.add_argument("--model", type=Path, required=True, help="e.g. models/us_bills/1")
     model_card.add_argument(
-        "--into", type=Path, help="a Markdown file that has the card's two markers"
+        "--into", type=Path, help="Markdown file to write the card into, between its two markers"
     )
     return whole
 

@@ -39,7 +39,7 @@ def add_names(parser: argparse.ArgumentParser) -> None:
         "--names",
         type=Path,
         metavar="FILE",
-        help="JSON: what classes are worth and how they are said; see docs/your-own.md",
+        help="JSON file with the values and spoken names of classes; see docs/your-own.md",
     )
 
 

@@ -21,9 +21,9 @@ class Recipe:
     """
 
     backbone: str = setting(
-        "efficientnet_lite0", "network to build on; resnet50v2 is the other one"
+        "efficientnet_lite0", "network to build on: efficientnet_lite0 or resnet50v2"
     )
-    weights: str = setting("imagenet", "what it knows: imagenet, none or the folder of a version")
+    weights: str = setting("imagenet", "initial weights: imagenet, none or the folder of a version")
     head_views: int = setting(
         2_000, "pictures shown in stage one, which trains the head alone", least=1
     )
@@ -31,40 +31,42 @@ class Recipe:
         36_000, "pictures shown in stage two, which trains the top layers too", least=1
     )
     top_layers: int = setting(
-        0, "layers of the network that stage two trains; 0: its usual number", least=0
+        0, "top layers that stage two trains; 0: as many as usual for the network", least=0
     )
     batch: int = setting(32, "pictures per step", least=1)
     head_rate: float = setting(1e-3, "learning rate of stage one", least=1e-9)
     rate: float = setting(
-        1e-3, "highest learning rate of stage two; it falls to 0 by a cosine", least=1e-9
+        1e-3, "highest learning rate of stage two, which then falls to 0 along a cosine", least=1e-9
     )
     smoothing: float = setting(0.05, "label smoothing, from 0 to 1", least=0, most=1)
     other_share: float = setting(
-        2.0, "how many times as often as a denomination Other is shown", least=0
+        2.0, "how often Other is shown, as a multiple of a denomination", least=0
     )
     edges: float = setting(
         0.2,
-        "share of the views that show several bills, values that do not exist, or textures",
+        "share of the views, from 0 to 1, that show several bills, made-up values or textures",
         least=0,
         most=1,
     )
     class_weights: str = setting(
-        "", "how many times as often as usual to show a class's photos, such as 10=3,50=1.5"
+        "", "how many times as often as usual each class is shown, such as 10=3,50=1.5"
     )
     source_weights: str = setting(
-        "", "the same for a source within its classes, such as mine=5; its name begins the file's"
+        "",
+        "how many times as often as usual each source (the start of a file's name) is shown within"
+        " its classes, such as mine=5",
     )
-    patience: int = setting(5, "epochs without a better one after which training stops", least=0)
+    patience: int = setting(5, "epochs without improvement after which training stops", least=0)
     held_out_source: str = setting(
-        "", "hold out these sources' photos, separated by commas, instead of a fifth of each folder"
+        "", "sources to hold out, separated by commas; empty: a fifth of each folder"
     )
     without: str = setting(
-        "", "effects that the views do without, separated by commas, such as fan,crease,glare"
+        "", "effects to leave out of the views, separated by commas, such as fan,crease,glare"
     )
     precision: str = setting(
-        "float32", "of the calculation: float32, or on a GPU mixed_float16 or mixed_bfloat16"
+        "float32", "precision of training: float32, or on a GPU mixed_float16 or mixed_bfloat16"
     )
-    seed: int = setting(1, "of the split, the order and the pictures", least=0, most=2**32 - 1)
+    seed: int = setting(1, "seed of the split, the order and the views", least=0, most=2**32 - 1)
 
     def __post_init__(self) -> None:
         check_ranges(self)

@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = "Ask the model server what the bills on photos are worth."
     parser.epilog = "Exit status: 0 all read, 1 a file could not be read, 2 no model server."
     parser.add_argument("photos", nargs="+", type=Path, metavar="photo", help="a picture file")
-    parser.add_argument("--json", action="store_true", help="one JSON object a line, no table")
+    parser.add_argument("--json", action="store_true", help="one JSON object per line, no table")
     parser.add_argument("--no-count", action="store_true", help="do not count several bills")
     asked = parser.add_mutually_exclusive_group()
     asked.add_argument("--version", type=int, help="ask this version of the model")

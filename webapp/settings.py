@@ -110,50 +110,50 @@ class Settings:
         "the model server: grpc(s)://host:port or http(s)://...",
     )
     model_server_ca: str = _setting(
-        "", _file, "authorities that may have signed the model server's certificate, as PEM"
+        "", _file, "PEM file: trusted authorities for the model server's certificate"
     )
-    client_cert: str = _setting("", _file, "certificate to show to the model server, as PEM")
-    client_key: str = _setting("", _file, "private key of that certificate, as PEM")
+    client_cert: str = _setting("", _file, "PEM file: certificate to show to the model server")
+    client_key: str = _setting("", _file, "PEM file: private key of that certificate")
     model_name: str = _setting("us_bills", _name, "model to ask for")
     model_label: str = _setting(
         "stable", _text, "version label to ask for; empty asks for the newest version"
     )
     counter: str = _setting(
-        "us_bills_count", _text, "model that counts several bills on a photo; empty for none"
+        "us_bills_count", _text, "model that counts several bills on a photo; empty disables it"
     )
     counter_timeout: float = _setting(
-        3.0, _seconds, "seconds that it may take; a photo is then answered without it"
+        3.0, _seconds, "seconds the counter may take; after that a photo is answered without it"
     )
     traffic_file: str = _setting(
         "serving/config/traffic.json",
         _text,
-        "what rollouts write about a version on trial, re-read when it changes; empty for none",
+        "file in which rollouts write a canary's share, re-read when it changes; empty disables it",
     )
     models: str = _setting(
         "models/us_bills",
         _text,
-        "folder of the versions, whose model cards name classes and say how sure they should be;"
-        " empty for none",
+        "folder of the versions; their model cards hold names of classes and expected confidences;"
+        " empty disables reading them",
     )
     timeout: float = _setting(
-        5.0, _seconds, "seconds from a photo's last byte to its answer, the model server's included"
+        5.0, _seconds, "seconds from a photo's last byte to its answer, including the model server"
     )
     silence: float = _setting(
-        10.0, _seconds, "seconds a client may pause within a request before it is given up"
+        10.0, _seconds, "seconds a client may pause within a request before it is abandoned"
     )
     patience: float = _setting(
-        30.0, _seconds, "seconds a whole request may take to arrive, however steadily it comes"
+        30.0, _seconds, "seconds a whole request may take to arrive, even without a pause"
     )
     workers: int = _setting(1, _whole_number(1, 64), "processes that share the port")
     threads: int = _setting(
         128,
         _whole_number(1, 256),
-        "requests answered at once by a process; a fourth as many more read chunked bodies",
+        "requests a process answers at a time; a quarter as many more threads read chunked bodies",
     )
     at_once: int = _setting(
         8,
         _whole_number(1, 256),
-        "photo requests answered at once by a process; others wait, or get 429 if for too long",
+        "photo requests a process answers at a time; others wait, or get 429 if it takes too long",
     )
     max_bytes: int = _setting(
         20_000_000, _whole_number(1, 10**9), "largest request in bytes, all pictures together"
@@ -161,21 +161,23 @@ class Settings:
     bytes_at_once: int = _setting(
         400_000_000,
         _whole_number(1, 10**11),
-        "bytes that the requests to a process take in memory at once, copies too; more get 503",
+        "memory in bytes for all current requests to a process, with copies; more get 503",
     )
     max_pictures: int = _setting(16, _whole_number(1, 256), "most pictures in one request")
     proxies: int = _setting(
         0,
         _whole_number(0, 9),
-        "proxies before the front end whose X-Forwarded-For and -Proto are believed",
+        "proxies before the front end whose X-Forwarded-For and -Proto are trusted",
     )
     feedback: str = _setting(
         "",
         _text,
-        "folder for photos that people send back with the right answer; empty: nothing is kept",
+        "folder for photos that people send back with the right answer; empty keeps no photo",
     )
     feedback_bytes: int = _setting(
-        500_000_000, _whole_number(1, 10**12), "bytes of that folder, beyond which nothing is added"
+        500_000_000,
+        _whole_number(1, 10**12),
+        "most bytes of that folder; no more photos are added then",
     )
     feedback_days: int = _setting(
         90, _whole_number(1, 3650), "days after which such a photo is deleted"
@@ -184,7 +186,7 @@ class Settings:
         20, _whole_number(1, 10**6), "photos that one client may send back within an hour"
     )
     cors_origins: str = _setting(
-        "", _origins, "other sites whose pages may ask, such as https://a.example https://b.example"
+        "", _origins, "other sites whose pages may send requests, separated by spaces, or *"
     )
 
     otlp: str = _setting(

@@ -65,38 +65,43 @@ def _pictures(given: argparse.Namespace) -> pictures.Pictures:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench.drill", description=drill.__doc__)
     add = parser.add_argument
-    add("--model", type=Path, default=Path("models/us_bills/1"), help="the version of today")
+    add("--model", type=Path, default=Path("models/us_bills/1"), help="version to start from")
     add(
         "--photos",
         type=Path,
-        help="a folder with photos of the new design, a sub-folder for each class (default: drawn)",
+        help="photos of the new design, a sub-folder for each class (default: drawn pictures)",
     )
-    add("--asked", type=Path, help="such photos to ask about only (default: a part of --photos)")
-    add("--old", type=Path, help="photos of what is known, a sub-folder for each class")
+    add("--asked", type=Path, help="such photos to evaluate on (default: a part of --photos)")
+    add("--old", type=Path, help="photos of known classes, a sub-folder for each (default: drawn)")
     add(
         "--clients",
         type=int,
         default=2,
-        help="clients that send requests all the time (default: %(default)s)",
+        help="clients that send requests without a pause (default: %(default)s)",
     )
-    add("--percent", type=float, default=50.0, help="the canary's share (default: %(default)s)")
+    add(
+        "--percent",
+        type=float,
+        default=50.0,
+        help="the canary's share in percent (default: %(default)s)",
+    )
     add(
         "--lost-at-most",
         type=float,
-        help="share of old pictures that may be answered no longer (default:"
-        f" {drill.Plan.lost_at_most:g} with --old; of drawn ones, which no version has learnt,"
-        " any)",
+        help="largest share of old pictures that may lose their right answer, 0 to 1 (default:"
+        f" {drill.Plan.lost_at_most:g} with --old; 1 for drawn pictures, which no version was"
+        " trained on)",
     )
     add(
         "--teach",
         metavar="FLAGS",
-        help=f"further flags of `training teach` (for the drawn design: {TEACH_DRAWN})",
+        help=f"more flags for `training teach` (default for the drawn design: {TEACH_DRAWN})",
     )
     add(
         "--watch",
         default="--every 2 --seconds 1200",
         metavar="FLAGS",
-        help="further flags of `rollout watch`",
+        help="more flags for `rollout watch` (default: %(default)s)",
     )
     return parser
 

@@ -69,11 +69,11 @@ def main() -> int:
     """Prints the results; returns 1 if a request failed or a wrong version answered."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clients", type=int, default=16)
-    parser.add_argument("--servers", type=int, default=1, help="model servers")
+    parser.add_argument("--servers", type=int, default=1, help="number of model servers")
     parser.add_argument("--front-ends", type=int, default=1)
     parser.add_argument("--hold", type=float, default=15.0, help="seconds between commands")
-    parser.add_argument("--candidate", type=Path, help="the version to roll out")
-    parser.add_argument("--containers", action="store_true", help="run all as containers")
+    parser.add_argument("--candidate", type=Path, help="folder of the version to roll out")
+    parser.add_argument("--containers", action="store_true", help="run in containers")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, _started(options, Path(folder)) as deployment:
         load = Load(deployment.urls, options.clients)

@@ -28,7 +28,7 @@ PEOPLE = 50
 def main() -> None:
     """Prints each command and its output."""
     parser = argparse.ArgumentParser(prog="python -m bench.rollout.demo", description=__doc__)
-    parser.add_argument("--counter", action="store_true", help="a version of the counter instead")
+    parser.add_argument("--counter", action="store_true", help="roll out the counter instead")
     options = parser.parse_args()
     second = ROOT / "models/us_bills/2"
     candidate = second if second.is_dir() else None

@@ -32,90 +32,103 @@ def _flag(default: Any, text: str, *, env: str = "", least: int | None = None) -
 class Settings:
     """The values of all flags; each field is the flag of the same name."""
 
-    port: int = _flag(8500, "port for gRPC; 0 for none", env="US_BILLS_GRPC_PORT")
+    port: int = _flag(8500, "gRPC port; 0 disables gRPC", env="US_BILLS_GRPC_PORT")
     rest_api_port: int = _flag(
         8501,
-        "port for REST; 0 for none (TensorFlow Serving's own default is none)",
+        "REST port; 0 disables REST (the default of TensorFlow Serving)",
         env="US_BILLS_REST_PORT",
     )
-    host: str = _flag("127.0.0.1", "address to listen on (TensorFlow Serving: all addresses)")
-    model_config_file: str = _flag("", "models to serve, as protobuf text")
+    host: str = _flag("127.0.0.1", "address to listen on (TensorFlow Serving listens on all)")
+    model_config_file: str = _flag(
+        "", "file with the models to serve, a ModelServerConfig as protobuf text"
+    )
     model_config_file_poll_wait_seconds: int = _flag(
-        0, "seconds between looks at --model_config_file; 0 reads it once"
+        0, "seconds between reads of --model_config_file; 0 reads it once"
     )
     file_system_poll_wait_seconds: int = _flag(
-        1, "seconds between looks at the base paths; 0 looks once"
+        1, "seconds between checks of the base paths for new versions; 0 checks once"
     )
     model_name: str = _flag("default", "name of the model at --model_base_path")
-    model_base_path: str = _flag("", "folder of versions, where no --model_config_file is given")
+    model_base_path: str = _flag("", "folder of versions, if --model_config_file is empty")
     models_root: str = _flag(
         "models",
-        "folder that stands for /models/ in base paths, as the container's mount does; "
-        f"empty for the real /models {NOT_THEIRS}",
+        "folder that replaces /models/ in base paths, like the container's mount; "
+        f"empty: /models/ is not replaced {NOT_THEIRS}",
     )
     allow_version_labels_for_unavailable_models: bool = _flag(
-        False, "accept labels of versions that are not loaded yet"
+        False, "accept new version labels for versions that are not loaded yet"
     )
     enable_model_warmup: bool = _flag(True, "replay a version's warm-up requests before it serves")
-    max_num_load_retries: int = _flag(5, "further tries for a version that cannot be loaded")
-    load_retry_interval_micros: int = _flag(60_000_000, "microseconds between such tries")
-    rest_api_timeout_in_ms: int = _flag(30_000, "milliseconds for a REST prediction")
-    rest_api_num_threads: int = _flag(64, "REST predictions at once; further ones wait", least=1)
+    max_num_load_retries: int = _flag(5, "retries for a version that cannot be loaded")
+    load_retry_interval_micros: int = _flag(60_000_000, "microseconds between these retries")
+    rest_api_timeout_in_ms: int = _flag(30_000, "milliseconds for a REST request; 0: no limit")
+    rest_api_num_threads: int = _flag(64, "simultaneous REST predictions; more wait", least=1)
     rest_api_max_body_mb: int = _flag(
         64,
-        "megabytes of a REST body, as sent and as opened; all bodies together may have four times "
-        "as much (not a flag of TensorFlow Serving)",
+        "largest REST body in MiB, compressed or decompressed; all current bodies together: four "
+        "times as much (not a flag of TensorFlow Serving)",
         least=1,
     )
     rest_api_enable_cors_support: bool = _flag(
-        False, "let web pages of other origins ask, and send CORS headers with REST replies"
+        False, "accept requests of web pages of other origins, and send CORS headers"
     )
     allowed_hosts: str = _flag(
         "",
-        "names, separated by commas, that REST answers to beside addresses and localhost; * for "
-        f"any, which is so without a name where --host is not loopback {NOT_THEIRS}",
+        "host names that REST accepts in addition to IP addresses and localhost, separated by "
+        f"commas; * accepts all; empty accepts all if --host is not loopback {NOT_THEIRS}",
         env="US_BILLS_ALLOWED_HOSTS",
     )
-    monitoring_config_file: str = _flag("", "metrics on the REST port, as protobuf text")
-    enable_batching: bool = _flag(False, "run requests that arrive together at once")
-    batching_parameters_file: str = _flag("", "how to batch, as protobuf text")
-    enable_grpc_healthcheck_service: bool = _flag(False, "answer gRPC's health service")
-    grpc_max_threads: int = _flag(4 * usable_cores(), "gRPC calls at once; 4 a core", least=1)
+    monitoring_config_file: str = _flag(
+        "", "file that enables metrics on the REST port, a MonitoringConfig as protobuf text"
+    )
+    enable_batching: bool = _flag(False, "run simultaneous requests as one batch")
+    batching_parameters_file: str = _flag(
+        "", "file with the limits of the batches, BatchingParameters as protobuf text"
+    )
+    enable_grpc_healthcheck_service: bool = _flag(False, "serve gRPC's health service")
+    grpc_max_threads: int = _flag(
+        4 * usable_cores(),
+        "simultaneous gRPC calls, by default 4 per core; more are refused",
+        least=1,
+    )
     grpc_max_message_bytes: int = _flag(
         10 * 2**20,
-        f"bytes of one gRPC request; all together may have sixteen times as much {NOT_THEIRS}",
+        "largest gRPC request in bytes; all current requests together: sixteen times as much "
+        f"{NOT_THEIRS}",
     )
     max_batch_rows: int = _flag(
-        64, f"rows of one request, where a row is more than a number {NOT_THEIRS}", least=1
+        64,
+        f"most rows of an input, except in vectors of numbers {NOT_THEIRS}",
+        least=1,
     )
     max_tensor_bytes: int = _flag(
-        2**26, f"bytes that one tensor of a request takes in memory {NOT_THEIRS}", least=1
+        2**26, f"largest tensor of a request, in bytes of memory {NOT_THEIRS}", least=1
     )
     reload_config_from_any_peer: bool = _flag(
         False,
-        f"take HandleReloadConfigRequest from other machines than this one {NOT_THEIRS}",
+        f"accept HandleReloadConfigRequest from other machines too {NOT_THEIRS}",
     )
     tensorflow_session_parallelism: int = _flag(
-        0, "threads of either kind below; 0: as many as cores"
+        0, "default of the next two flags; 0: number of cores"
     )
-    tensorflow_intra_op_parallelism: int = _flag(0, "threads in one operation; 0: as many as cores")
-    tensorflow_inter_op_parallelism: int = _flag(0, "operations at once; 0: as many as cores")
+    tensorflow_intra_op_parallelism: int = _flag(0, "threads in one operation; 0: number of cores")
+    tensorflow_inter_op_parallelism: int = _flag(0, "parallel operations; 0: number of cores")
     ssl_config_file: str = _flag(
-        "", "TLS for gRPC, as protobuf text of keys and certificates; REST stays plain"
+        "", "file that enables TLS for gRPC, an SSLConfig as protobuf text; REST never uses TLS"
     )
     otlp: str = _flag(
         "",
-        f"OpenTelemetry collector to send spans of gRPC calls to, as http://host:4318 {NOT_THEIRS}",
+        f"OpenTelemetry collector for spans of gRPC calls, such as http://host:4318 {NOT_THEIRS}",
         env="US_BILLS_OTLP",
     )
     verify_key: str = _flag(
         "",
-        f"public key; a version that is not signed for it is not loaded {NOT_THEIRS}",
+        f"file with a public key; only versions signed with its private key load {NOT_THEIRS}",
         env="US_BILLS_VERIFY_KEY",
     )
     mixed_precision: str = _flag(
         "",
-        "bfloat16 computes with half the bits, which pays where the processor can; empty: float32",
+        "bfloat16: faster on processors that support it, slower on others; empty: float32",
     )
 
     @property
@@ -164,7 +177,7 @@ def parse(
 
 def help_text() -> str:
     """Returns the list of flags with their defaults."""
-    return _parser({}).format_help() + "  --version, --help\n    print this and end"
+    return _parser({}).format_help() + "  --version, --help\n    print the version or this help"
 
 
 def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:

@@ -17,21 +17,21 @@ def parser() -> argparse.ArgumentParser:
     """Returns the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m serving rollout",
-        description="Try, promote and take back versions of a model, with no failed request.",
+        description="Try, promote and roll back versions of a model without a failed request.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
     add("--config", type=Path, default=Path("serving/config/models.config"), help="models.config")
-    add("--models-root", type=Path, default=Path("models"), help="what /models/ is on this machine")
+    add("--models-root", type=Path, default=Path("models"), help="replaces /models/ in base paths")
     add(
         "--model",
         default=argparse.SUPPRESS,
         metavar="NAME",
-        help="which model of the file (default: its first)",
+        help="model of --config to roll out (default: the first)",
     )
-    many = "several by commas or by the flag again, or dns:///name:port for all of a name"
+    many = "several: separate by commas or repeat the flag; dns:///name:port: all IP addresses"
     for flag, text in (
-        ("server", "the model server, with TLS grpcs://..."),
+        ("server", "the model server, grpcs:// for TLS"),
         ("webapp", "the front end, '' for none"),
     ):
         add(
@@ -41,19 +41,19 @@ def parser() -> argparse.ArgumentParser:
             metavar="URL",
             help=f"{text}; {many} (default: {usual(flag)})",
         )
-    add("--prometheus", metavar="URL", help="ask this Prometheus for the figures of all front ends")
+    add("--prometheus", metavar="URL", help="Prometheus to read figures from, instead of --webapp")
     add(
         "--patience",
         type=float,
         default=PATIENCE_SECONDS,
-        help="seconds to wait for one of several servers on which nobody listens",
+        help="seconds to wait for a server that does not listen while others do",
     )
     add(
         "--golden",
         type=Path,
         default=argparse.SUPPRESS,
-        help="photos that every version must answer rightly, as CLASS/NAME.jpg "
-        f"(default: the folder {GOLDEN} beside --config, if there is one)",
+        help="folder of photos CLASS/NAME.jpg that every version must answer correctly "
+        f"(default: the folder {GOLDEN} next to --config, if it exists)",
     )
     _add_tls(parser)
     add_verify_key(parser)
@@ -72,28 +72,30 @@ def _add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         )
 
     one = command("status", "show versions, labels, traffic and figures")
-    one.add_argument("--json", action="store_true", help="for machines")
-    one.add_argument("--seconds", type=int, default=300, help="of how long, at most 300")
+    one.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    one.add_argument(
+        "--seconds", type=int, default=300, help="seconds that the figures cover, at most 300"
+    )
 
     one = command("publish", "check a SavedModel and make it the next version on disk")
-    one.add_argument("folder", type=Path, help="the SavedModel")
+    one.add_argument("folder", type=Path, help="folder of the SavedModel")
     one.add_argument("--sign-key", type=Path, help="private key to sign the new version with")
     _add_losses(one)
     _add_allowed(one)
 
-    one = command("canary", "load a version beside stable and give it a share of the clients")
+    one = command("canary", "load a version next to stable and give it a share of the clients")
     one.add_argument("version", type=int)
-    one.add_argument("--percent", type=_percent, default=10.0, help="its share")
-    one.add_argument("--shadow", action="store_true", help="compare answers on copies of requests")
+    one.add_argument("--percent", type=_percent, default=10.0, help="its share, 0 to 100")
+    one.add_argument("--shadow", action="store_true", help="compare answers to copies of requests")
     one.add_argument(
         "--by",
         choices=(BY_CLIENT, BY_REQUEST),
         default=BY_CLIENT,
-        help="share out clients, or single requests",
+        help="split by client, or by single request",
     )
     _add_limits(one)
 
-    one = command("promote", "make a version stable; the one before stays loaded")
+    one = command("promote", "make a version stable; the previous version stays loaded")
     one.add_argument("version", type=int)
     _add_limits(one)
 
@@ -101,44 +103,55 @@ def _add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser])
 
     one = command("retire", "unload a version after its last request; its files stay")
     one.add_argument("version", type=int)
-    one.add_argument("--delete", action="store_true", help="remove its files too")
+    one.add_argument("--delete", action="store_true", help="delete its files too")
 
-    one = command("reconcile", "bring servers that came late, with older files, to what they say")
-    one.add_argument("--every", type=float, default=5.0, help="seconds between looks")
+    one = command(
+        "reconcile", "send the configuration to servers that started late, with older files"
+    )
+    one.add_argument("--every", type=float, default=5.0, help="seconds between checks")
     one.add_argument(
-        "--seconds", type=float, default=180.0, help="give up after; 0: go on for ever"
+        "--seconds", type=float, default=180.0, help="timeout in seconds; 0: run for ever"
     )
 
-    one = command("watch", "roll the canary back once it surely passes a limit")
-    one.add_argument("--every", type=float, default=5.0, help="seconds between looks")
-    one.add_argument("--seconds", type=float, default=0.0, help="end after; 0: with the canary")
-    one.add_argument("--max-error-rate", type=_percent, default=2.0, help="percent of requests")
-    one.add_argument("--max-latency-ratio", type=float, default=2.0, help="p95 over stable's p95")
-    one.add_argument("--max-disagreement", type=_percent, default=3.0, help="percent of copies")
+    one = command("watch", "roll the canary back once a test proves that it exceeds a limit")
+    one.add_argument("--every", type=float, default=5.0, help="seconds between checks")
+    one.add_argument("--seconds", type=float, default=0.0, help="seconds to watch; 0: no limit")
     one.add_argument(
-        "--error", type=_error, default=1.0, help="percent of trials that may be judged wrongly"
+        "--max-error-rate", type=_percent, default=2.0, help="failed requests, in percent"
     )
     one.add_argument(
-        "--auto-promote", action="store_true", help="promote it once it surely keeps all limits"
+        "--max-latency-ratio", type=float, default=2.0, help="p95 latency relative to stable's"
+    )
+    one.add_argument(
+        "--max-disagreement",
+        type=_percent,
+        default=3.0,
+        help="answers that differ from stable's, in percent",
+    )
+    one.add_argument(
+        "--error", type=_error, default=1.0, help="probability of a wrong decision, in percent"
+    )
+    one.add_argument(
+        "--auto-promote", action="store_true", help="promote it once it provably keeps all limits"
     )
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--max-latency-ratio", type=float, default=2.0, help="median latency over stable's")
-    add("--force", action="store_true", help="load it also where memory may not hold it")
+    add("--max-latency-ratio", type=float, default=2.0, help="median latency relative to stable's")
+    add("--force", action="store_true", help="load it even if it may not fit in memory")
     _add_losses(parser)
     _add_allowed(parser)
 
 
 def _add_losses(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--classes-changed", action="store_true", help="take it though it lacks stable's classes")
+    add("--classes-changed", action="store_true", help="accept it without some of stable's classes")
     add(
         "--max-accuracy-loss",
         type=_percent,
         default=20.0,
-        help="points by which the accuracy of its card may be below stable's",
+        help="percentage points by which its model card's accuracy may be below stable's",
     )
 
 
@@ -148,16 +161,16 @@ def _add_allowed(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="trust an operation that is not on the list of harmless ones; may be repeated",
+        help="trust a graph operation that is not on the list of harmless ones; may be repeated",
     )
 
 
 def _add_tls(parser: argparse.ArgumentParser) -> None:
     """Adds the TLS flags; the front end asks the same server, so its variables are the defaults."""
     for flag, variable, text in (
-        ("--server-ca", "US_BILLS_MODEL_SERVER_CA", "authorities for grpcs://, as PEM"),
-        ("--client-cert", "US_BILLS_CLIENT_CERT", "certificate to show to the server, as PEM"),
-        ("--client-key", "US_BILLS_CLIENT_KEY", "its private key, as PEM"),
+        ("--server-ca", "US_BILLS_MODEL_SERVER_CA", "PEM file: trusted authorities for grpcs://"),
+        ("--client-cert", "US_BILLS_CLIENT_CERT", "PEM file: certificate to show to the server"),
+        ("--client-key", "US_BILLS_CLIENT_KEY", "PEM file: private key of that certificate"),
     ):
         parser.add_argument(flag, default=os.environ.get(variable, ""), help=text)
 
@@ -168,8 +181,8 @@ def add_verify_key(parser: argparse.ArgumentParser) -> None:
         "--verify-key",
         type=Path,
         default=argparse.SUPPRESS,
-        help="public key that every version must be signed for "
-        f"(default: the variable {VERIFY_KEY}; without one, none need be signed)",
+        help="file with a public key; every version must be signed with its private key "
+        f"(default: the variable {VERIFY_KEY}; without a key, no signature is needed)",
     )
 
 

@@ -41,10 +41,10 @@ def verify(arguments: Sequence[str]) -> int:
 def sign(arguments: Sequence[str]) -> int:
     """Signs folders, replacing earlier signatures; returns the exit status, 1 after a failure."""
     parser = argparse.ArgumentParser(
-        "python -m serving sign", description="Sign versions that are on disk already."
+        "python -m serving sign", description="Sign versions that are already on disk."
     )
-    parser.add_argument("folder", type=Path, nargs="+", help="a version")
-    parser.add_argument("--sign-key", type=Path, required=True, help="private key, PEM")
+    parser.add_argument("folder", type=Path, nargs="+", help="folder of a version")
+    parser.add_argument("--sign-key", type=Path, required=True, help="private key file, PEM")
     options = parser.parse_args(arguments)
     try:
         for folder in options.folder:
@@ -61,11 +61,11 @@ def verify_parser() -> argparse.ArgumentParser:
     """Returns the parser of the command line of `verify`."""
     parser = argparse.ArgumentParser(
         "python -m serving verify",
-        description="Verify that versions are as the holder of the site's key signed them.",
+        description="Verify that versions have not changed since the site's key signed them.",
     )
-    parser.add_argument("folder", type=Path, nargs="*", help="a version")
-    parser.add_argument("--config", type=Path, help="a models.config: all versions it asks for")
-    parser.add_argument("--models-root", type=Path, help="what /models/ is on this machine")
+    parser.add_argument("folder", type=Path, nargs="*", help="folder of a version")
+    parser.add_argument("--config", type=Path, help="a models.config: all versions that it loads")
+    parser.add_argument("--models-root", type=Path, help="replaces /models/ in base paths")
     add_verify_key(parser)
     return parser
 

@@ -22,12 +22,12 @@ def add_counter(commands: Any) -> None:
     )
     add_recipe(fit, CountRecipe)
 
-    export = commands.add_parser("export-count", help="make a version of a trained counter")
+    export = commands.add_parser("export-count", help="make a version from a trained counter")
     add_photos(export)
     export.add_argument("--run", type=Path, default=run, dest="folder")
     export.add_argument("--models", type=Path, default=Path("models/us_bills_count"))
     export.add_argument(
-        "--scenes", type=int, default=2_400, help="to calibrate it on (default: %(default)s)"
+        "--scenes", type=int, default=2_400, help="scenes to calibrate on (default: %(default)s)"
     )
     export.set_defaults(**module)
 
@@ -35,13 +35,13 @@ def add_counter(commands: Any) -> None:
     add_photos(evaluate, "--data")
     evaluate.add_argument("--model", type=Path, required=True, help="e.g. models/us_bills_count/1")
     evaluate.add_argument(
-        "--scenes", type=int, default=200, help="of each kind (default: %(default)s)"
+        "--scenes", type=int, default=200, help="scenes of each kind (default: %(default)s)"
     )
     evaluate.add_argument(
-        "--corners", type=Path, help="a CSV file that marks whole bills in the photos"
+        "--corners", type=Path, help="CSV file with the corners of whole bills in the photos"
     )
     evaluate.add_argument(
-        "--single", type=Path, help="a CSV file with the bill in photos that show only that one"
+        "--single", type=Path, help="CSV file with the corners of the only bill in a photo"
     )
-    evaluate.add_argument("--report", type=Path, help="a folder for report.md and a picture")
+    evaluate.add_argument("--report", type=Path, help="folder to write report.md and a picture to")
     evaluate.set_defaults(**module)

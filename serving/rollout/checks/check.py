@@ -40,7 +40,7 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--like", type=Path, help="a version whose signatures it must have")
-    parser.add_argument("--golden", type=Path, help="photos that it must answer rightly")
+    parser.add_argument("--golden", type=Path, help="photos that it must answer correctly")
     parser.add_argument("--allow-op", action="append", default=[], help="an operation to trust")
     options = parser.parse_args(arguments)
     environment.prepare_environment()
