@@ -1,4 +1,4 @@
-"""Tests that each room imports only the rooms and files that one table allows."""
+"""Tests that each package imports only the packages and files that one table allows."""
 
 import ast
 from collections.abc import Iterator
@@ -9,9 +9,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 TIERS = ("bench", "serving", "training", "webapp")
 
-# A room is a folder; files next to rooms are named one by one, except those in `GROUND`, which all
-# rooms of a tier may import. Each arrow leads from the importing room to a room or a file.
-GROUND = {
+# A package is a folder; files next to packages are named one by one, except those in `SHARED`,
+# which all packages of a tier may import. An arrow leads from a package to what it may import.
+SHARED = {
     "serving.local": {"deadline", "errors", "metrics", "ports", "settings", "threads"},
     "serving.rollout": {"errors"},
     "serving": {"concurrency", "files", "spans", "tracing", "traffic"},
@@ -121,8 +121,6 @@ ARROWS = {
     "training.export": {
         "training.rehearsal",
         "training.fit",
-        "training.flags",
-        "training.run_folder",
         "training.evaluation",
         "training.augmentation",
         "training.network",
@@ -189,7 +187,7 @@ ARROWS = {
     # Whole rollouts, and the local server without its port.
     "bench.rollout": {"serving", "webapp.inference"},
 }
-# The imports that a whole tier may have of other tiers, including those of files next to its rooms.
+# The imports that a whole tier may have of other tiers, files next to its packages included.
 BETWEEN_TIERS = {
     "serving": set(),
     "webapp": {
@@ -202,7 +200,6 @@ BETWEEN_TIERS = {
     "training": {
         "serving.wire",
         "webapp.feedback",
-        "webapp.imaging.jpeg",
         "webapp.imaging.preprocessing",
         "webapp.names",
     },
@@ -248,38 +245,38 @@ def is_within(name: str, places: set[str]) -> bool:
     return any(name == place or name.startswith(f"{place}.") for place in places)
 
 
-def ground_of(room: str) -> set[str]:
-    """Returns the `GROUND` files that a room may import: those of its tier and of outer tiers."""
-    outer = [tier for tier in GROUND if room.startswith(f"{tier}.")]
-    return {f"{tier}.{name}" for tier in outer for name in GROUND[tier]}
+def shared_by(package: str) -> set[str]:
+    """Returns the `SHARED` files that a package may import: of its tier and of outer tiers."""
+    outer = [tier for tier in SHARED if package.startswith(f"{tier}.")]
+    return {f"{tier}.{name}" for tier in outer for name in SHARED[tier]}
 
 
-def test_every_room_is_in_the_table() -> None:
+def test_every_package_is_in_the_table() -> None:
     folders = {file.parent for tier in TIERS for file in (ROOT / tier).rglob("*.py")}
-    rooms = {".".join(folder.relative_to(ROOT).parts) for folder in folders}
-    assert rooms - {*TIERS, "serving.local", "serving.rollout"} == set(ARROWS)
+    packages = {".".join(folder.relative_to(ROOT).parts) for folder in folders}
+    assert packages - {*TIERS, "serving.local", "serving.rollout"} == set(ARROWS)
 
 
-@pytest.mark.parametrize("room", ARROWS)
-def test_a_room_imports_what_the_table_allows_and_nothing_else(room: str) -> None:
-    allowed = {room} | ARROWS[room] | ground_of(room)
-    for file in files_of(room.replace(".", "/")):
+@pytest.mark.parametrize("package", ARROWS)
+def test_a_package_imports_what_the_table_allows_and_nothing_else(package: str) -> None:
+    allowed = {package} | ARROWS[package] | shared_by(package)
+    for file in files_of(package.replace(".", "/")):
         others = [name for name in own_imports_of(file) if not is_within(name, allowed)]
         assert not others, f"{file.relative_to(ROOT)} imports {others}; see ARROWS."
 
 
 def test_no_arrow_of_the_table_runs_in_a_circle() -> None:
-    left = {room: {to for to in arrows if to in ARROWS} for room, arrows in ARROWS.items()}
-    while innermost := {room for room, arrows in left.items() if not arrows & set(left)}:
-        left = {room: arrows for room, arrows in left.items() if room not in innermost}
+    left = {package: {to for to in arrows if to in ARROWS} for package, arrows in ARROWS.items()}
+    while innermost := {package for package, arrows in left.items() if not arrows & set(left)}:
+        left = {package: arrows for package, arrows in left.items() if package not in innermost}
     assert not left
 
 
-@pytest.mark.parametrize("room", ARROWS)
-def test_every_arrow_of_the_table_is_used(room: str) -> None:
-    files = files_of(room.replace(".", "/"))
+@pytest.mark.parametrize("package", ARROWS)
+def test_every_arrow_of_the_table_is_used(package: str) -> None:
+    files = files_of(package.replace(".", "/"))
     used = {name for file in files for name in own_imports_of(file)}
-    unused = {to for to in ARROWS[room] if not any(is_within(name, {to}) for name in used)}
+    unused = {to for to in ARROWS[package] if not any(is_within(name, {to}) for name in used)}
     assert not unused
 
 
@@ -291,8 +288,8 @@ def test_a_tier_imports_of_others_what_the_table_allows(tier: str) -> None:
         assert not others, f"{file.relative_to(ROOT)} imports {others}."
 
 
-def test_the_ground_floor_imports_no_room() -> None:
-    for tier, names in GROUND.items():
+def test_shared_files_import_no_package() -> None:
+    for tier, names in SHARED.items():
         for name in names:
             (file,) = files_of(f"{tier.replace('.', '/')}/{name}.py")
             assert not [n for n in own_imports_of(file) if is_within(n, set(ARROWS))], file
@@ -315,7 +312,7 @@ def test_of_the_local_server_only_the_runtime_imports_tensorflow() -> None:
 
 
 def test_every_room_says_what_it_is_for() -> None:
-    for room in ARROWS:
-        text = (ROOT / room.replace(".", "/") / "__init__.py").read_text(encoding="utf-8")
+    for package in ARROWS:
+        text = (ROOT / package.replace(".", "/") / "__init__.py").read_text(encoding="utf-8")
         said = ast.get_docstring(ast.parse(text))
-        assert said, f"{room} has no docstring."
+        assert said, f"{package} has no docstring."

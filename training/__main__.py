@@ -110,7 +110,7 @@ def parser() -> argparse.ArgumentParser:
         help="add a version even if the same run and settings have already made one",
     )
     add_names(export)
-    export.set_defaults(module="training.export.commands")
+    export.set_defaults(module="training.version_commands")
 
     review = commands.add_parser(
         "review", help="look at photos that people sent back, and accept those to train on"
@@ -129,7 +129,7 @@ def parser() -> argparse.ArgumentParser:
     reexport.add_argument("--model", type=Path, required=True, help="e.g. models/us_bills/1")
     reexport.add_argument("--models", type=Path, default=Path("models/us_bills"))
     add_names(reexport)
-    reexport.set_defaults(module="training.export.commands")
+    reexport.set_defaults(module="training.version_commands")
 
     convert = commands.add_parser("convert", help="convert a version to ONNX or LiteRT")
     convert.add_argument("version", type=Path, help="e.g. models/us_bills/1")
@@ -138,7 +138,7 @@ def parser() -> argparse.ArgumentParser:
     convert.add_argument(
         "--one-look", action="store_true", help="no second look: half the time, more unsure answers"
     )
-    convert.set_defaults(module="training.export.commands")
+    convert.set_defaults(module="training.version_commands")
 
     teach = commands.add_parser(
         "teach", help="train a version on new photos, without its old training photos"

@@ -1,4 +1,4 @@
-"""Trains a classifier in two stages: a head on the frozen backbone, then the top layers too.
+"""Trains a classifier in two stages: a head on the frozen backbone, then backbone layers too.
 
 A run is a folder: `run.json` (recipe, photos, command), `augmented.png` (64 views as the network
 sees them), `log.csv` (a line per epoch), `classifier.weights.h5` (the averaged weights after the
@@ -121,7 +121,7 @@ def fit(
         views.contact_sheet().save(run / VIEWS)
         _train_head(model, views, recipe, first_step=epochs * steps)
 
-    # ── Stage two: the top layers too ─────────────────────────────────────────────────────────
+    # ── Stage two: backbone layers too ────────────────────────────────────────────────────────
     top_layers = recipe.top_layers or backbones.BACKBONES[recipe.backbone].top_layers
     backbones.unfreeze(_backbone(model), top_layers)
     rate = warmed_cosine(recipe.rate, epochs * steps)

@@ -28,10 +28,10 @@ class Recipe:
         2_000, "pictures shown in stage one, which trains the head alone", least=1
     )
     views: int = setting(
-        36_000, "pictures shown in stage two, which trains the top layers too", least=1
+        36_000, "pictures shown in stage two, which trains the backbone too", least=1
     )
     top_layers: int = setting(
-        0, "top layers that stage two trains; 0: as many as usual for the network", least=0
+        0, "top layers that stage two trains; 0: all, or 70 of resnet50v2", least=0
     )
     batch: int = setting(32, "pictures per step", least=1)
     head_rate: float = setting(1e-3, "learning rate of stage one", least=1e-9)

@@ -66,7 +66,7 @@ class Settings:
     rest_api_max_body_mb: int = _flag(
         64,
         "largest REST body in MiB, compressed or decompressed; all current bodies together: four "
-        "times as much (not a flag of TensorFlow Serving)",
+        f"times as much {NOT_THEIRS}",
         least=1,
     )
     rest_api_enable_cors_support: bool = _flag(

@@ -120,7 +120,10 @@ def _add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         "--max-error-rate", type=_percent, default=2.0, help="failed requests, in percent"
     )
     one.add_argument(
-        "--max-latency-ratio", type=float, default=2.0, help="p95 latency relative to stable's"
+        "--max-latency-ratio",
+        type=float,
+        default=2.0,
+        help="largest p95 latency relative to stable's, of real requests",
     )
     one.add_argument(
         "--max-disagreement",

@@ -17,7 +17,7 @@ COVERAGES = np.linspace(0.05, 1, 20)
 all their bounds share the confidence."""
 
 NEARLY = 1.5
-"""A bound of this many times the best one is good enough: the best may cover hardly any answers."""
+"""Times the best bound that is good enough: the threshold of the best may accept hardly any."""
 
 TEMPERATURES = np.geomspace(0.25, 4, 161)
 

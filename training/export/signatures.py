@@ -81,7 +81,7 @@ class Answer:
         self._class_weights = tf.constant(class_weights)
         self._classes = tf.constant(classes)
         self._calibration = calibration
-        # A NumPy array becomes a constant inside each function: `reexport` expects one outside.
+        # An array becomes a constant in each function: `reexport` takes the one outside of them.
         self._thresholds = calibration.thresholds(classes)
 
     def serving_default(self, image: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -9,7 +9,7 @@ from training.rehearsal.parts import Floats
 from training.teaching.changes import Judged, judged
 
 TEMPERATURE = 1.0
-"""The taught version learns, at this temperature, the old version's probabilities at its own."""
+"""Of a taught version: its logits learn the calibrated probabilities of the version before."""
 
 
 def calibrated(

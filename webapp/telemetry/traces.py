@@ -58,7 +58,7 @@ class _Traces:
             g.span.set_attribute("http.response.status_code", response.status_code)
             g.span.set_attribute("us_bills.request_id", g.request_id)
             if response.status_code >= 500:
-                g.span.set_status(_error())
+                g.span.set_status(_error_status())
         return response
 
     def leave(self, _error: BaseException | None) -> None:
@@ -66,7 +66,7 @@ class _Traces:
             g.trace.close()
 
 
-def _error() -> "StatusCode":
+def _error_status() -> "StatusCode":
     from opentelemetry.trace import StatusCode
 
     return StatusCode.ERROR

@@ -72,10 +72,10 @@ class MemoryBudget:
 
 
 class _ReservingReader:
-    """Reads ahead as many bytes as have arrived so far, 64 kB to 1 MB, for any requested size.
+    """Reads ahead as many bytes as the body has had so far, 64 kB to 1 MB, for any requested size.
 
     Gunicorn copies all buffered bytes, up to a megabyte, for each piece that it returns, and
-    Werkzeug reads pieces of 64 kB. Never waits for more bytes than have arrived so far, or 64 kB.
+    Werkzeug reads pieces of 64 kB. A read at most doubles the bytes that the body has had.
     """
 
     def __init__(self, body: IO[bytes], budget: MemoryBudget, copies: int, announced: int) -> None:

@@ -37,7 +37,7 @@ class Losses:
 def require_no_worse(deployment: Deployment, folder: Path, may: Losses) -> None:
     """Compares the card of a version with stable's; skips values that one of the cards lacks.
 
-    Skips hard views against photos: `teach` compared a taught version with the one before it.
+    Skips accuracies of which only one was measured on hard views, as that of a taught version is.
 
     Raises:
         Refused: the version lacks classes that stable knows, or is right far less often.

@@ -94,7 +94,7 @@ class Fleet(Servers):
         self._tell_at_once(config, members)
 
     def bring(self, config: pb.ModelServerConfig) -> dict[str, str]:
-        """Sends each server a configuration, or the nearest it accepts now, and waits for none.
+        """Sends each server a configuration, or what it accepts of it by now; does not wait.
 
         Returns:
             A text for each server that has not accepted the whole configuration, by URL.

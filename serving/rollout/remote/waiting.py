@@ -29,8 +29,8 @@ class Wait:
         """Starts with no server done.
 
         Args:
-            gone: the times since which servers do not listen; updated here, since a later wait of
-                the same command should not start its patience again.
+            gone: the times since which servers do not listen; updated here, so that a later wait
+                of the same command does not grant them the full patience again.
         """
         self.done: set[ModelServer] = set()
         self._gone = gone
