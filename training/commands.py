@@ -9,7 +9,7 @@ from typing import Any
 from training import run_folder
 from training.data import files
 from training.evaluation import model_card
-from training.flags import made, names_of, scan, scan_aloud, typed
+from training.flags import command_line, made_message, names_of, scan, scan_and_warn
 from training.recipe import Recipe
 
 
@@ -30,12 +30,19 @@ def fit(given: argparse.Namespace) -> None:
     """Trains a classifier, or resumes a run with the run's own recipe."""
     from training.fit import fit
 
-    photos = scan_aloud(given)
+    photos = scan_and_warn(given)
     begun = (
         asdict(run_folder.recipe_of(run_folder.read(given.folder), Recipe)) if given.resume else {}
     )
     recipe = Recipe(**{**begun, **_stated(given)})
-    fit(photos, recipe, given.folder, typed(), resume=given.resume, tensorboard=given.tensorboard)
+    fit(
+        photos,
+        recipe,
+        given.folder,
+        command_line(),
+        resume=given.resume,
+        tensorboard=given.tensorboard,
+    )
 
 
 def _stated(given: argparse.Namespace) -> dict[str, Any]:
@@ -47,9 +54,9 @@ def folds(given: argparse.Namespace) -> None:
     """Measures a recipe on sources that training does not see, by leaving each source out once."""
     from training import folds
 
-    photos = scan_aloud(given)
+    photos = scan_and_warn(given)
     recipe = Recipe(**_stated(given))
-    found = folds.figures(folds.run(photos, recipe, given.folder, typed(), given.folds))
+    found = folds.figures(folds.run(photos, recipe, given.folder, command_line(), given.folds))
     page = given.folder / "folds.md"
     page.write_text(folds.markdown(found), encoding="utf-8")
     (given.folder / "folds.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
@@ -79,17 +86,17 @@ def teach(given: argparse.Namespace) -> None:
     """Makes a version from another version and new photos, and prints the next command."""
     from training.teaching.teach import STEPS, teach
 
-    photos = scan_aloud(given)
+    photos = scan_and_warn(given)
     version = teach(
         photos,
         given.model,
         given.models,
-        typed(),
+        command_line(),
         given.lost_at_most,
         names_of(given),
         given.steps or STEPS,
     )
-    print(made(version))
+    print(made_message(version))
 
 
 def rehearse(given: argparse.Namespace) -> None:
@@ -117,7 +124,7 @@ def evaluate(given: argparse.Namespace) -> None:
         tables,
     )
 
-    photos = scan_aloud(given)
+    photos = scan_and_warn(given)
     figures, answers = evaluate.evaluate(given.model, photos, slices=given.slices)
     print(tables.lines(figures))
     if given.corners:

@@ -78,7 +78,7 @@ def scan(given: argparse.Namespace) -> list[Photo]:
     return dataset.scan(given.photos, dict(given.relabel), given.skip)
 
 
-def scan_aloud(given: argparse.Namespace) -> list[Photo]:
+def scan_and_warn(given: argparse.Namespace) -> list[Photo]:
     """Calls `scan`, and prints to stderr which files of the folder are left out."""
     photos = scan(given)
     for line in files.lines(files.left_out(given.photos, given.skip)):
@@ -86,7 +86,7 @@ def scan_aloud(given: argparse.Namespace) -> list[Photo]:
     return photos
 
 
-def typed() -> str:
+def command_line() -> str:
     """Returns the command line, for a run's facts and model cards."""
     return files.shown(shlex.join(["python", "-m", "training", *sys.argv[1:]]))
 
@@ -103,7 +103,7 @@ def names_of(given: argparse.Namespace) -> dict[str, Any]:
     return stated
 
 
-def made(version: Path) -> str:
+def made_message(version: Path) -> str:
     """Returns the message about a new version of the classifier: its folder, the next command."""
     next_command = f".venv/bin/python -m serving rollout canary {version.name}"
     return f"made: {version}\nnext, while `make run` runs: {next_command}"

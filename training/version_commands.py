@@ -8,7 +8,7 @@ from training import run_folder
 from training.data import dataset
 from training.data.dataset import Photo
 from training.evaluation import model_card
-from training.flags import made, names_of, scan, typed
+from training.flags import command_line, made_message, names_of, scan
 from training.recipe import Recipe
 
 
@@ -37,7 +37,7 @@ def export(given: argparse.Namespace) -> None:
     print(
         f"report: {given.folder / 'report' / 'report.md'}\n"
         f"some pictures as the network saw them: {given.folder / run_folder.VIEWS}\n"
-        f"{made(version)}"
+        f"{made_message(version)}"
     )
 
 
@@ -45,7 +45,7 @@ def reexport(given: argparse.Namespace) -> None:
     """Makes a version from another version's weights, with the signatures of the current code."""
     from training.export.reexport import reexport
 
-    print(reexport(given.model, given.models, typed(), names_of(given)))
+    print(reexport(given.model, given.models, command_line(), names_of(given)))
 
 
 def convert(given: argparse.Namespace) -> None:

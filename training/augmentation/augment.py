@@ -27,7 +27,7 @@ _WHOLE = (0.45, 1.05)
 
 
 @dataclass(frozen=True)
-class Strength(camera.Strength):
+class EffectProbabilities(camera.EffectProbabilities):
     """The probability of each effect; those of light and lens are in `camera`."""
 
     composite: float = 0.5
@@ -41,26 +41,29 @@ class Strength(camera.Strength):
     finger: float = 0.25
 
 
-def without(effects: str) -> Strength:
+def without(effects: str) -> EffectProbabilities:
     """Returns the usual probabilities, those of `effects` (names separated by commas) set to 0.
 
     Raises:
         ValueError: There is no such effect.
     """
-    named, known = set(effects.split(",")) - {""}, {field.name for field in fields(Strength)}
+    named, known = (
+        set(effects.split(",")) - {""},
+        {field.name for field in fields(EffectProbabilities)},
+    )
     if named - known:
         raise ValueError(
             f"Unrecognized effects: {', '.join(sorted(named - known))}."
             f" Expected some of {', '.join(sorted(known))}."
         )
-    return Strength(**dict.fromkeys(named, 0.0))
+    return EffectProbabilities(**dict.fromkeys(named, 0.0))
 
 
 def view(
     photo: Pixels,
     background: Pixels,
     rng: Generator,
-    strength: Strength | None = None,
+    strength: EffectProbabilities | None = None,
     *,
     whole: bool = False,
 ) -> Pixels:
@@ -76,7 +79,7 @@ def view(
     Returns:
         uint8 [224,224,3] RGB.
     """
-    odds = strength or Strength()
+    odds = strength or EffectProbabilities()
     if whole:
         odds = replace(odds, fan=0.0, part=0.0, unstretch=0.0)
     paper = _paper(photo, rng, odds)
@@ -87,7 +90,7 @@ def view(
     return as_photographed(pixels, rng, odds)
 
 
-def as_photographed(pixels: Pixels, rng: Generator, odds: Strength) -> Pixels:
+def as_photographed(pixels: Pixels, rng: Generator, odds: EffectProbabilities) -> Pixels:
     """Returns a scene, uint8 [224,224,3], perhaps crumpled or half covered, as a camera sees it."""
     if rng.random() < odds.crumple:
         pixels = _crumple(pixels, rng)
@@ -96,7 +99,7 @@ def as_photographed(pixels: Pixels, rng: Generator, odds: Strength) -> Pixels:
     return camera.shoot(pixels, rng, odds)
 
 
-def _paper(photo: Pixels, rng: Generator, odds: Strength) -> Pixels:
+def _paper(photo: Pixels, rng: Generator, odds: EffectProbabilities) -> Pixels:
     """Returns the note in front of the camera, perhaps unstretched, cut or creased."""
     height, width = photo.shape[:2]
     if height == width and rng.random() < odds.unstretch:
@@ -137,7 +140,7 @@ def _crease(photo: Pixels, rng: Generator) -> Pixels:
 
 
 def _on_table(
-    photo: Pixels, background: Pixels, rng: Generator, odds: Strength, sizes: _Range
+    photo: Pixels, background: Pixels, rng: Generator, odds: EffectProbabilities, sizes: _Range
 ) -> Pixels:
     """Lays the photo on another one, alone or fanned, at any turn and size, partly outside."""
     size = math.exp(rng.uniform(*np.log(sizes)))
@@ -150,7 +153,7 @@ def _on_table(
     return layout.shrunk(layout.paste(photo, corners, canvas))
 
 
-def _reframed(photo: Pixels, rng: Generator, odds: Strength, sizes: _Range) -> Pixels:
+def _reframed(photo: Pixels, rng: Generator, odds: EffectProbabilities, sizes: _Range) -> Pixels:
     """Turns and zooms the photo itself; the area around the photo gets a plain colour."""
     turn = rng.uniform(0, 2 * math.pi) if rng.random() < odds.turn else rng.normal(0, 0.1)
     size = math.exp(rng.uniform(*np.log(sizes)))

@@ -14,7 +14,7 @@ Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Strength:
+class EffectProbabilities:
     """The probability of each effect."""
 
     shadow: float = 0.3
@@ -25,7 +25,7 @@ class Strength:
     jpeg: float = 0.5
 
 
-def shoot(pixels: Pixels, rng: Generator, odds: Strength) -> Pixels:
+def shoot(pixels: Pixels, rng: Generator, odds: EffectProbabilities) -> Pixels:
     """Returns uint8 [S,S,3] as a camera might record it; the effects apply in physical order."""
     for often, happen in (
         (odds.colour, _light),

@@ -36,7 +36,7 @@ class Edges:
         labels: NDArray[np.float32],
         classes: Sequence[str],
         backgrounds: list[Pixels],
-        odds: augment.Strength,
+        odds: augment.EffectProbabilities,
         *,
         values: dict[str, str] = VALUES,
         fonts: Sequence[str] = FONTS,

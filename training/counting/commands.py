@@ -6,7 +6,7 @@ from pathlib import Path
 
 from training import run_folder
 from training.counting.recipe import CountRecipe
-from training.flags import scan, typed
+from training.flags import command_line, scan
 
 
 def fit_count(given: argparse.Namespace) -> None:
@@ -17,7 +17,7 @@ def fit_count(given: argparse.Namespace) -> None:
     stated = {f.name: getattr(given, f.name) for f in fields(CountRecipe) if hasattr(given, f.name)}
     begun = run_folder.read(given.folder) if given.resume else {"recipe": {}}
     recipe = replace(run_folder.recipe_of(begun, CountRecipe), **stated)
-    fit(photos, recipe, given.folder, typed(), resume=given.resume)
+    fit(photos, recipe, given.folder, command_line(), resume=given.resume)
     print(
         f"some scenes as the detector saw them: {Path(given.folder) / 'scenes.png'}\n"
         f"next: python -m training export-count {given.photos} --run {given.folder}"

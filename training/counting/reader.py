@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.random import Generator
 
-from training.augmentation.camera import Pixels, Strength
+from training.augmentation.camera import EffectProbabilities, Pixels
 from training.counting.detector.targets import Turned, turned
 from training.counting.finding import Finder
 from training.counting.graph.crops import cut_out
@@ -59,7 +59,7 @@ def cut_outs(stock: Stock, find: Finder, number: int, rng: Generator) -> tuple[P
     names: list[str] = []
     while len(names) < number:
         if others and rng.random() < _BARE:
-            made = taken(bare(others, rng), rng, Strength(), COUNT_SIZE)
+            made = taken(bare(others, rng), rng, EffectProbabilities(), COUNT_SIZE)
         else:
             made = random_scene(stock, rng)
         places = [(bill.label, turned(bill.box)) for bill in made.bills]

@@ -59,7 +59,7 @@ def _pictures(photos: list[Photo], pictures: list[Pixels]) -> dict[str, NDArray[
         labels,
         classes,
         behind,
-        augment.Strength(),
+        augment.EffectProbabilities(),
         values=HELD_OUT_VALUES,
         fonts=HELD_OUT_FONTS,
     )

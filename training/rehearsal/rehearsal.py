@@ -195,7 +195,9 @@ def _edges(
     """Returns pictures of `augmentation.edges`, uint8 [N,224,224,3], and their labels."""
     readable, pictures = dataset.load(photos)
     behind = dataset.backgrounds(readable, pictures)
-    edges = Edges(pictures, one_hot(readable, classes), classes, behind, augment.Strength())
+    edges = Edges(
+        pictures, one_hot(readable, classes), classes, behind, augment.EffectProbabilities()
+    )
     made = [edges.any(rng) for _ in range(number if edges.kinds else 0)]
     names = [classes[label.argmax()] if label.max() == 1 else NO_CLASS for _, label in made]
     pixels = [picture for picture, _ in made] or np.empty((0, IMAGE_SIZE, IMAGE_SIZE, 3), np.uint8)

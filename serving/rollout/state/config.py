@@ -89,7 +89,7 @@ class ConfigFile:
 
     @property
     def counted_as(self) -> tuple[str, ...]:
-        """Values of the label `model` in its counts; old front ends counted the first without one."""
+        """Values of the label `model` in its counts; old front ends left the first model unnamed."""
         return (self.model, "") if self.model == self.models[0] else (self.model,)
 
     @property

@@ -11,15 +11,15 @@ from training.augmentation.camera import Pixels
 
 PHOTO = np.asarray(specimen.bill("20", width=400))
 TABLE = np.asarray(specimen.other(width=300))
-NEVER = augment.Strength(**dict.fromkeys(vars(augment.Strength()), 0.0))
+NEVER = augment.EffectProbabilities(**dict.fromkeys(vars(augment.EffectProbabilities()), 0.0))
 
 
-def only(effect: str) -> augment.Strength:
-    return augment.Strength(**{**vars(NEVER), effect: 1.0})
+def only(effect: str) -> augment.EffectProbabilities:
+    return augment.EffectProbabilities(**{**vars(NEVER), effect: 1.0})
 
 
 def views(
-    count: int, strength: augment.Strength | None = None, photo: Pixels = PHOTO
+    count: int, strength: augment.EffectProbabilities | None = None, photo: Pixels = PHOTO
 ) -> list[Pixels]:
     rng = np.random.default_rng(7)
     return [augment.view(photo, TABLE, rng, strength) for _ in range(count)]
@@ -46,7 +46,7 @@ def test_views_differ_from_each_other() -> None:
 def test_effects_are_left_out_by_name() -> None:
     odds = augment.without("fan,glare")
     assert (odds.fan, odds.glare) == (0, 0)
-    assert augment.without("") == augment.Strength()
+    assert augment.without("") == augment.EffectProbabilities()
 
 
 def test_an_effect_that_does_not_exist_is_refused_with_those_that_do() -> None:
@@ -56,7 +56,7 @@ def test_an_effect_that_does_not_exist_is_refused_with_those_that_do() -> None:
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 2), (3, 4)])
 def test_photos_of_hardly_any_pixels_have_views_too(shape: tuple[int, int]) -> None:
-    always = augment.Strength(**dict.fromkeys(vars(NEVER), 1.0))
+    always = augment.EffectProbabilities(**dict.fromkeys(vars(NEVER), 1.0))
     assert len(views(20, always, np.full((*shape, 3), 90, np.uint8))) == 20
 
 
@@ -108,7 +108,7 @@ def test_a_part_keeps_about_half_of_one_side_or_more(axis: int) -> None:
 
 def test_a_corner_is_a_part_of_a_part() -> None:
     rng = np.random.default_rng(2)
-    odds = augment.Strength(**{**vars(only("part")), "corner": 1.0})
+    odds = augment.EffectProbabilities(**{**vars(only("part")), "corner": 1.0})
     for _ in range(50):
         height, width = augment._paper(PHOTO, rng, odds).shape[:2]
         assert height < PHOTO.shape[0]
@@ -138,7 +138,7 @@ def test_a_fan_shows_more_paper_than_one_note() -> None:
     shown = {}
     for name, odds in (
         ("one", only("composite")),
-        ("fan", augment.Strength(**{**vars(only("composite")), "fan": 1.0})),
+        ("fan", augment.EffectProbabilities(**{**vars(only("composite")), "fan": 1.0})),
     ):
         rng = np.random.default_rng(6)
         shown[name] = np.mean([augment.view(white, black, rng, odds).mean() for _ in range(50)])

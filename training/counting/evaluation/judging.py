@@ -8,7 +8,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from training.augmentation.camera import Pixels, Strength
+from training.augmentation.camera import EffectProbabilities, Pixels
 from training.counting.scenes import photos, places
 from training.counting.scenes.compose import LAID_FLAT, Handling, compose
 from training.counting.scenes.joined import joined
@@ -17,7 +17,7 @@ from training.counting.scenes.scene import Scene, taken
 from training.counting.scenes.stock import Stock
 from webapp.imaging.preprocessing import COUNT_SIZE
 
-_NO_EFFECTS = Strength(shadow=0, glare=0, colour=0, blur=0, noise=0, jpeg=0)
+_NO_EFFECTS = EffectProbabilities(shadow=0, glare=0, colour=0, blur=0, noise=0, jpeg=0)
 BATCH = 8
 
 
@@ -90,13 +90,13 @@ def scenes(kind: Kind, stock: Stock, seed: int, number: int, *, hard: bool) -> I
     """
     rng = np.random.default_rng((seed, number, hard))
     while number:
-        made = _composed(kind, stock, rng, Strength() if hard else _NO_EFFECTS)
+        made = _composed(kind, stock, rng, EffectProbabilities() if hard else _NO_EFFECTS)
         if made:
             number -= 1
             yield made
 
 
-def _composed(kind: Kind, stock: Stock, rng: Generator, odds: Strength) -> Scene | None:
+def _composed(kind: Kind, stock: Stock, rng: Generator, odds: EffectProbabilities) -> Scene | None:
     """Returns a scene; None if not all bills have a place, or one is hardly visible."""
     wanted = int(rng.integers(kind.numbers[0], kind.numbers[1] + 1))
     if kind.photos:

@@ -45,7 +45,7 @@ def compose(
     number: int,
     place: Placer,
     rng: Generator,
-    odds: camera.Strength,
+    odds: camera.EffectProbabilities,
     side: int = COUNT_SIZE,
     handling: Handling = LAID_FLAT,
 ) -> Scene:
@@ -69,7 +69,7 @@ def framed(
     number: int,
     place: Placer,
     rng: Generator,
-    odds: camera.Strength,
+    odds: camera.EffectProbabilities,
     handling: Handling = LAID_FLAT,
 ) -> Frame:
     """Returns the frame that the camera of `compose` sees."""

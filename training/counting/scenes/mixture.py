@@ -4,7 +4,7 @@ import numpy as np
 from numpy.random import Generator
 from PIL import Image
 
-from training.augmentation.camera import Strength
+from training.augmentation.camera import EffectProbabilities
 from training.counting.scenes import compose, photos
 from training.counting.scenes.compose import Handling
 from training.counting.scenes.drawing import drawn
@@ -39,7 +39,7 @@ HANDLED = Handling(bent=0.25, held=0.2)
 
 def random_scene(stock: Stock, rng: Generator, side: int = COUNT_SIZE) -> Scene:
     """Returns a scene of none to eight bills, `side` pixels wide."""
-    return taken(_random_frame(stock, rng), rng, Strength(), side)
+    return taken(_random_frame(stock, rng), rng, EffectProbabilities(), side)
 
 
 def _random_frame(stock: Stock, rng: Generator) -> Frame:
@@ -65,7 +65,7 @@ def _tile(stock: Stock, rng: Generator) -> Frame:
         return bare(stock.things, rng)
     place: Placer = close_up if rng.random() < 0.2 else apart
     number = int(rng.choice([1, 1, 2]))
-    return compose.framed(stock, number, place, rng, Strength(), HANDLED)
+    return compose.framed(stock, number, place, rng, EffectProbabilities(), HANDLED)
 
 
 def _composed(stock: Stock, rng: Generator, *, fan: bool) -> Frame:
@@ -78,7 +78,7 @@ def _composed(stock: Stock, rng: Generator, *, fan: bool) -> Frame:
             number, place = 1, close_up
     if rng.random() < _OBLIQUE:
         place = oblique(place)
-    return compose.framed(stock, number, place, rng, Strength(), HANDLED)
+    return compose.framed(stock, number, place, rng, EffectProbabilities(), HANDLED)
 
 
 def contact_sheet(stock: Stock, seed: int, side: int = 6) -> Image.Image:

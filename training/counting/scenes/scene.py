@@ -52,7 +52,7 @@ def bare(pictures: list[Pixels], rng: Generator) -> Frame:
     return Frame(picture, [], np.zeros(picture.shape[:2], bool), empty=True)
 
 
-def taken(frame: Frame, rng: Generator, odds: camera.Strength, side: int) -> Scene:
+def taken(frame: Frame, rng: Generator, odds: camera.EffectProbabilities, side: int) -> Scene:
     """Returns the scene that a camera makes of a frame of any size.
 
     Args:
@@ -102,7 +102,7 @@ def moved(bill: Bill, factor: NDArray[np.float32], by: NDArray[np.float32]) -> B
     )
 
 
-def _shot(canvas: Pixels, rng: Generator, odds: camera.Strength) -> Pixels:
+def _shot(canvas: Pixels, rng: Generator, odds: camera.EffectProbabilities) -> Pixels:
     """Returns the frame as a camera sees it; the effects are applied to a padded square."""
     height, width = canvas.shape[:2]
     side = max(height, width)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.random import Generator
 
-from training.augmentation.camera import Strength
+from training.augmentation.camera import EffectProbabilities
 from training.counting.scenes import places
 from training.counting.scenes.compose import Handling, compose
 from training.counting.scenes.places import Quad
@@ -12,7 +12,7 @@ from training.counting.scenes.scene import Scene, bare, taken
 from training.counting.scenes.stock import Stock
 from training.counting.scenes.visible import SEEN
 
-NO_EFFECTS = Strength(shadow=0, glare=0, colour=0, blur=0, noise=0, jpeg=0)
+NO_EFFECTS = EffectProbabilities(shadow=0, glare=0, colour=0, blur=0, noise=0, jpeg=0)
 
 
 def at(*quads: Quad) -> places.Placer:
@@ -104,7 +104,7 @@ def test_other_notes_are_unclear_since_they_are_hard_to_tell(stock: Stock) -> No
 
 def test_the_same_seed_gives_the_same_scene(stock: Stock) -> None:
     def draw(rng: Generator) -> Scene:
-        return compose(stock, 4, places.overlapping, rng, Strength())
+        return compose(stock, 4, places.overlapping, rng, EffectProbabilities())
 
     one, two = (draw(np.random.default_rng(3)) for _ in range(2))
     assert np.array_equal(one.pixels, two.pixels)

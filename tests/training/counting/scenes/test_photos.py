@@ -6,14 +6,14 @@ import cv2
 import numpy as np
 import pytest
 
-from training.augmentation.camera import Strength
+from training.augmentation.camera import EffectProbabilities
 from training.counting.scenes import photos
 from training.counting.scenes.joined import joined
 from training.counting.scenes.photos import Known
 from training.counting.scenes.scene import Frame, taken
 from training.data.dataset import Photo
 
-NO_EFFECTS = Strength(shadow=0, glare=0, colour=0, blur=0, noise=0, jpeg=0)
+NO_EFFECTS = EffectProbabilities(shadow=0, glare=0, colour=0, blur=0, noise=0, jpeg=0)
 PLACE = np.array([[0.2, 0.3], [0.8, 0.3], [0.8, 0.7], [0.2, 0.7]], np.float32)
 
 
