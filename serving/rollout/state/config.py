@@ -89,7 +89,7 @@ class ConfigFile:
 
     @property
     def counted_as(self) -> tuple[str, ...]:
-        """Values of the label `model` in its counts; old front ends left the first model unnamed."""
+        """Values of the label `model` in its counts; old front ends do not name the first model."""
         return (self.model, "") if self.model == self.models[0] else (self.model,)
 
     @property
