@@ -15,7 +15,7 @@ import numpy as np
 
 from training import run_folder
 from training.data.dataset import OTHER, Photo
-from training.data.split import split
+from training.data.split import fingerprint, split
 from training.evaluation import model_card, tables
 from training.evaluation.evaluate import Version
 from training.evaluation.measures import Answers, measures, share
@@ -47,12 +47,14 @@ class Fold(NamedTuple):
 def source_folds(photos: list[Photo], count: int) -> list[list[str]]:
     """Returns the sources in `count` groups with similar numbers of bills and of other things.
 
+    Photos without a source are in no group: every fold trains on them.
+
     Raises:
         ValueError: There are fewer than `count` sources.
     """
     bills = Counter(photo.source for photo in photos if photo.label != OTHER)
     others = Counter(photo.source for photo in photos if photo.label == OTHER)
-    sources = sorted({*bills, *others}, key=lambda name: (-bills[name], -others[name], name))
+    sources = sorted({*bills, *others} - {""}, key=lambda name: (-bills[name], -others[name], name))
     if len(sources) < count:
         raise ValueError(f"Expected at least {count} sources. Received: {', '.join(sources)}.")
     folds: list[list[str]] = [[] for _ in range(count)]
@@ -66,7 +68,8 @@ def run(photos: list[Photo], recipe: Recipe, folder: Path, command: str, count: 
     """Trains, exports and evaluates a version per fold; reuses a version already in `folder`.
 
     Raises:
-        ValueError: Too few sources, or too few photos or classes outside a fold.
+        ValueError: Too few sources, too few photos or classes outside a fold, or `folder` has folds
+            of another recipe or of other photos.
     """
     return [
         _fold(photos, recipe, folder / f"fold-{number}", command, sources)
@@ -80,7 +83,9 @@ def _fold(
     say(f"left out: {', '.join(sources)}")
     seen, left_out = split(photos, recipe.seed, ",".join(sources))
     version = folder / "us_bills" / "1"
-    if not version.is_dir():
+    if version.is_dir():
+        run_folder.require_same(run_folder.read(folder), recipe, fingerprint(seen))
+    else:
         begun = (folder / run_folder.STATE).is_file()
         fit(seen, recipe, folder, command, resume=begun)
         version = export(folder, seen, [], version.parent, RISK, None)

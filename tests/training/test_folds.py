@@ -28,7 +28,7 @@ def fold(photos: list[Photo], said: list[str], sure: list[bool], kinds: set[str]
 def test_every_source_is_in_one_fold_and_bills_are_spread_evenly() -> None:
     sources = {"web": 9, "phone": 5, "scans": 4}
     photos = [photo("20", name) for name, count in sources.items() for _ in range(count)]
-    photos += [photo(OTHER, name) for name in ("coins", "coins", "notes") for _ in range(2)]
+    photos += [photo(OTHER, name) for name in ("coins", "coins", "notes", "") for _ in range(2)]
     assert source_folds(photos, 2) == [["web", "coins"], ["phone", "scans", "notes"]]
 
 
@@ -73,3 +73,6 @@ def test_the_command_trains_without_each_source_and_asks_about_it(
 
     assert main(command) == 0, "a fold that is done is asked again, not trained"
     assert "stage 1" not in capsys.readouterr().out
+
+    assert main([*command, "--seed", "2"]) == 2
+    assert "began with another recipe: seed 1, now 2" in capsys.readouterr().err

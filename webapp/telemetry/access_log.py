@@ -1,7 +1,8 @@
 """Adds an id, stage times, a log line and counts to every request; no picture is stored.
 
 A request keeps the id that its client sends, so that one search finds it in these logs and in the
-client's logs.
+client's logs. Views leave in `flask.g` what is logged and counted: `reply`, `frames` (whether a
+live camera asks), and for errors `problem` and `reason`.
 """
 
 import logging

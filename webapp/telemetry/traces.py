@@ -51,6 +51,7 @@ class _Traces:
         about = {"http.request.method": request.method, "url.path": request.path}
         name = f"{request.method} {request.url_rule or 'unknown'}"
         g.span = g.trace.enter_context(self.spans.of_request(name, headers, about))
+        # Replaces the `Timings` of `access_log`, which starts before this (`webapp.app`).
         g.timings = Timings(self.spans.of_stage)
 
     def finish(self, response: Response) -> Response:
