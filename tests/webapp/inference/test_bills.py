@@ -175,10 +175,11 @@ TWENTY, SLIVER = ("20", 0.9), ("1", 0.4)
         ([TWENTY, TWENTY, TWENTY, SLIVER], None),
         ([TWENTY, TWENTY, SLIVER], Contradiction.TWO_VALUES),
         ([*[TWENTY] * 6, ("1", 0.7)], Contradiction.TWO_VALUES),
-        ([TWENTY, ("1", 0.1)], Contradiction.TWO_VALUES),
+        ([TWENTY, ("1", 0.2)], Contradiction.TWO_VALUES),
+        ([TWENTY, ("1", 0.19), ("5", 0.1)], None),
         ([TWENTY, TWENTY, TWENTY, SLIVER, ("5", 0.55)], Contradiction.TWO_VALUES),
     ],
-    ids=["among many", "among few", "no doubt", "beside one alone", "one of two"],
+    ids=["among many", "among few", "no doubt", "beside one alone", "faint", "one of two"],
 )
 def test_a_bill_in_doubt_among_many_of_one_value_is_one_of_them(
     seen: list[tuple[str, float]], expected: Contradiction | None
