@@ -8,7 +8,7 @@ from pathlib import Path
 
 from training.counting.flags import add_counter
 from training.flags import add_names, add_photos, add_recipe, share
-from training.recipe import Recipe
+from training.recipe import RISK, Recipe
 
 # Set before TensorFlow is imported: its start-up messages say nothing about a training run.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -93,7 +93,7 @@ def parser() -> argparse.ArgumentParser:
     export.add_argument(
         "--risk",
         type=share,
-        default=0.01,
+        default=RISK,
         help="largest share of wrong answers among accepted ones, 0 to 1; holds with 99 %%"
         " confidence if the photos are enough to show it (default: %(default)s)",
     )

@@ -3,13 +3,12 @@
 import argparse
 import json
 import shlex
-from dataclasses import asdict, fields
-from typing import Any
+from dataclasses import replace
 
 from training import run_folder
 from training.data import files
 from training.evaluation import model_card
-from training.flags import command_line, made_message, names_of, scan, scan_and_warn
+from training.flags import command_line, made_message, names_of, scan, scan_and_warn, stated
 from training.recipe import Recipe
 
 
@@ -31,10 +30,10 @@ def fit(given: argparse.Namespace) -> None:
     from training.fit import fit
 
     photos = scan_and_warn(given)
-    begun = (
-        asdict(run_folder.recipe_of(run_folder.read(given.folder), Recipe)) if given.resume else {}
-    )
-    recipe = Recipe(**{**begun, **_stated(given)})
+    begun = Recipe()
+    if given.resume:
+        begun = run_folder.recipe_of(run_folder.read(given.folder), Recipe)
+    recipe = replace(begun, **stated(given, Recipe))
     fit(
         photos,
         recipe,
@@ -45,22 +44,18 @@ def fit(given: argparse.Namespace) -> None:
     )
 
 
-def _stated(given: argparse.Namespace) -> dict[str, Any]:
-    """Returns the settings of a recipe that are on the command line."""
-    return {f.name: getattr(given, f.name) for f in fields(Recipe) if hasattr(given, f.name)}
-
-
 def folds(given: argparse.Namespace) -> None:
     """Measures a recipe on sources that training does not see, by leaving each source out once."""
     from training import folds
 
     photos = scan_and_warn(given)
-    recipe = Recipe(**_stated(given))
+    recipe = Recipe(**stated(given, Recipe))
     found = folds.figures(folds.run(photos, recipe, given.folder, command_line(), given.folds))
     page = given.folder / "folds.md"
-    page.write_text(folds.markdown(found), encoding="utf-8")
+    text = folds.markdown(found)
+    page.write_text(text, encoding="utf-8")
     (given.folder / "folds.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    print(f"{folds.markdown(found)}\nreport: {page}")
+    print(f"{text}\nreport: {page}")
 
 
 def review(given: argparse.Namespace) -> None:

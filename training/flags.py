@@ -70,6 +70,11 @@ def add_recipe(parser: argparse.ArgumentParser, recipe: type[Any]) -> None:
         parser.add_argument(name, type=type(field.default), default=argparse.SUPPRESS, help=text)
 
 
+def stated(given: argparse.Namespace, recipe: type[Any]) -> dict[str, Any]:
+    """Returns the settings of `add_recipe` that were given, by the names of the fields."""
+    return {f.name: getattr(given, f.name) for f in fields(recipe) if hasattr(given, f.name)}
+
+
 def scan(given: argparse.Namespace) -> list[Photo]:
     """Lists the photos of a folder; `--relabel` and `--skip` must name existing sub-folders."""
     if given.photos.is_dir():

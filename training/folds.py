@@ -22,10 +22,7 @@ from training.evaluation.measures import Answers, measures, share
 from training.export.version import export
 from training.fit import fit
 from training.progress import say
-from training.recipe import Recipe
-
-RISK = 0.01
-"""The share of wrong answers that `export` tolerates by default."""
+from training.recipe import RISK, Recipe
 
 
 class Fold(NamedTuple):

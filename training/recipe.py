@@ -6,6 +6,9 @@ from typing import Any
 
 NO_LIMIT = float("inf")
 
+RISK = 0.01
+"""The share of wrong answers among accepted ones that `export` tolerates by default."""
+
 
 def setting(default: Any, text: str, least: float = -NO_LIMIT, most: float = NO_LIMIT) -> Any:
     """Returns a dataclass field that becomes a flag, with its default, help text and range."""

@@ -1,12 +1,12 @@
 """The commands of the counter: `fit-count`, `export-count` and `evaluate-count`."""
 
 import argparse
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 
 from training import run_folder
 from training.counting.recipe import CountRecipe
-from training.flags import command_line, scan
+from training.flags import command_line, scan, stated
 
 
 def fit_count(given: argparse.Namespace) -> None:
@@ -14,9 +14,10 @@ def fit_count(given: argparse.Namespace) -> None:
     from training.counting.fit import fit
 
     photos = scan(given)
-    stated = {f.name: getattr(given, f.name) for f in fields(CountRecipe) if hasattr(given, f.name)}
-    begun = run_folder.read(given.folder) if given.resume else {"recipe": {}}
-    recipe = replace(run_folder.recipe_of(begun, CountRecipe), **stated)
+    begun = CountRecipe()
+    if given.resume:
+        begun = run_folder.recipe_of(run_folder.read(given.folder), CountRecipe)
+    recipe = replace(begun, **stated(given, CountRecipe))
     fit(photos, recipe, given.folder, command_line(), resume=given.resume)
     print(
         f"some scenes as the detector saw them: {Path(given.folder) / 'scenes.png'}\n"
