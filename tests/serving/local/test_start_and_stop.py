@@ -170,7 +170,7 @@ def _ignore_failure(client: Client, inputs: dict[str, Any]) -> None:
 def test_an_interrupt_while_it_starts_ends_it(small_models: Path, tmp_path: Path) -> None:
     server = ModelServer(tmp_path, [LABELS], CONFIG.format(small_models))
     process = server.launch()
-    time.sleep(1.0)
+    server.wait_for_output(": START")
     process.send_signal(signal.SIGINT)
     assert process.wait(30) == 0
     assert "Traceback" not in server.output()
