@@ -95,13 +95,17 @@ def _hash(photo: Photo) -> Hash:
     try:
         return difference_hash(photo.read())
     except BadImage:
-        return np.frombuffer(hashlib.sha256(photo.path.read_bytes()).digest(), np.uint8)
+        return np.frombuffer(_content(photo), np.uint8)
 
 
 def fingerprint(photos: Iterable[Photo]) -> str:
-    """Returns a SHA-256 over labels, file names and bytes, which identifies training data."""
+    """Returns a SHA-256 over labels, file names and bytes, which identifies training data.
+
+    It does not depend on the order of the photos: two folders that count as one class may hold
+    different files of the same name, which the bytes then put in order.
+    """
     digest = hashlib.sha256()
-    for photo in sorted(photos, key=lambda photo: (photo.label, photo.path.name)):
+    for photo in sorted(photos, key=lambda photo: (photo.label, photo.path.name, _content(photo))):
         digest.update(f"{photo.label}/".encode() + os.fsencode(photo.path.name) + b"\n")
         digest.update(photo.path.read_bytes())
     return digest.hexdigest()
@@ -109,5 +113,9 @@ def fingerprint(photos: Iterable[Photo]) -> str:
 
 def _rank(photo: Photo, seed: int) -> bytes:
     """Returns the key of a seeded order in which equal files are neighbours."""
-    content = hashlib.sha256(photo.path.read_bytes()).digest()
-    return hashlib.sha256(content + str(seed).encode()).digest()
+    return hashlib.sha256(_content(photo) + str(seed).encode()).digest()
+
+
+def _content(photo: Photo) -> bytes:
+    """Returns the SHA-256 of the photo's file."""
+    return hashlib.sha256(photo.path.read_bytes()).digest()
