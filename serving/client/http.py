@@ -32,6 +32,7 @@ _ERRORS: dict[int, type[ServingError]] = {
 }
 # The errors of a kept connection that the server has closed in the meantime.
 _STALE = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
+_PIECE_BYTES = 2**16
 
 _Request: TypeAlias = tuple[str, str, float, bytes | None]
 
@@ -75,6 +76,10 @@ class HttpConnections:
         request = (method, self._base_url + path, deadline, body)
         try:
             return _understand(*self._send_until_fresh(request))
+        except urllib3.exceptions.ReadTimeoutError as error:
+            raise DeadlineExceeded("No answer within the time given.") from error
+        except urllib3.exceptions.HTTPError as error:
+            raise BadReply(str(error)) from error
         except requests.RequestException as error:
             raise _unreachable(error, deadline) from error
 
@@ -104,9 +109,12 @@ class HttpConnections:
 
 
 def _read(reply: requests.Response, deadline: float) -> bytes:
-    """Reads a body; a server that sends it slowly cannot exceed the deadline."""
+    """Reads a body; a server that sends it slowly cannot exceed the deadline.
+
+    `iter_content` would wait for a whole piece, which a server may send byte by byte.
+    """
     pieces = []
-    for piece in reply.iter_content(2**16):
+    while piece := reply.raw.read1(_PIECE_BYTES, decode_content=True):
         _left(deadline)
         pieces.append(piece)
     return b"".join(pieces)

@@ -137,6 +137,7 @@ def _add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     one.add_argument(
         "--auto-promote", action="store_true", help="promote it once it provably keeps all limits"
     )
+    _add_allowed(one)
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:

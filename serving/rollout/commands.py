@@ -43,10 +43,9 @@ def canary(deployment: Deployment, title: str, wanted: Traffic, limits: Limits) 
     return Command(
         title,
         [
+            *_without_previous(deployment, layout),
             *loading_steps(deployment, title, version, limits),
-            # A new trial means that stable is good. The version that stable replaced loses its
-            # label `previous`, so that `rollback` always has one meaning.
-            Step("labels", _relabel(deployment, **{CANARY: version, PREVIOUS: None})),
+            Step("labels", _relabel(deployment, **{CANARY: version})),
             Step("share of the clients", lambda: _share(deployment, wanted)),
         ],
         _restore(deployment, version),
@@ -67,11 +66,14 @@ def promote(deployment: Deployment, title: str, version: int, limits: Limits) ->
         preconditions.require_no_worse(deployment, deployment.store.path(version), limits.losses)
     old = layout.stable
     moved: dict[str, int | None] = {STABLE: version, CANARY: None}
+    first: list[Step] = []
     if old not in (None, version):
         moved[PREVIOUS] = old
+        first = _without_previous(deployment, layout)
     return Command(
         title,
         [
+            *first,
             *loading_steps(deployment, title, version, limits),
             Step("labels", _relabel(deployment, **moved)),
             # After the label has moved, so that the canary's clients keep their version.
@@ -121,8 +123,24 @@ def retire(deployment: Deployment, title: str, version: int, *, delete: bool) ->
         Step("unload after its last request", lambda: _unload(deployment, version)),
     ]
     if delete:
-        steps.append(Step("delete its files", lambda: deployment.store.delete(version)))
+        steps.append(Step("delete its files", lambda: _delete(deployment, title, version)))
     return Command(title, steps)
+
+
+def _without_previous(deployment: Deployment, layout: Layout) -> list[Step]:
+    """Returns the step that takes the label `previous` from the version that stable replaced.
+
+    A new change means that stable is good. It begins with this step, so that `rollback` takes back
+    this change, also if it was cut off, and never the one before it.
+    """
+    if PREVIOUS not in layout.labels:
+        return []
+    return [Step("stable is kept", _relabel(deployment, **{PREVIOUS: None}))]
+
+
+def _delete(deployment: Deployment, title: str, version: int) -> None:
+    deployment.history.note_version(title, version)
+    deployment.store.delete(version)
 
 
 def _relabel(deployment: Deployment, **labels: int | None) -> Callable[[], str]:

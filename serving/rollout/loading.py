@@ -48,7 +48,7 @@ def loading_steps(deployment: Deployment, title: str, version: int, limits: Limi
         *_signature(deployment, version),
         Step("check its files", lambda: _check(deployment, title, version)),
         Step("room in memory", lambda: _require_room(deployment, version, limits.force)),
-        Step("load", lambda: _load(deployment, version)),
+        Step("load", lambda: _load(deployment, title, version)),
         Step("try it on the server", lambda: _try(deployment, version, limits.latency_ratio)),
     ]
 
@@ -75,12 +75,13 @@ def _require_room(deployment: Deployment, version: int, force: bool) -> str:
     return memory.require_room(check.growth_bytes, None if force else memory.free_bytes())
 
 
-def _load(deployment: Deployment, version: int) -> str:
+def _load(deployment: Deployment, title: str, version: int) -> str:
     """Loads a version; removes it from the file if stable stops serving meanwhile.
 
     Otherwise the server would load the version again at each start, and crash again.
     """
     layout, server = deployment.layout(), deployment.server
+    deployment.history.note_version(title, version)
     others = layout.without_version(version)
     watched = [] if server.serves(version) else server.serving(others.stable)
     config = deployment.write(layout.with_version(version))

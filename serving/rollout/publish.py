@@ -71,13 +71,16 @@ def _pin(deployment: Deployment) -> str:
 
 def _copy(deployment: Deployment, source: Path, digest: str, sign_key: Path | None) -> str:
     present = deployment.store.holding(digest)
-    if present is not None:
-        return f"the same files are version {present}"
-    draft = deployment.store.draft(source, digest)
+    if present is None:
+        folder = deployment.store.draft(source, digest)
+        copied = folder.name
+    else:
+        folder = deployment.store.path(present)
+        copied = f"the same files are version {present}"
     if sign_key is None:
-        return draft.name
-    deployment.store.sign(draft, sign_key)
-    return f"{draft.name}, signed"
+        return copied
+    deployment.store.sign(folder, sign_key)
+    return f"{copied}, signed"
 
 
 def _adopt(deployment: Deployment, digest: str, title: str) -> str:

@@ -64,11 +64,20 @@ def _bring(deployment: Deployment, title: str) -> list[str]:
 
 
 def _missing(deployment: Deployment) -> list[str]:
-    found, layout = deployment.server.states(), deployment.layout()
+    """Returns sentences about what differs of any model, since servers get the whole file."""
+    sentences: list[str] = []
+    for model in deployment.config.models:
+        of = "" if model == deployment.config.model else f"{model}: "
+        sentences += [of + sentence for sentence in _missing_of(deployment, model)]
+    return sentences
+
+
+def _missing_of(deployment: Deployment, model: str) -> list[str]:
+    found, layout = deployment.server.states(model), deployment.layout(model)
     away = [silent(url, error) for url, error in found.items() if isinstance(error, ServingError)]
     states = {
         url: {number: status.state for number, status in of_one.items()}
         for url, of_one in found.items()
         if not isinstance(of_one, ServingError)
     }
-    return away + differences(deployment, layout, states, layout.versions, list(found))
+    return away + differences(deployment, layout, states, layout.versions, list(found), model)

@@ -83,14 +83,18 @@ class _Trial:
         self._begin = source.look()
 
     def look(self) -> Outcome | None:
-        """Tests the canary once; returns the outcome, or None while the trial goes on."""
+        """Tests the canary once; returns the outcome, or None while the trial goes on.
+
+        A source or a file that cannot be read now may be readable at the next test.
+        """
         try:
             now = self._source.look()
             counted = now.since(self._begin)
-        except Refused as error:
+            stable = self._deployment.layout().stable
+        except (Refused, OSError) as error:
             self._say(str(error))
             return None
-        claims = self._guard.claims(counted, self._version, self._deployment.layout().stable)
+        claims = self._guard.claims(counted, self._version, stable)
         self._say(f"version {self._version}: {'; '.join(map(str, claims))}")
         if lost := broken(claims):
             gone = _roll_back(self._deployment, self._version, str(lost), self._say)
@@ -111,7 +115,7 @@ class _Trial:
             with self._deployment.exclusive(title):
                 steps = commands.promote(self._deployment, title, self._version, commands.Limits())
                 run(steps, self._deployment.history, self._say)
-        except Refused as error:
+        except (Refused, OSError) as error:
             self._say(str(error))
             return False
         return True
@@ -125,7 +129,7 @@ def _roll_back(deployment: Deployment, version: int, reason: str, say: Say) -> b
         with deployment.exclusive(title):
             if not _is_over(deployment, version):
                 run(commands.rollback(deployment, title), deployment.history, say)
-    except Refused as error:
+    except (Refused, OSError) as error:
         say(str(error))
     return _is_over(deployment, version)
 

@@ -19,7 +19,7 @@ _AT_ONCE = 32
 
 
 class Snapshots:
-    """The counts of each front end at one moment."""
+    """The counts of each front end at one moment; they never fall, even if one restarts."""
 
     def __init__(self, counts: Mapping[str, Snapshot], first: Mapping[str, Snapshot]) -> None:
         """Keeps the counts.
@@ -55,19 +55,26 @@ class FrontEnds:
         self._addresses = Addresses(text, "--webapp", "http", "http://host:port")
         self._counted_as = counted_as
         self._first: dict[str, Snapshot] = {}
-        self._last: dict[str, Snapshot] = {}
+        self._told: dict[str, Snapshot] = {}
+        self._counts: dict[str, Snapshot] = {}
         self.silent: list[str] = []
 
     def look(self) -> Snapshots:
         """Returns the counts of each front end; of an unreachable one, its last known counts.
 
+        A front end that restarted counts from zero; its counts from before the restart stay in.
+
         Raises:
             Refused: no front end can be asked.
         """
         found = self._ask_all(lambda url: figures.look(url, self._counted_as))
-        self._first = found | self._first
-        self._last = self._last | found
-        return Snapshots(self._last, self._first)
+        grown = {url: told.since(self._told.get(url, Snapshot())) for url, told in found.items()}
+        self._told |= found
+        self._counts |= {
+            url: total([self._counts.get(url, Snapshot()), grown[url]]) for url in grown
+        }
+        self._first = self._counts | self._first
+        return Snapshots(dict(self._counts), self._first)
 
     def look_back(self, seconds: int) -> tuple[Snapshot, float]:
         """Returns the counts of the last seconds, at most 300, and the longest time one covers.

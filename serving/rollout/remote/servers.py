@@ -78,13 +78,13 @@ class Servers:
             return False
         return version is not None and all(serves(states.get(version)) for states in found.values())
 
-    def versions_of(self, label: str) -> dict[str, int | None]:
-        """Returns the version that a label leads to, by the URLs of the servers that answer.
+    def versions_of(self, label: str, model: str | None = None) -> dict[str, int | None]:
+        """Returns the version that a label of this or another model leads to, by server URL.
 
         Raises:
             ServingError: no server can be asked.
         """
-        found = require_any(ask_all(lambda server: server.version_of(label), self.members()))
+        found = require_any(ask_all(lambda server: server.version_of(label, model), self.members()))
         return {server.url: version for server, version in successes(found).items()}
 
     def close(self) -> None:

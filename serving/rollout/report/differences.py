@@ -29,8 +29,18 @@ def differences(
     states: States,
     on_disk: Collection[int],
     servers: Sequence[str],
+    model: str | None = None,
 ) -> list[str]:
-    """Returns a sentence for each difference between a server and the file, even a brief one."""
+    """Returns a sentence for each difference between a server and the file, even a brief one.
+
+    Args:
+        deployment: its servers are asked where their labels lead.
+        layout: what the file says.
+        states: what the servers say.
+        on_disk: the versions on disk.
+        servers: the URLs of all servers.
+        model: the model that is compared, if not the deployment's.
+    """
     found: dict[str, list[str]] = defaultdict(list)
     for url, of_one in states.items():
         for text in _differences_of_one(layout, of_one):
@@ -44,7 +54,7 @@ def differences(
     differing = [
         f"{text}{f' on {_named(urls)}' if several else ''}." for text, urls in found.items()
     ]
-    return differing + gone + _astray(deployment, layout, several=several)
+    return differing + gone + astray(deployment, layout.labels, model, several=several)
 
 
 def _differences_of_one(layout: Layout, states: Mapping[int, str]) -> list[str]:
@@ -60,12 +70,14 @@ def _differences_of_one(layout: Layout, states: Mapping[int, str]) -> list[str]:
     ]
 
 
-def _astray(deployment: Deployment, layout: Layout, *, several: bool) -> list[str]:
+def astray(
+    deployment: Deployment, labels: Mapping[str, int], model: str | None = None, *, several: bool
+) -> list[str]:
     """Returns sentences about labels that lead to another version on a server than in the file."""
     found: dict[str, list[str]] = defaultdict(list)
     try:
-        for label, number in sorted(layout.labels.items()):
-            for url, answer in deployment.server.versions_of(label).items():
+        for label, number in sorted(labels.items()):
+            for url, answer in deployment.server.versions_of(label, model).items():
                 if answer != number:
                     text = f"{label} is version {number} in the file, {answer} on"
                     found[text].append(url)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from serving.client import ServingError, VersionStatus
 from serving.rollout.errors import Refused
+from serving.rollout.report.differences import astray
 from serving.rollout.state.deployment import Deployment
 
 
@@ -24,9 +25,12 @@ def others(deployment: Deployment) -> list[str]:
 
 def _model(deployment: Deployment, name: str, labels: Mapping[str, int]) -> str:
     states = _states(deployment, name)
+    several = len(states) > 1
+    wrong = astray(deployment, labels, name, several=several) if states else []
     said = [f"{label} is version {n}, {_on_all(states, n)}" for label, n in sorted(labels.items())]
     share = _share(deployment, name)
-    return f"{'; '.join([*said, *share]) or 'no labels'} (--model {name})"
+    told = [*said, *(sentence.rstrip(".") for sentence in wrong), *share]
+    return f"{'; '.join(told) or 'no labels'} (--model {name})"
 
 
 def _states(deployment: Deployment, name: str) -> list[Mapping[int, VersionStatus]]:

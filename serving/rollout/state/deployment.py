@@ -36,6 +36,7 @@ class Deployment:
 
     Attributes:
         config: the model's entry in `models.config`.
+        models_root: the folder that stands for `/models/` in base paths.
         traffic_file: read by the front end.
         store: the versions on disk.
         server: the model servers, most often one.
@@ -48,6 +49,7 @@ class Deployment:
     """
 
     config: ConfigFile
+    models_root: Path | None
     traffic_file: Path
     store: VersionStore
     server: Fleet
@@ -98,6 +100,7 @@ class Deployment:
         addresses = Addresses(server, "--server", *wanted)
         return cls(
             config=config,
+            models_root=models_root,
             traffic_file=config_file.with_name("traffic.json"),
             store=_store(config, models_root),
             server=Fleet(
@@ -123,9 +126,16 @@ class Deployment:
                 remove_drafts(file)
             yield
 
-    def layout(self) -> Layout:
-        """Returns the layout that the file asks for."""
-        return self.config.read(self.store.versions())
+    def layout(self, model: str | None = None) -> Layout:
+        """Returns the layout that the file asks for, of this or of another model.
+
+        Raises:
+            Refused: the configuration or the folder of the versions cannot be read.
+        """
+        if model in (None, self.config.model):
+            return self.config.read(self.store.versions())
+        config = ConfigFile(self.config.file, model)
+        return config.read(_store(config, self.models_root).versions())
 
     def apply(self, layout: Layout, *, at_once: bool = False) -> None:
         """Writes a layout to the file, then sends it to the servers.

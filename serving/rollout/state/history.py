@@ -39,13 +39,17 @@ class History:
         origin = {"time": now(), "user": user(), "model": self._model}
         append(self._file, {**origin, "command": command, "event": event, **facts})
 
+    def note_version(self, command: str, version: int) -> None:
+        """Adds that a version is loaded or deleted, whose number must not be given again."""
+        self.note(command, "version", version=version)
+
     def lines(self) -> list[dict[str, Any]]:
         """Returns all lines about this model, oldest first."""
         return [line for line in read_lines(self._file) if line.get("model") == self._model]
 
     def highest_version(self) -> int:
-        """Returns the highest number ever published, so that a deleted number is not used again."""
-        numbers = [line.get("published") for line in self.lines()]
+        """Returns the highest number published, loaded or deleted, so that none is given again."""
+        numbers = [line.get(fact) for line in self.lines() for fact in ("published", "version")]
         return max([0, *(n for n in numbers if type(n) is int and n in VERSIONS)])
 
     def unfinished(self) -> str | None:

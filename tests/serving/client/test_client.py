@@ -180,6 +180,26 @@ def test_a_server_that_takes_calls_and_says_nothing_exceeds_the_deadline(kind: s
         client.close()
 
 
+def test_a_reply_that_comes_byte_by_byte_exceeds_the_deadline() -> None:
+    def drip(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.recv(2**16)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n")
+            for _ in range(100):
+                time.sleep(0.1)
+                connection.sendall(b" ")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=drip, args=(listener,), daemon=True).start()
+        client = connect(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        started = time.monotonic()
+        with pytest.raises(DeadlineExceeded):
+            client.status("half", timeout=0.5)
+        assert time.monotonic() - started < 5
+        client.close()
+
+
 @pytest.fixture
 def restartable(small_models: Path, tmp_path: Path) -> Iterator[ModelServer]:
     server = ModelServer(tmp_path, [LABELS], CONFIG.format(small_models), wait_for=["half"])

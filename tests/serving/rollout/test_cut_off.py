@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from serving.client import connect
 from serving.rollout.cli import main
@@ -88,6 +89,19 @@ def test_a_cut_off_canary_can_be_taken_back_instead(checked: Deployment) -> None
     assert checked.layout().versions == frozenset({1})
     assert checked.layout().labels == {"stable": 1}
     assert answered(checked) == 1
+
+
+@pytest.mark.parametrize("command", [["canary", "3"], ["promote", "3"]])
+def test_a_rollback_takes_back_what_was_cut_off_and_not_the_change_before(
+    checked: Deployment, command: list[str]
+) -> None:
+    assert main([*where(checked), *PROMOTE]) == 0
+    assert checked.layout().labels == {"stable": 2, "previous": 1}
+    for steps in (1, 4):
+        cut_off(checked, steps, command)
+        assert main([*where(checked), "rollback"]) == 0
+        assert checked.layout().labels == {"stable": 2}
+        assert answered(checked) == 2
 
 
 def test_a_promotion_can_be_cut_off_anywhere(checked: Deployment) -> None:

@@ -121,6 +121,20 @@ def test_a_front_end_that_started_anew_does_not_hide_what_others_counted() -> No
         assert source.look().since(begin).of(2).requests == 10
 
 
+def test_counts_go_on_from_those_before_a_restart() -> None:
+    with page(300, 0) as one:
+        source = FrontEnds(one.url)
+        begin = source.look()
+        one.count(40, 4)
+        assert source.look().since(begin).of(2) == Figures(44, 4, 0.05, 0.095)
+        one.ok, one.failed = 299, 2
+        source.look()
+        # More than before the restart, which is then not to be seen in these counts alone.
+        one.count(50, 0)
+        counted = source.look().since(begin).of(2)
+        assert (counted.requests, counted.errors) == (44 + 299 + 2 + 50, 6)
+
+
 def test_without_any_front_end_the_source_refuses() -> None:
     with pytest.raises(Refused, match="does not tell its figures"):
         FrontEnds(f"http://{HOST}:{free_port()}").look()

@@ -12,6 +12,7 @@ import pytest
 
 from serving.client import connect
 from serving.local.errors import StatusError
+from serving.rollout import commands
 from serving.rollout.checks.check import check
 from serving.rollout.checks.golden_set import BYTES_SIGNATURE, PHOTO, Golden, judge
 from serving.rollout.cli import main
@@ -82,6 +83,15 @@ def test_the_number_of_a_deleted_version_is_not_used_again(
         offline.store.delete(version)
     assert names(offline) == {"1"}
     assert offline.history.highest_version() == 3
+
+
+def test_the_number_of_a_version_that_was_copied_by_hand_and_deleted_is_not_used_again(
+    checked: Deployment,
+) -> None:
+    models.publish(checked.store.path(3), checked.store.folder, 20)
+    do(checked, commands.retire(checked, "retire 20 --delete", 20, delete=True))
+    assert 20 not in checked.store.versions()
+    assert checked.history.highest_version() == 20
 
 
 def test_a_number_that_is_taken_is_never_overwritten(

@@ -46,6 +46,15 @@ def test_publish_signs_what_it_publishes(
     assert digest_of(candidate) == digest_of(offline.store.path(2))
 
 
+def test_publish_signs_a_version_that_is_published_already(
+    offline: Deployment, pair: keys.KeyPair, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = offline.store.path(1)
+    assert call(offline, pair, "publish", str(own), f"--sign-key={pair.private}") == 0
+    assert "copy: the same files are version 1, signed" in capsys.readouterr().out
+    Verifier(pair.public)(own)
+
+
 def test_an_unsigned_version_is_not_published(
     offline: Deployment, candidate: Path, pair: keys.KeyPair, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,6 +13,7 @@ import pytest
 from serving.rollout import commands
 from serving.rollout.cli import main
 from serving.rollout.errors import Refused
+from serving.rollout.reconcile import reconcile
 from serving.rollout.report.status import status
 from serving.rollout.state.deployment import Deployment
 from serving.rollout.steps import Step
@@ -155,6 +156,21 @@ def test_commands_go_to_the_model_that_is_named(
     assert main([*where(half), "--model=minus", "rollback"]) == 1
     assert "Expected --model to be one of ['half', 'plus']" in capsys.readouterr().err
     assert half.history.lines() != plus.history.lines()
+
+
+def test_reconcile_brings_the_labels_of_the_other_model_too(
+    half: Deployment, plus: Deployment
+) -> None:
+    do(plus, commands.promote(plus, "promote 2", 2, LIMITS))
+    time.sleep(1.5)  # Until the server has read the file, which it does not do again.
+    (server,) = half.server.members()
+    older = half.config.message()
+    (entry,) = [e for e in older.model_config_list.config if e.name == "plus"]
+    entry.version_labels["stable"] = 1
+    server.reload(older)
+    assert "stable is version 2 in the file, 1 on the server" in status(half, None, 0).others[0]
+    reconcile(half, "reconcile", print, every=0.1, seconds=10)
+    assert server.version_of("stable", "plus") == 2
 
 
 def test_a_server_that_is_behind_with_both_models_loads_for_both_first(

@@ -141,6 +141,24 @@ def test_a_canary_stays_under_guard_when_the_traffic_file_is_damaged(
     assert checked.traffic() == NO_CANARY
 
 
+def test_a_canary_stays_under_guard_when_the_configuration_is_damaged_for_a_while(
+    checked: Deployment, failing: FrontEnds
+) -> None:
+    checked.share(Traffic(2, 10.0))
+    patient, whole = CanaryLimits(error_rate=0.9), checked.config.file.read_text()
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        said.append(line)
+        if line.startswith("version 2: failed 30 of 30"):
+            checked.config.file.write_text("model_config_list {")
+        elif line.startswith("The configuration cannot be read"):
+            checked.config.file.write_text(whole)
+
+    assert watch(checked, failing, patient, say, every=0.05, seconds=20) is Outcome.ROLLED_BACK
+    assert any(line.startswith("The configuration cannot be read") for line in said)
+
+
 def test_the_watch_ends_with_the_trial(checked: Deployment, failing: FrontEnds) -> None:
     checked.share(Traffic(2, 10.0))
     said: list[str] = []
