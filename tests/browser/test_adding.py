@@ -20,7 +20,7 @@ __all__ = ["films_five"]
 
 FIFTY = draw("fifty", SAMPLES["fifty"]).resize(SIZE)
 MUG = specimen.other(width=SIZE[0])
-EMPTY, UNSURE = ["Other"] * 3, ["5?"] * 4
+EMPTY = ["Other"] * 3
 ADD_UP, UNDO, CLEAR = "Add up what the camera reads", "Undo", "Start again"
 
 
@@ -35,7 +35,10 @@ def page(films_five: Any, front_end: FrontEnd) -> Iterator[Page]:
 
 
 def show(page: Page, frames: Sequence[str]) -> None:
-    """Answers the frames from now on, the last one for ever; `5?` is an unsure 5."""
+    """Answers the frames from now on, the last one for ever; `5?` is an unsure 5.
+
+    `Other?` is what a bill may look like that is covered or turned over.
+    """
     left = list(frames)
 
     def answer(route: Any) -> None:
@@ -80,10 +83,28 @@ def test_a_bill_counts_once_and_the_next_after_the_picture_was_empty(page: Page)
     assert counted(page) == ["5 dollars", "5 dollars", "20 dollars"]
 
 
-def test_a_bill_that_is_tilted_for_a_while_is_the_same_bill(page: Page) -> None:
-    show(page, ["5"] * 4 + UNSURE + ["5"])
+@pytest.mark.parametrize("unsure", ["5?", "Other?"])
+def test_a_bill_that_is_tilted_for_a_while_is_the_same_bill(page: Page, unsure: str) -> None:
+    show(page, ["5"] * 4 + [unsure] * 4 + ["5"])
     page.get_by_text("Not added").wait_for()
     assert counted(page) == ["5 dollars"]
+
+
+def test_a_connection_that_is_lost_for_a_moment_loses_nothing(page: Page) -> None:
+    show(page, ["5"])
+    wait_for_total(page, 5)
+    page.context.set_offline(True)
+    page.locator("#verdict[data-state=offline]").wait_for()
+    page.context.set_offline(False)
+    page.locator("#verdict[data-state=empty]").wait_for(state="attached")
+    assert counted(page) == ["5 dollars"]
+    show(page, [*EMPTY, "20"])
+    wait_for_total(page, 25)
+
+
+def test_parts_of_a_dollar_are_added_up_without_an_error_of_rounding(page: Page) -> None:
+    show(page, ["0.1"] * 4 + EMPTY + ["0.2"])
+    page.locator("#total", has_text="Together 0.3 dollars").wait_for()
 
 
 def test_a_bill_laid_upon_the_last_one_is_not_added_silently(page: Page) -> None:

@@ -87,10 +87,12 @@ class FeedbackStore:
         try:
             known = {each.name for each in fields(Feedback)}
             document: dict[str, Any] = json.loads(self._record(name).read_bytes())
-            return Feedback(**{key: value for key, value in document.items() if key in known})
+            found = Feedback(**{key: value for key, value in document.items() if key in known})
+            _ = datetime.now(UTC) - found.until  # Raises if the time is none, or has no zone.
+            return found
         except FileNotFoundError:
             return None
-        except (TypeError, ValueError) as error:
+        except (AttributeError, OverflowError, TypeError, ValueError) as error:
             _log.error("feedback: %s cannot be read: %s", self._record(name), error)
             return None
 
@@ -128,13 +130,18 @@ class FeedbackStore:
         Returns:
             The number of deleted photos.
         """
-        old = [name for name in self._ids() if _is_over(self.find(name))]
-        for name in old:
-            self.delete(name)
+        deleted = sum(self._expire(name) for name in self._ids())
         for rest in self.folder.rglob("*.partial"):
             if time.time() - _modified(rest) > _ABANDONED_SECONDS:
                 rest.unlink(missing_ok=True)
-        return len(old)
+        return deleted
+
+    def _expire(self, name: str) -> bool:
+        try:
+            return _is_over(self.find(name)) and self.delete(name)
+        except OSError as error:
+            _log.error("feedback: %s cannot be read or deleted: %s", self._record(name), error)
+            return False
 
     def keep_expiring(self) -> None:
         """Delete expired photos every hour, for ever; the server runs this method in a thread."""

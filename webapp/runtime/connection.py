@@ -25,7 +25,9 @@ _END = b"\r\n\r\n"
 _PIECE_OF_A_HEAD, _PIECE_OF_A_BODY = 16_384, 262_144
 # Used only for requests without a body, since a body could keep the thread waiting.
 _HEALTH = re.compile(rb"(?:GET|HEAD) /(livez|metrics)[ ?]")
-_LENGTH = re.compile(rb"\r\ncontent-length[ \t]*:[ \t]*([0-9]{1,10})[ \t]*(?=\r\n)", re.IGNORECASE)
+_LENGTH = re.compile(
+    rb"\r\ncontent-length[ \t]*:[ \t]*0*([0-9]{1,10})[ \t]*(?=\r\n)", re.IGNORECASE
+)
 _ANY_LENGTH = re.compile(rb"\r\ncontent-length[ \t]*:", re.IGNORECASE)
 _CODING = re.compile(rb"\r\ntransfer-encoding[ \t]*:", re.IGNORECASE)
 _EXPECT = re.compile(rb"\r\nexpect[ \t]*:[ \t]*100-continue[ \t]*(?=\r\n)", re.IGNORECASE)
@@ -55,6 +57,7 @@ class Connection(TConn):  # type: ignore[misc]
         reserved: How many of these bytes are counted in the memory budget.
         deadline: When waiting ends unless bytes arrive, on the clock of `time.monotonic`.
         latest: When waiting for the current body ends; 0 while no body is expected.
+        leaves_body: Whether the current request has a body that nothing reads, since it is refused.
     """
 
     sock: socket.socket
@@ -64,6 +67,7 @@ class Connection(TConn):  # type: ignore[misc]
         super().__init__(*arguments)
         self.reserved = 0
         self.deadline = 0.0
+        self.leaves_body = False
         self.data_ready = True
         self._budget, self._most_body = budget, most_body
         self._ended = False
@@ -210,8 +214,12 @@ class Connection(TConn):  # type: ignore[misc]
 
     def _body_to_receive(self) -> int:
         # The application refuses a body that is too large, and gunicorn refuses a wrong length.
+        self.leaves_body = False
         lengths = _LENGTH.findall(self.received, 0, self._head)
-        if self.is_chunked or len(lengths) != 1 or int(lengths[0]) > self._most_body:
+        if self.is_chunked or not _ANY_LENGTH.search(self.received, 0, self._head):
+            return 0
+        if len(lengths) != 1 or int(lengths[0]) > self._most_body:
+            self.leaves_body = True
             return 0
         return int(lengths[0])
 

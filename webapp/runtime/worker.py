@@ -244,7 +244,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def _keepalive_after(self, conn: Connection, keepalive: bool) -> bool:
         # A request that cannot be read to its end closes the connection, without a log entry.
+        # Gunicorn would wait here for a refused body; the poller discards it without a thread.
         try:
-            return bool(super()._keepalive_after(conn, keepalive))
+            return not conn.leaves_body and bool(super()._keepalive_after(conn, keepalive))
         except Exception:
             return False

@@ -33,7 +33,8 @@ function change(next) {
   draw();
 }
 
-const worth = () => counted.reduce((all, one) => all + one, 0);
+// Rounded, since 0.1 and 0.2 make 0.30000000000000004.
+const worth = () => Number(counted.reduce((all, one) => all + one, 0).toPrecision(10));
 const together = () => phrases.together.replace("{dollars}", dollars(worth()));
 
 function draw() {

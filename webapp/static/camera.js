@@ -73,7 +73,8 @@ function understand({ accepted, denomination, value, said, probabilities, heatma
   if (accepted && denomination === OTHER) return { hint: "none", empty: true };
   if (accepted) return { name: String(value ?? denomination), said, heatmap };
   const [likeliest] = Object.entries(probabilities).sort((a, b) => b[1] - a[1])[0];
-  return likeliest === OTHER ? { hint: "turn", empty: true } : { hint: distance(heatmap) };
+  // A bill that is covered or turned over may look like this, so the picture is not empty.
+  return { hint: likeliest === OTHER ? "turn" : distance(heatmap) };
 }
 
 // Checks the prefix, since a class may have the name of a hint.

@@ -15,6 +15,7 @@ const home = document.querySelector("h1 a");
 
 const RETRY = 3000; // milliseconds between checks for a server that could not be reached
 const OFFLINE = ["offline", phrases.no_connection, phrases.offline];
+const cached = verdict.dataset.state === "offline"; // opened without a connection
 
 // The current upload or camera session, which the next one aborts.
 let job = new AbortController();
@@ -247,9 +248,12 @@ document.addEventListener("drop", (event) => {
 
 document.documentElement.classList.add("js");
 setInterval(async () => {
-  if (verdict.dataset.state !== "offline") return;
-  const alive = await fetch("/livez").catch(() => null);
-  if (alive?.ok) location.assign(home);
+  const offline = () => verdict.dataset.state === "offline";
+  const alive = offline() && (await fetch("/livez").catch(() => null));
+  if (!alive?.ok || !offline()) return;
+  // A reload would lose what was added up.
+  if (cached) location.assign(home);
+  else notice("empty");
 }, RETRY);
 // Without https there is no service worker; if it does not load, the rest of the page still works.
 navigator.serviceWorker?.register(home.dataset.worker).catch(() => {});

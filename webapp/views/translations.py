@@ -239,7 +239,9 @@ LANGUAGES = {"en": ENGLISH, "es": SPANISH}
 def language() -> str:
     """Return the language of the current request's page: `?lang=`, or the browser's preference."""
     asked = request.args.get("lang", "")
-    return asked if asked in LANGUAGES else request.accept_languages.best_match(LANGUAGES, "en")
+    # `best_match` would prefer a later `es` to an earlier `en-US`.
+    tags = [tag.partition("-")[0].lower() for tag, quality in request.accept_languages if quality]
+    return next((known for known in [asked, *tags] if known in LANGUAGES), "en")
 
 
 def sentence(problem: Mapping[str, Any]) -> str:

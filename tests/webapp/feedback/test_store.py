@@ -14,6 +14,15 @@ from webapp.feedback.store import ACCEPTED, FeedbackStore, Full, id_of
 
 PHOTO = b"\xff\xd8 a photo \xff\xd9"
 LONG_AGO = "2020-01-01T00:00:00+00:00"
+WHOLE = {
+    "was": "20",
+    "answered": None,
+    "version": 1,
+    "probabilities": {},
+    "days": 90,
+    "time": LONG_AGO,
+}
+WRONG = ({"time": None}, {"time": "soon"}, {"time": "2020-01-01T00:00:00"}, {"days": "90"})
 
 
 @pytest.fixture
@@ -122,13 +131,32 @@ def test_what_was_kept_for_its_days_is_deleted_accepted_or_not(store: FeedbackSt
     assert [id_of(photo) for photo in (*store.photos(), *store.photos(ACCEPTED))] == [new.id]
 
 
-def test_a_photo_whose_record_cannot_be_read_is_not_kept_for_ever(store: FeedbackStore) -> None:
+@pytest.mark.parametrize(
+    "record",
+    ["{", "[]", "null", "{}", *(json.dumps(WHOLE | wrong) for wrong in WRONG)],
+)
+def test_a_photo_whose_record_cannot_be_read_is_not_kept_for_ever(
+    store: FeedbackStore, record: str
+) -> None:
     given = feedback()
     store.add(given, PHOTO)
-    (store.folder / "records" / f"{given.id}.json").write_text("{")
+    (store.folder / "records" / f"{given.id}.json").write_text(record)
     assert store.find(given.id) is None
     assert store.expire() == 1
     assert store.photos() == []
+
+
+def test_a_record_that_cannot_be_opened_does_not_keep_others_from_expiring(
+    store: FeedbackStore,
+) -> None:
+    closed, old = feedback(time=LONG_AGO), feedback(time=LONG_AGO)
+    for given in (closed, old):
+        store.add(given, PHOTO)
+    record = store.folder / "records" / f"{closed.id}.json"
+    record.unlink()
+    record.mkdir()
+    assert store.expire() == 1
+    assert [id_of(photo) for photo in store.photos()] == [closed.id]
 
 
 def test_a_field_that_a_later_release_writes_does_no_harm(store: FeedbackStore) -> None:

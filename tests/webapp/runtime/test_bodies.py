@@ -59,12 +59,25 @@ def stalled(front_end: FrontEnd, count: int, *sent: bytes) -> Iterator[list[sock
 
 @pytest.mark.parametrize(
     "sent",
-    [(SIZED,), (SIZED + BILL[:-1],), (ASK, SIZED + BILL[:9])],
-    ids=["no body", "all but a byte", "behind an answer"],
+    [
+        (SIZED,),
+        (SIZED + BILL[:-1],),
+        (ASK, SIZED + BILL[:9]),
+        (HEAD + b"Content-Length: %020d\r\n\r\n" % len(BILL),),
+    ],
+    ids=["no body", "all but a byte", "behind an answer", "a length with zeros"],
 )
 def test_bodies_that_stall_hold_no_thread(front_end: FrontEnd, sent: tuple[bytes, ...]) -> None:
     with stalled(front_end, 6, *sent):
         assert front_end.predict(BILL).status_code == 200
+
+
+def test_bodies_that_are_too_large_hold_no_thread(front_end: FrontEnd) -> None:
+    too_large = HEAD + b"Content-Length: 900000000\r\n\r\n"
+    # If a thread waited for each of them as long as gunicorn would, two threads would for 75 s.
+    with stalled(front_end, 30, too_large) as connections:
+        assert front_end.predict(BILL).status_code == 200
+        assert {status(connection) for connection in connections} == {413}
 
 
 def test_chunked_bodies_that_stall_hold_up_only_each_other(front_end: FrontEnd) -> None:

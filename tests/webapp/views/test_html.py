@@ -150,6 +150,24 @@ def test_the_page_speaks_the_language_that_was_asked_for(client: FlaskClient, la
     assert f'<html lang="{lang}">' in client.get(f"/?lang={lang}").text
 
 
+@pytest.mark.parametrize(
+    ("accepted", "lang"),
+    [
+        ("en-US,es;q=0.5", "en"),
+        ("es-MX,en;q=0.5", "es"),
+        ("fr,es-419;q=0.5,en;q=0.4", "es"),
+        ("es;q=0", "en"),
+        ("fr", "en"),
+        ("", "en"),
+    ],
+)
+def test_the_language_that_the_browser_prefers_may_name_a_country(
+    client: FlaskClient, accepted: str, lang: str
+) -> None:
+    page = client.get("/", headers={"Accept-Language": accepted}).text
+    assert f'<html lang="{lang}">' in page
+
+
 def test_both_languages_say_the_same_things() -> None:
     for english, spanish in ((ENGLISH, SPANISH), (ENGLISH["feedback"], SPANISH["feedback"])):
         assert english.keys() == spanish.keys()
