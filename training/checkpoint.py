@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from training.progress import say
 from training.run_folder import STATE, WEIGHTS
 
+_SEED = "seed_generator_state"
+"""What Keras calls the state of a layer's random numbers."""
+
 
 class Judge(Protocol):
     """Evaluates a model after each epoch, to find the best epoch."""
@@ -96,7 +99,8 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is un
         with np.load(self._run / STATE) as state:
             for name, variables in _variables(model).items():
                 for index, variable in enumerate(variables):
-                    variable.assign(state[f"{name}.{index}"])
+                    if f"{name}.{index}" in state:  # Older states have no seeds.
+                        variable.assign(state[f"{name}.{index}"])
             self._averages = [state[f"average.{i}"] for i in range(len(model.weights))]
             self._best, self._best_epoch = float(state["best"]), int(state["best_epoch"])
             self.next_epoch = int(state["next_epoch"])
@@ -163,4 +167,6 @@ def is_finished(run: Path, epochs: int, patience: int) -> bool:
 
 
 def _variables(model: keras.Model) -> dict[str, list[Any]]:
-    return {"weight": model.weights, "optimizer": model.optimizer.variables}
+    """Returns what training changes; the seeds are those of dropout, which are no weights."""
+    seeds = [variable for variable in model.variables if variable.name == _SEED]
+    return {"weight": model.weights, "optimizer": model.optimizer.variables, "seed": seeds}

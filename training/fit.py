@@ -142,6 +142,7 @@ def fit(
         epochs=epochs,
         initial_epoch=checkpoint.next_epoch,
         verbose=0,
+        shuffle=False,  # The views are random; a resumed run could not repeat another order.
         callbacks=[
             Progress("stage 2", epochs, steps, estimates=True),
             checkpoint,

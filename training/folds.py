@@ -7,14 +7,15 @@ them. The finished version is then evaluated on the photos that were left out.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from training import run_folder
-from training.data.dataset import OTHER, Photo
+from training.data.dataset import OTHER, Photo, classes_of
 from training.data.split import fingerprint, split
 from training.evaluation import model_card, tables
 from training.evaluation.evaluate import Version
@@ -22,7 +23,7 @@ from training.evaluation.measures import Answers, measures, share
 from training.export.version import export
 from training.fit import fit
 from training.progress import say
-from training.recipe import RISK, Recipe
+from training.recipe import RISK, Recipe, weights
 
 
 class Fold(NamedTuple):
@@ -65,9 +66,14 @@ def run(photos: list[Photo], recipe: Recipe, folder: Path, command: str, count: 
     """Trains, exports and evaluates a version per fold; reuses a version already in `folder`.
 
     Raises:
-        ValueError: Too few sources, too few photos or classes outside a fold, or `folder` has folds
-            of another recipe or of other photos.
+        ValueError: Too few sources, too few photos or classes outside a fold, a recipe that holds
+            out a source or weights an unknown one, or `folder` has folds of another recipe or of
+            other photos.
     """
+    if recipe.held_out_source:
+        raise ValueError("Each fold holds out its own sources. Expected no --held-out-source.")
+    weights(recipe.class_weights, classes_of(photos), "class")
+    weights(recipe.source_weights, {photo.source for photo in photos}, "source")
     return [
         _fold(photos, recipe, folder / f"fold-{number}", command, sources)
         for number, sources in enumerate(source_folds(photos, count), 1)
@@ -79,6 +85,7 @@ def _fold(
 ) -> Fold:
     say(f"left out: {', '.join(sources)}")
     seen, left_out = split(photos, recipe.seed, ",".join(sources))
+    recipe = _without_absent(recipe, seen)
     version = folder / "us_bills" / "1"
     if version.is_dir():
         run_folder.require_same(run_folder.read(folder), recipe, fingerprint(seen))
@@ -91,6 +98,20 @@ def _fold(
     answers = Version(version).ask(strangers)
     threshold = float(model_card.read(version)["threshold"])
     return Fold(list(sources), answers, threshold, {photo.kind for photo in seen})
+
+
+def _without_absent(recipe: Recipe, photos: list[Photo]) -> Recipe:
+    """Returns the recipe without the weights of classes and sources that the photos lack."""
+    classes, sources = classes_of(photos), {photo.source for photo in photos}
+    return replace(
+        recipe,
+        class_weights=_only(recipe.class_weights, classes),
+        source_weights=_only(recipe.source_weights, sources),
+    )
+
+
+def _only(text: str, names: Collection[str]) -> str:
+    return ",".join(pair for pair in text.split(",") if pair.rpartition("=")[0] in names)
 
 
 def figures(folds: list[Fold]) -> dict[str, Any]:
@@ -119,7 +140,8 @@ def _joined(folds: list[Fold]) -> Answers:
         said=[said for one in answers for said in one.said],
         confidence=np.concatenate([one.confidence for one in answers]),
         accepted=np.concatenate([one.accepted for one in answers]),
-        probabilities=np.concatenate([one.probabilities for one in answers]),
+        # Versions without a source may lack a class, and nothing reads them of all folds.
+        probabilities=np.empty((sum(len(one.said) for one in answers), 0), np.float32),
     )
 
 

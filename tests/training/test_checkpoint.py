@@ -19,7 +19,7 @@ EQUAL = np.ones(len(INPUTS), np.float32)
 
 def network(rate: float = 0.05) -> keras.Model:
     keras.utils.set_random_seed(3)
-    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dropout(0.2), keras.layers.Dense(2)])
     loss = keras.losses.CategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.AdamW(rate), loss, metrics=["accuracy"], jit_compile=False)
     return model
@@ -27,7 +27,7 @@ def network(rate: float = 0.05) -> keras.Model:
 
 def saved(run: Path) -> keras.Model:
     """The network as `classifier.weights.h5` has it."""
-    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dropout(0.2), keras.layers.Dense(2)])
     model.load_weights(run / WEIGHTS)
     return model
 

@@ -1,6 +1,7 @@
 """Nested folds: each source is left out once, and evaluated last."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,29 @@ def test_the_page_tells_all_folds_together_then_each_with_its_threshold() -> Non
     assert page.index("all folds together") < page.index("without web") < page.index("phone")
 
 
+def test_folds_whose_versions_know_different_classes_are_joined() -> None:
+    first = fold([photo("20", "web")], ["20"], [True], set())
+    second = fold([photo("1", "phone")], ["1"], [True], set())
+    wider = replace(second.answers, probabilities=np.zeros((1, 3), np.float32))
+    assert figures([first, second._replace(answers=wider)])["all"]["photos"] == 2
+
+
+@pytest.mark.parametrize(
+    ("flag", "reason"),
+    [
+        ("--held-out-source=a", "Expected no --held-out-source"),
+        ("--source-weights=c=2", "Unknown source 'c'"),
+        ("--class-weights=20=2", "Unknown class '20'"),
+    ],
+)
+def test_a_recipe_that_no_fold_could_use_is_refused_before_training(
+    folder: Path, tmp_path: Path, flag: str, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["folds", str(folder), "--run", str(tmp_path / "folds"), "--folds=2", flag]) == 2
+    assert reason in capsys.readouterr().err
+    assert not (tmp_path / "folds").exists()
+
+
 @pytest.mark.usefixtures("tiny_backbone")
 def test_the_command_trains_without_each_source_and_asks_about_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -62,7 +86,9 @@ def test_the_command_trains_without_each_source_and_asks_about_it(
     photos, run = tmp_path / "photos", tmp_path / "folds"
     for label in ("5", "10", "Other"):
         save_bills(photos, label, *(f"{source}-{n}.jpg" for source in "ab" for n in range(5)))
-    command = ["folds", str(photos), "--run", str(run), "--folds", "2", *TINY_RECIPE]
+    # Only one of the folds has photos of this source.
+    weighted = ["--source-weights", "a=2"]
+    command = ["folds", str(photos), "--run", str(run), "--folds", "2", *TINY_RECIPE, *weighted]
     assert main(command) == 0
     assert "Of " in capsys.readouterr().out
     found = json.loads((run / "folds.json").read_text())

@@ -4,6 +4,7 @@ A run is a folder: `run.json`, `scenes.png` (36 scenes with their boxes), and `d
 `reader/` with the weights. `--resume` continues after the detector's last finished epoch.
 """
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,7 @@ def _fit_detector(
         epochs=epochs,
         initial_epoch=first,
         verbose=0,
+        shuffle=False,  # The scenes are random; a resumed run could not repeat another order.
         callbacks=[
             Progress("stage 1", epochs, steps, estimates=True),
             checkpoint,
@@ -164,7 +166,9 @@ def _fit_reader(stock: Stock, recipe: CountRecipe, find: finding.Finder, run: Pa
     told = Before(before, card["classes"], card["temperature"])
     lessons = Lessons(told, new, kept, card["classes"], steps, recipe.seed, _NEW_SHARE)
     learn(after, lessons, "stage 2", recipe.reader_rate)
-    after.whole.save_weights(run / WEIGHTS)
+    draft = run / f"draft-{WEIGHTS}"
+    after.whole.save_weights(draft)
+    os.replace(draft, run / WEIGHTS)  # A killed process leaves no half a file, which would count.
 
 
 def _facts(

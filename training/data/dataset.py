@@ -22,6 +22,9 @@ MINIMUM_PER_CLASS = 2
 OTHER = "Other"
 # Enough for 224-pixel training views; keeps thousands of decoded photos in memory.
 CACHED_SIDE = 400
+_COLOURS = ("black", "dimgrey", "darkgrey", "white", "saddlebrown", "tan", "seagreen", "steelblue")
+PLAIN = [np.asarray(Image.new("RGB", (64, 64), colour)) for colour in _COLOURS]
+"""Plain tables, uint8 [64,64,3], to lay bills on where there is no picture of anything else."""
 
 
 @dataclass(frozen=True)
@@ -195,10 +198,16 @@ def _readable(photos: list[Photo]) -> Iterator[tuple[Photo, Image.Image]]:
 
 
 def backgrounds(photos: list[Photo], pictures: list[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
-    """Returns pictures to lay bills on: the everyday objects in a manifest, or else any others."""
+    """Returns pictures to lay bills on: the everyday objects in a manifest, or else any `Other`.
+
+    Without either, photos of one class lie on each other, and those of several on plain colours: a
+    bill on one of another class would be labelled with one of two classes that it shows.
+    """
     pairs = list(zip(photos, pictures, strict=True))
     everyday = [picture for photo, picture in pairs if photo.kind == "object"]
-    return everyday or [picture for photo, picture in pairs if photo.label == OTHER] or pictures
+    others = [picture for photo, picture in pairs if photo.label == OTHER]
+    one_class = pictures if len({photo.label for photo in photos}) == 1 else []
+    return everyday or others or one_class or PLAIN
 
 
 def counts(photos: Iterable[Photo]) -> dict[str, int]:

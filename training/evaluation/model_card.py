@@ -109,12 +109,16 @@ def read(folder: Path) -> dict[str, Any]:
 
 
 def find(models: Path, facts: dict[str, Any]) -> Path | None:
-    """Returns the newest version in the folder `models` whose card holds all of `facts`."""
+    """Returns the newest version in the folder `models` whose card holds all of `facts`.
+
+    A taught version is none, since its card holds the facts of the version that was taught.
+    """
     numbered = [folder for folder in models.glob("*") if folder.name.isdigit()]
     for folder in sorted(numbered, key=lambda folder: int(folder.name), reverse=True):
         if path(folder).is_file():
             card = read(folder)
-            if all(card.get(name) == value for name, value in facts.items()):
+            same = all(card.get(name) == value for name, value in facts.items())
+            if same and "taught" not in card:
                 return folder
     return None
 

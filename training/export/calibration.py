@@ -98,7 +98,10 @@ def select(confidence: _Floats, right: NDArray[np.bool_], risk: float) -> Select
         risk: The tolerated share of wrong answers among those accepted, in [0,1].
     """
     order = np.argsort(-confidence, kind="stable")
-    counts = np.unique(np.maximum(1, np.rint(COVERAGES * len(order)).astype(int)))
+    counts = np.maximum(1, np.rint(COVERAGES * len(order)).astype(int))
+    # A threshold accepts all pictures of its confidence, so the last one of them ends a count.
+    least_sure = -confidence[order]
+    counts = np.unique(np.searchsorted(least_sure, least_sure[counts - 1], side="right"))
     wrong = np.cumsum(~right[order])[counts - 1]
     doubt = (1 - CONFIDENCE) / len(counts)
     bounds = [wrong_at_most(int(w), int(n), 1 - doubt) for w, n in zip(wrong, counts, strict=True)]

@@ -1,5 +1,6 @@
 """Exports a version again: the same weights with the signatures of the current code."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from training.evaluation import model_card
 from training.export.calibration import Calibration
 from training.export.signatures import Answer, Network, write_answers
 from training.export.version import WARM_UP, draft_beside, publish, warm_up_of, write_warm_up
+from training.rehearsal import rehearsal
 
 # `signatures` freezes the network into a separate function of the exported graph.
 _FROZEN = "__inference_pruned_"
@@ -24,6 +26,8 @@ def reexport(
     version: Path, models: Path, command: str, names: dict[str, Any] | None = None
 ) -> Path:
     """Makes the next version in `models`, with the weights, calibration and card of another.
+
+    A rehearsal set is copied too, since it depends on the weights alone.
 
     Args:
         version: The folder of a version that `version.export` made, e.g. `models/us_bills/1`.
@@ -45,6 +49,8 @@ def reexport(
     with draft_beside(models) as draft:
         write_answers(draft, answer)
         write_warm_up(draft, version.parent.name, warm_up_of(_warm_up_picture(version)))
+        if rehearsal.file(version).is_file():
+            shutil.copy(rehearsal.file(version), rehearsal.file(draft))
         model_card.write_reexported(draft, card, command)
         return publish(draft, models)
 

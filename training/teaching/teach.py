@@ -47,7 +47,7 @@ VIEWS = 2_000
 JUDGED_VIEWS = 200
 """All views of the held-out new photos."""
 NEW_KEPT = 160
-"""About how many of the new views are added to the next version's rehearsal set."""
+"""The most new views that are added to the next version's rehearsal set."""
 LEAST_PHOTOS = 5
 STEPS = 400
 RATE = 5e-4
@@ -226,10 +226,7 @@ def _publish(
     models: Path,
 ) -> Path:
     """Writes the version, with some of the new views added to its rehearsal set."""
-    every = max(1, len(new.labels) // NEW_KEPT)
-    held_out = np.zeros(len(new.labels[::every]), bool)
-    held_out[::5] = True
-    added = rehearsal.packed(new.activations[::every], new.labels[::every], held_out)
+    added = _to_rehearse(new, card["recipe"]["seed"])
     calibration = Calibration.of(card)
     with draft_beside(models) as draft:
         write_saved_model(draft, after.whole, card["classes"], calibration)
@@ -237,3 +234,14 @@ def _publish(
         shutil.copy(version / "assets.extra" / WARM_UP, draft / "assets.extra")
         model_card.write_taught(draft, card)
         return publish(draft, models)
+
+
+def _to_rehearse(new: Examples, seed: int) -> Rehearsal:
+    """Returns some of the new views, a fifth of them held out, as a rehearsal set.
+
+    They are drawn, since the views repeat the photos in their order, and steps of a fixed length
+    would meet only a few of the photos.
+    """
+    chosen = np.random.default_rng(seed).permutation(len(new.labels))[:NEW_KEPT]
+    held_out = np.arange(len(chosen)) % 5 == 0
+    return rehearsal.packed(new.activations[chosen], new.labels[chosen], held_out)

@@ -30,6 +30,22 @@ def test_a_manifest_says_what_an_other_shows(folder: Path) -> None:
     assert kinds["a-2.jpg"] == ""
 
 
+def backgrounds(folder: Path, *labels: str) -> list[np.ndarray]:
+    photos, pictures = dataset.load(dataset.scan(folder, {}, []))
+    chosen = [n for n, photo in enumerate(photos) if photo.label in labels]
+    return dataset.backgrounds([photos[n] for n in chosen], [pictures[n] for n in chosen])
+
+
+def test_bills_lie_on_other_things_and_never_on_a_bill_of_another_class(folder: Path) -> None:
+    photos, pictures = dataset.load(dataset.scan(folder, {}, []))
+    others = [p for photo, p in zip(photos, pictures, strict=True) if photo.label == "Other"]
+    assert [p.tobytes() for p in backgrounds(folder, "5", "10", "Other")] == [
+        p.tobytes() for p in others
+    ]
+    assert len(backgrounds(folder, "5")) == 10
+    assert backgrounds(folder, "5", "10") == dataset.PLAIN
+
+
 def test_an_unreadable_file_is_named_and_left_out(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

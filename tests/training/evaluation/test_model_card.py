@@ -1,5 +1,7 @@
 """The model card: complete in the version, and the same text in a document."""
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -80,6 +82,18 @@ def test_a_version_is_found_by_what_its_card_says(small_version: Path) -> None:
     assert model_card.find(models, {"weights_sha256": facts["weights_sha256"]}) == small_version
     assert model_card.find(models, {"weights_sha256": "another"}) is None
     assert model_card.find(models / "nowhere", {}) is None
+
+
+def test_a_version_that_was_taught_is_not_taken_for_the_one_before(
+    small_version: Path, tmp_path: Path
+) -> None:
+    for number in ("1", "2"):
+        shutil.copytree(small_version, tmp_path / number)
+    file = model_card.path(tmp_path / "2")
+    card = json.loads(file.read_text())
+    file.write_text(json.dumps(card | {"taught": {"version": "1"}}))
+    same = {"weights_sha256": card["weights_sha256"]}
+    assert model_card.find(tmp_path, same) == tmp_path / "1"
 
 
 def test_a_version_without_a_card_is_refused(

@@ -13,6 +13,7 @@ from training.__main__ import main
 from training.export.calibration import Calibration
 from training.export.signatures import write_saved_model
 from training.export.version import warm_up_of, write_warm_up
+from training.rehearsal import rehearsal
 
 CLASSES = ["1", "5", "Other"]
 CALIBRATION = Calibration(1.3, 0.5, 0.8)
@@ -27,6 +28,7 @@ def version(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_warm_up(folder, "bills", warm_up_of(PICTURES[0]))
     card = {"classes": CLASSES, "command": "train", **CALIBRATION._asdict()}
     (folder / "assets.extra" / "model_card.json").write_text(json.dumps(card))
+    rehearsal.file(folder).write_bytes(b"a rehearsal set")
     return folder
 
 
@@ -44,6 +46,10 @@ def test_it_answers_the_same_to_the_bit(version: Path, anew: Path) -> None:
         assert expected.keys() == found.keys()
         for name, value in expected.items():
             np.testing.assert_array_equal(found[name], value)
+
+
+def test_it_can_be_taught_as_the_other_could(anew: Path) -> None:
+    assert rehearsal.file(anew).read_bytes() == b"a rehearsal set"
 
 
 def test_its_card_is_that_of_the_other_and_says_what_made_it(version: Path, anew: Path) -> None:

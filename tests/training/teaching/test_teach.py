@@ -13,6 +13,7 @@ from training.evaluation.evaluate import Version
 from training.rehearsal import rehearsal
 from training.teaching import teach
 from training.teaching.changes import Change
+from training.teaching.lessons import Examples
 
 
 @pytest.fixture
@@ -45,6 +46,18 @@ def test_a_design_is_learnt_and_the_next_version_tells_what_changed(
     assert card["taught"]["version"] == small_version.name
     assert card["taught"]["photos"] == {"20": 10}
     assert "other_source" not in card["measures"]
+
+
+def test_the_next_version_rehearses_all_new_photos() -> None:
+    photos = 13 * ["10"] + 6 * ["50"]
+    views = 2_000 // len(photos) * photos
+    # One number stands for the activations: that of the photo.
+    numbers = np.resize(np.arange(len(photos), dtype=np.float32), (len(views), 1, 1, 1))
+    kept = teach._to_rehearse(Examples(numbers, np.array(views)), seed=1)
+    seen = np.rint(kept.activations(np.arange(len(kept.labels)))[:, 0, 0, 0])
+    assert set(seen) == set(range(len(photos)))
+    for judged in (kept.held_out, ~kept.held_out):
+        assert (kept.labels[judged] == "50").mean() == pytest.approx(6 / 19, abs=0.15)
 
 
 @pytest.mark.usefixtures("few_steps")
