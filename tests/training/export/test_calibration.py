@@ -43,12 +43,12 @@ def test_a_risk_that_can_be_shown_is_kept() -> None:
 
 
 def test_pictures_of_one_confidence_are_accepted_and_counted_together() -> None:
-    confidence = np.concatenate([np.ones(100), np.linspace(0.9, 0.1, 100)])
-    number = np.arange(200)
-    for right in (number < 90, (number >= 10) & (number < 100)):
-        found = calibration.select(confidence, right, risk=0.3)
-        assert (found.threshold, found.wrong, found.accepted) == (1.0, 10, 100)
-        assert 0.1 < found.at_most <= 0.3
+    confidence = np.concatenate([np.ones(500), np.linspace(0.9, 0.1, 500)])
+    number = np.arange(1000)
+    for right in (number < 475, (number >= 25) & (number < 500)):
+        found = calibration.select(confidence, right, risk=0.04)
+        assert (found.threshold, found.wrong, found.accepted) == (1.0, 25, 500)
+        assert found.at_most > 0.05
 
 
 def test_where_the_photos_are_too_few_the_least_bound_is_told() -> None:
