@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-
 
 def is_truncated(data: bytes) -> bool:
     """Says whether a protobuf message ends in the middle of a field, as in a file that was cut off.
@@ -11,7 +9,7 @@ def is_truncated(data: bytes) -> bool:
     TensorFlow Serving reports a cut file and other content differently (recorded cases 610, 617).
     """
     position = 0
-    with contextlib.suppress(IndexError):
+    try:
         while position < len(data):
             key, position = _varint(data, position)
             match key & 7:
@@ -26,13 +24,24 @@ def is_truncated(data: bytes) -> bool:
                     position += 4
                 case _:
                     return False
-        return position > len(data)
-    return True
+    except IndexError:
+        return True
+    except ValueError:
+        return False
+    return position > len(data)
 
 
 def _varint(data: bytes, position: int) -> tuple[int, int]:
-    value = shift = 0
-    while data[position] & 0x80:
-        value |= (data[position] & 0x7F) << shift
-        position, shift = position + 1, shift + 7
-    return value | data[position] << shift, position + 1
+    """Returns the number at a position and the position after it.
+
+    Raises:
+        IndexError: the data ends within the number.
+        ValueError: the number has more than ten bytes, so the data is no message.
+    """
+    value = 0
+    for place in range(10):
+        byte = data[position + place]
+        value |= (byte & 0x7F) << 7 * place
+        if byte < 0x80:
+            return value, position + place + 1
+    raise ValueError("Expected a number of at most ten bytes.")

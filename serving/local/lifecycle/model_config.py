@@ -101,7 +101,8 @@ class ConfigReader:
         """Returns the path on this machine for a base path."""
         base_path = _LOCAL_FILE.sub("", base_path)
         if self.models_root is not None and base_path.startswith(CONTAINER_MODELS):
-            return self.models_root / base_path.removeprefix(CONTAINER_MODELS)
+            # A second slash would make the rest an absolute path.
+            return self.models_root / base_path.removeprefix(CONTAINER_MODELS).lstrip("/")
         return Path(base_path)
 
     def _require_within_roots(self, name: str, path: Path) -> None:

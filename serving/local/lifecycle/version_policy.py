@@ -43,12 +43,13 @@ class VersionPolicy:
     def _want(self, name: str, wanted: Set[Key], paths: Mapping[int, Path]) -> None:
         before = self.of(name)
         for key in sorted(wanted):
-            version = self._versions.known(key)
+            version, path = self._versions.known(key), paths[key.version]
             ended = version is not None and version.state == Status.END
             if version is None or (ended and (key not in before or version.error is None)):
-                self._versions.add(key, paths[key.version])
-            elif version.failures and fingerprint(version.path) != version.tried:
-                version.tried, version.failures = None, 0
+                self._versions.add(key, path)
+            elif version.failures and (version.path, version.tried) != (path, fingerprint(path)):
+                # Its files or its base path were mended.
+                version.path, version.tried, version.failures = path, None, 0
         self._policy[name] = wanted
 
 

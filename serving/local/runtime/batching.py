@@ -61,17 +61,21 @@ class BatchedServable:
 
     def _serve(self) -> None:
         while (due := self._next()) is not None:
-            queue, batch = due
-            waiting = [task for task in batch if task.is_wanted()]
-            try:
-                if waiting:
-                    self._run(queue.fetches, waiting)
-            except Exception as error:
-                # A thread that ended here would leave all later requests waiting.
-                if not isinstance(error, StatusError):
-                    log.exception("A batch failed")
-                for task in waiting:
-                    task.fail(error)
+            self._answer(*due)
+            # Otherwise the tensors of the last batch would stay in memory until the next one.
+            del due
+
+    def _answer(self, queue: _Queue, batch: Sequence[BatchTask]) -> None:
+        waiting = [task for task in batch if task.is_wanted()]
+        try:
+            if waiting:
+                self._run(queue.fetches, waiting)
+        except Exception as error:
+            # A thread that ended here would leave all later requests waiting.
+            if not isinstance(error, StatusError):
+                log.exception("A batch failed")
+            for task in waiting:
+                task.fail(error)
 
     def _next(self) -> tuple[_Queue, list[BatchTask]] | None:
         """Waits for a batch that is due; returns None once the servable is closed."""

@@ -159,10 +159,8 @@ def signatures_of(meta_graph: Any) -> dict[str, pb.SignatureDef]:
 
 
 def _as_array(value: Any) -> Array:
-    array = np.asarray(value)
-    if array.dtype.kind != "S":
-        return array
-    return array.astype(np.object_)
+    # A single string comes as `bytes`, of which numpy's own type would drop zero bytes at the end.
+    return np.array(value, np.object_) if isinstance(value, bytes) else np.asarray(value)
 
 
 def read_complete(path: Path) -> Any:

@@ -11,6 +11,7 @@ import pytest
 
 from serving.wire import messages_pb2 as pb
 from serving.wire.generate import PROTOS, compile_proto
+from serving.wire.truncation import is_truncated
 from tests.support.servers import ROOT
 
 
@@ -44,3 +45,10 @@ def test_a_signature_has_the_bytes_that_tensorflow_gives_it() -> None:
 def test_the_client_needs_no_tensorflow() -> None:
     check = "import sys, serving.client; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], cwd=ROOT).returncode == 0
+
+
+def test_a_message_that_was_cut_off_is_told_from_bytes_that_are_none() -> None:
+    whole = pb.ModelSpec(name="us_bills", version_label="stable").SerializeToString()
+    assert [is_truncated(whole[:length]) for length in (9, 12, len(whole))] == [True, True, False]
+    # Of erased flash: a number without end, of which each byte would take longer than the last.
+    assert not is_truncated(b"\xff" * 10_000_000)

@@ -39,6 +39,11 @@ def test_a_base_path_elsewhere_is_refused_by_its_name(path: str) -> None:
     assert refusal.value.code is Code.PERMISSION_DENIED
 
 
+def test_a_second_slash_does_not_leave_the_root() -> None:
+    (model,) = READER.accept(configuration("/models//us_bills")).values()
+    assert model.base_path == Path("/srv/models/us_bills")
+
+
 def test_a_model_right_below_the_root_does_not_open_the_whole_disk() -> None:
     with pytest.raises(StatusError, match="is not below"):
         confined_to("/us_bills").accept(configuration("/etc"))

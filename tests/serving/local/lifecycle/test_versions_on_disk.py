@@ -147,6 +147,20 @@ def test_a_broken_version_says_why_and_the_old_one_serves_on(
     assert answer(server) == 2.0
 
 
+def test_a_base_path_that_is_corrected_is_loaded_from(
+    serve: Serve, base: Path, small_models: Path
+) -> None:
+    server = serve(LATEST, "", "--model_config_file_poll_wait_seconds=1")
+    wrong = base.parent / "wrong"
+    (wrong / "1").mkdir(parents=True)
+    (wrong / "1" / "saved_model.pb").write_bytes(b"garbage")
+    one = server.config_file.read_text()
+    for path, state in ((wrong, "END"), (small_models / "strings", "AVAILABLE")):
+        entry = f'config {{ name: "other" base_path: "{path}" model_platform: "tensorflow" }}'
+        server.config_file.write_text(one.replace("config {", f"{entry} config {{", 1))
+        server.wait_for_state("other", 1, state)
+
+
 def test_truncated_variables_do_not_replace_a_good_version(
     serve: Serve, base: Path, small_models: Path
 ) -> None:

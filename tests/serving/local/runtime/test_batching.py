@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +22,7 @@ from serving.local.runtime.batching import BatchedServable
 from serving.local.runtime.saved_model import SavedModel
 from serving.wire import operations_pb2 as operations
 from serving.wire.tensors import Array
+from tests.support.servers import wait_until
 
 OPTIONS = BatchingOptions(
     max_batch_size=2,
@@ -95,6 +98,19 @@ def test_a_batch_that_memory_does_not_hold_fails_and_the_next_one_is_run(
     assert [error.code for error in errors] == [Code.INTERNAL] * 2
     assert "MemoryError" in errors[0].message
     assert ask(servable, np.array([2, 4], np.float32)).tolist() == [3.0, 4.0]
+
+
+def test_the_tensors_of_a_batch_do_not_stay_in_memory_until_the_next_one(
+    batched: Callable[[BatchingOptions], BatchedServable],
+) -> None:
+    servable, x = batched(AT_ONCE), of_shape(4)
+    alive = weakref.ref(x)
+    ask(servable, x)
+    del x
+    for _ in wait_until("the batch to be freed", time.monotonic() + 30):
+        gc.collect()
+        if alive() is None:
+            break
 
 
 def test_a_batch_of_no_rows_is_not_filled_up(

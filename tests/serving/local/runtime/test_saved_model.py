@@ -99,6 +99,23 @@ def numbers(version: Path) -> list[int]:
     return list(answer["numbers"])
 
 
+class Echo(tf.Module):  # type: ignore[misc]
+    """Gives a single string back."""
+
+    @tf.function(input_signature=[tf.TensorSpec([], tf.string, "text")])  # type: ignore[untyped-decorator]
+    def call(self, text: Any) -> dict[str, Any]:
+        """The serving signature."""
+        return {"echo": tf.identity(text)}
+
+
+def test_a_single_string_keeps_the_zero_bytes_at_its_end(tmp_path: Path) -> None:
+    servable = SavedModel(models.save(Echo(), tmp_path / "echo" / "1"))
+    text = np.array(b"ab\0\0", np.object_)
+    answer = predict(servable, "serving_default", {"text": text})["echo"]
+    servable.close()
+    assert (answer.shape, answer.item()) == ((), b"ab\0\0")
+
+
 def test_a_table_is_filled_from_the_file_that_came_with_the_version(
     words: Path, version: Path
 ) -> None:
