@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -33,26 +34,44 @@ SHIPPED_FLAGS = (
 )
 START_SECONDS = 120.0
 STOP_SECONDS = 30.0
+_PORTS_EACH = 2_000
 
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
+def _candidates() -> Iterator[int]:
+    """Yields ports that no other process of the test run tries, one after the other, for ever.
+
+    They are below those that the system gives to connections (Linux: 32768, IANA: 49152), which
+    would take a port between its choice and its use.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first, begin = 20_000 + worker % 6 * _PORTS_EACH, random.randrange(_PORTS_EACH)
+    while True:
+        yield from (first + (begin + n) % _PORTS_EACH for n in range(_PORTS_EACH))
+
+
+_ports = _candidates()
+
+
 def free_port() -> int:
-    """Returns a port on which no process listens at this moment."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Returns a port on which no process listens at this moment, another one at each call."""
+    return next(port for port in _ports if _is_free(port))
 
 
 def free_ports(count: int) -> range:
     """Returns adjacent ports on which no process listens at this moment."""
     while True:
-        first = free_port()
-        with contextlib.ExitStack() as probes, contextlib.suppress(OSError, OverflowError):
-            for port in range(first, first + count):
-                probes.enter_context(socket.socket()).bind((HOST, port))
-            return range(first, first + count)
+        found = [next(_ports) for _ in range(count)]
+        if found[-1] - found[0] == count - 1 and all(map(_is_free, found)):
+            return range(found[0], found[0] + count)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe, contextlib.suppress(OSError):
+        probe.bind((HOST, port))
+        return True
+    return False
 
 
 def wait_until(condition: str, deadline: float) -> Iterator[None]:
