@@ -14,10 +14,12 @@ from tests.training.conftest import RESNET_RECIPE, TINY_RECIPE
 from training.__main__ import main
 from training.checkpoint import Checkpoint
 from training.data import dataset
-from training.export.version import export
+from training.export.calibration import Calibration
+from training.export.signatures import write_saved_model
 from training.fit import _warn_of_classes_not_held_out, classifier, load
 from training.network.backbones import build
 from training.recipe import Recipe
+from training.rehearsal.parts import divided
 from training.run_folder import LOG, STATE, WEIGHTS, history_of
 
 
@@ -64,15 +66,18 @@ def test_an_unknown_precision_is_refused(
 def test_the_backbone_of_a_version_can_be_built_on_again(
     drawn_photos: Path, tmp_path: Path
 ) -> None:
-    """The recipe of the second backbone, from photos to a version and back."""
-    run, models = tmp_path / "run", tmp_path / "models"
+    """The recipe of the second backbone, from photos to a graph and back, and its two parts."""
+    run, version = tmp_path / "run", tmp_path / "1"
     assert main(["fit", str(drawn_photos), "--run", str(run), *RESNET_RECIPE]) == 0
-    version = export(run, dataset.scan(drawn_photos, {}, []), [], models, risk=0.01)
-    backbone = build("resnet50v2", str(version))
-    trained, _ = load(run)
+    trained, facts = load(run)
+    write_saved_model(version, trained, facts["classes"], Calibration(1.0, 0.5))
     pixels = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), np.uint8)
     features = keras.Model(trained.input, trained.get_layer("pool").input)(pixels)
+    backbone = build("resnet50v2", str(version))
     np.testing.assert_allclose(backbone(pixels / np.float32(255)), features, atol=1e-4)
+    parts = divided(trained, "resnet50v2")
+    logits = parts.logits(parts.activations(pixels))
+    np.testing.assert_allclose(logits, trained(pixels), atol=1e-4)
 
 
 def test_a_version_of_another_backbone_is_refused_by_the_layer_it_lacks(
