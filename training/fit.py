@@ -112,6 +112,7 @@ def fit(
     views = Views(readable, pictures, classes, recipe)
     evaluated = HeldOut(*weighted_hard_views(held_out, classes, recipe.seed, each=1))
     _warn_of_classes_not_held_out(classes, held_out)
+    _warn_of_another_split(recipe)
     checkpoint = Checkpoint(run, epochs, evaluated, recipe.patience)
 
     # ── Stage one: the head alone ─────────────────────────────────────────────────────────────
@@ -188,6 +189,20 @@ def _warn_of_classes_not_held_out(classes: Sequence[str], held_out: list[Photo])
         say(
             f"No photo of {', '.join(missing)} is held out, since all of them are copies of each"
             " other: nothing tells how well the model knows it."
+        )
+
+
+def _warn_of_another_split(recipe: Recipe) -> None:
+    earlier = (run_folder.history_of(recipe.weights) or {}).get("recipe") or {}
+    other = [
+        f"--{name.replace('_', '-')} {earlier[name]!r}"
+        for name in ("seed", "held_out_source")
+        if name in earlier and earlier[name] != getattr(recipe, name)
+    ]
+    if other:
+        say(
+            f"{recipe.weights} was trained with {' and '.join(other)}: it may have learnt photos"
+            " that are held out now, which then tell too much."
         )
 
 

@@ -61,6 +61,14 @@ def share(text: str) -> float:
     return number
 
 
+def whole(text: str, least: int) -> int:
+    """Reads a whole number of at least `least`; raises `ArgumentTypeError` for any other text."""
+    if not (text.isascii() and text.isdecimal()) or int(text) < least:
+        expected = f"a whole number of at least {least}"
+        raise argparse.ArgumentTypeError(f"expected {expected}, received {text!r}")
+    return int(text)
+
+
 def add_recipe(parser: argparse.ArgumentParser, recipe: type[Any]) -> None:
     """Adds a flag per setting, without defaults: `--resume` needs to know which were given."""
     for field in fields(recipe):

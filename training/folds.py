@@ -66,10 +66,15 @@ def run(photos: list[Photo], recipe: Recipe, folder: Path, command: str, count: 
     """Trains, exports and evaluates a version per fold; reuses a version already in `folder`.
 
     Raises:
-        ValueError: Too few sources, too few photos or classes outside a fold, a recipe that holds
-            out a source or weights an unknown one, or `folder` has folds of another recipe or of
-            other photos.
+        ValueError: Too few sources, too few photos or classes outside a fold, a recipe that starts
+            from a version, holds out a source or weights an unknown one, or `folder` has folds of
+            another recipe or of other photos.
     """
+    if recipe.weights not in ("imagenet", "none"):
+        raise ValueError(
+            f"Expected --weights imagenet or none. Received: {recipe.weights}, which may have"
+            " learnt from any source."
+        )
     if recipe.held_out_source:
         raise ValueError("Each fold holds out its own sources. Expected no --held-out-source.")
     weights(recipe.class_weights, classes_of(photos), "class")

@@ -42,11 +42,18 @@ def _cells(figures: Figures, name: str) -> Iterator[str]:
 
 
 def _megabytes(figures: Figures, name: str) -> float:
-    """Returns a server's peak memory; ours is that of both tiers under the long load."""
-    if name in figures.document["front_ends"]:
-        memory = figures.document["long"]["memory"]
-        return float(memory["front end"] + memory["local server"])
-    return float(figures.document["systems"][name]["peak"])
+    """Returns a server's peak memory; of ours that of both tiers.
+
+    The long load is that of the first pair alone.
+    """
+    systems, front_ends = figures.document["systems"], figures.document["front_ends"]
+    if name not in front_ends:
+        return float(systems[name]["peak"])
+    memory = figures.document["long"]["memory"]
+    if name != front_ends[0]:
+        memory = {tier: system["peak"] for tier, system in systems.items()}
+    server = name.replace("front end", "local server")
+    return float(memory[name] + memory[server])
 
 
 def targets(figures: Figures) -> list[Target]:

@@ -16,7 +16,12 @@ from training.checkpoint import Checkpoint
 from training.data import dataset
 from training.export.calibration import Calibration
 from training.export.signatures import write_saved_model
-from training.fit import _warn_of_classes_not_held_out, classifier, load
+from training.fit import (
+    _warn_of_another_split,
+    _warn_of_classes_not_held_out,
+    classifier,
+    load,
+)
 from training.network.backbones import build
 from training.recipe import Recipe
 from training.rehearsal.parts import divided
@@ -92,6 +97,16 @@ def test_a_run_that_starts_from_a_version_tells_its_history(small_version: Path)
     assert earlier is not None
     assert earlier["recipe"]["backbone"] == "tiny"
     assert history_of("imagenet") is None
+
+
+def test_a_start_whose_held_out_photos_were_others_is_told(
+    small_version: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _warn_of_another_split(Recipe(weights=str(small_version)))
+    assert capsys.readouterr().out == ""
+    _warn_of_another_split(Recipe(weights=str(small_version), seed=2, held_out_source="web"))
+    said = capsys.readouterr().out
+    assert "was trained with --seed 1 and --held-out-source '': it may have learnt" in said
 
 
 @pytest.mark.usefixtures("tiny_backbone")

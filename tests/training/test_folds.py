@@ -67,6 +67,7 @@ def test_folds_whose_versions_know_different_classes_are_joined() -> None:
     ("flag", "reason"),
     [
         ("--held-out-source=a", "Expected no --held-out-source"),
+        ("--weights=models/us_bills/1", "which may have learnt from any source"),
         ("--source-weights=c=2", "Unknown source 'c'"),
         ("--class-weights=20=2", "Unknown class '20'"),
     ],

@@ -55,13 +55,16 @@ def fit(
 
     Raises:
         FileNotFoundError: There is no run to continue, or no version with a rehearsal set.
-        ValueError: Too few flat photos, or the run to continue has another recipe or other photos.
+        ValueError: Too few flat photos, classes that the version of `--weights` or the run of
+            `--start` does not know, or the run to continue has another recipe or other photos.
     """
     keras.utils.set_random_seed(recipe.seed)
     cv2.setNumThreads(1)
     if recipe.start and not resume and Path(recipe.start).resolve() == run.resolve():
         raise ValueError(f"--start and --run are both {run}. Expected two folders.")
     detector_from = _history_of(recipe.start)
+    # Now, since the reader, which needs all that, is trained hours later, after the detector.
+    _require_classes(photos, recipe)
     detector = _trained(Path(recipe.start)) if recipe.start else network.build(recipe.weights)
     files = marked_by(recipe, photos)
     say(f"reading {len(photos):,} photos: near-duplicates, what is held out, flat bills")
@@ -76,6 +79,19 @@ def fit(
         contact_sheet(stock, recipe.seed).save(run / SCENES)
     _fit_detector(detector, stock, judges, recipe, run / DETECTOR)
     _fit_reader(stock, recipe, finding.finder(_trained(run)), run / READER)
+
+
+def _require_classes(photos: list[Photo], recipe: CountRecipe) -> None:
+    known = model_card.read(Path(recipe.weights))["classes"]
+    rehearsal.read(Path(recipe.weights))
+    if unknown := sorted(set(dataset.classes_of(photos)) - set(known)):
+        raise ValueError(
+            f"{recipe.weights} knows {', '.join(known)}. Received photos of {', '.join(unknown)}:"
+            " choose another version by --weights, or use --relabel or --skip."
+        )
+    begun = run_folder.read(Path(recipe.start))["classes"] if recipe.start else known
+    if begun != known:
+        raise ValueError(f"{recipe.start} knows {begun}, {recipe.weights} {known}. Expected equal.")
 
 
 def load(run: Path) -> tuple[keras.Model, Parts, dict[str, Any]]:

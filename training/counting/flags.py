@@ -1,10 +1,11 @@
 """The command line of the counter: `fit-count`, `export-count` and `evaluate-count`."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from training.counting.recipe import CountRecipe
-from training.flags import add_photos, add_recipe
+from training.flags import add_photos, add_recipe, whole
 
 
 def add_counter(commands: Any) -> None:
@@ -27,7 +28,10 @@ def add_counter(commands: Any) -> None:
     export.add_argument("--run", type=Path, default=run, dest="folder")
     export.add_argument("--models", type=Path, default=Path("models/us_bills_count"))
     export.add_argument(
-        "--scenes", type=int, default=2_400, help="scenes to calibrate on (default: %(default)s)"
+        "--scenes",
+        type=partial(whole, least=12),
+        default=2_400,
+        help="scenes to calibrate on (default: %(default)s)",
     )
     export.set_defaults(**module)
 
@@ -35,7 +39,10 @@ def add_counter(commands: Any) -> None:
     add_photos(evaluate, "--data")
     evaluate.add_argument("--model", type=Path, required=True, help="e.g. models/us_bills_count/1")
     evaluate.add_argument(
-        "--scenes", type=int, default=200, help="scenes of each kind (default: %(default)s)"
+        "--scenes",
+        type=partial(whole, least=1),
+        default=200,
+        help="scenes of each kind (default: %(default)s)",
     )
     evaluate.add_argument(
         "--corners", type=Path, help="CSV file with the corners of whole bills in the photos"

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import zlib
 from pathlib import Path
 
@@ -125,6 +126,26 @@ def test_photos_without_whole_bills_are_refused(
     command = ["fit-count", str(tmp_path / "photos"), "--run", str(tmp_path / "run"), *FIT]
     assert main(command) == 2
     assert "2.35 times as wide as high" in capsys.readouterr().err
+
+
+def test_bills_that_the_classifier_does_not_know_are_refused_before_training(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = shutil.copytree(photos, tmp_path / "photos")
+    (folder / "20").rename(folder / "2")
+    assert main(["fit-count", str(folder), "--run", str(tmp_path / "run"), *FIT]) == 2
+    said = capsys.readouterr().err
+    assert "models/us_bills/1 knows 1, 5, 10, 20, 50, 100, Other. Received photos of 2" in said
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("scenes", ["0", "-1", "many"])
+def test_a_number_of_scenes_that_is_none_is_refused(
+    scenes: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["evaluate-count", "--model=models/us_bills_count/1", f"--scenes={scenes}"])
+    assert "expected a whole number of at least 1" in capsys.readouterr().err
 
 
 def test_the_version_is_served_and_refuses_wrong_shapes(version: Path, tmp_path: Path) -> None:

@@ -55,8 +55,12 @@ KINDS = {
 
 
 def kinds_of(stock: Stock) -> dict[str, Kind]:
-    """Returns the kinds for which the stock has the photos."""
-    return {name: kind for name, kind in KINDS.items() if stock.known or not kind.photos}
+    """Returns the kinds for which the stock has photos, of two classes where the bills differ."""
+
+    def classes(kind: Kind) -> int:
+        return len({known.label for known in stock.known} if kind.photos else stock.bills)
+
+    return {name: kind for name, kind in KINDS.items() if classes(kind) >= 1 + kind.differ}
 
 
 class Answer(NamedTuple):

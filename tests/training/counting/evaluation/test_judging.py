@@ -18,6 +18,17 @@ def test_scenes_of_a_kind_have_its_bills_and_are_always_the_same(kind: Kind, sto
         assert np.array_equal(made.pixels, again.pixels)
 
 
+def test_where_all_photos_are_of_one_class_no_scene_shows_two(stock: Stock) -> None:
+    of_one = stock._replace(
+        bills={"5": stock.bills["5"]}, known=[each for each in stock.known if each.label == "5"]
+    )
+    kinds = judging.kinds_of(of_one)
+    assert kinds.keys() == {name for name, kind in judging.KINDS.items() if not kind.differ}
+    assert judging.kinds_of(stock) == judging.KINDS
+    alone = judging.kinds_of(stock._replace(known=[]))
+    assert alone.keys() == {name for name, kind in judging.KINDS.items() if not kind.photos}
+
+
 def test_one_kind_alone_has_hands_so_that_the_others_stay_comparable() -> None:
     held = [name for name, kind in judging.KINDS.items() if kind.handling != LAID_FLAT]
     assert held == ["1 to 4 bills, bent and held by a hand"]
