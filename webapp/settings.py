@@ -163,7 +163,8 @@ class Settings:
         _whole_number(1, 10**11),
         "memory in bytes for all current requests to a process, with copies; more get 503",
     )
-    max_pictures: int = _setting(16, _whole_number(1, 256), "most pictures in one request")
+    # A version answers 64 pictures at most, see `training.export.guards`.
+    max_pictures: int = _setting(16, _whole_number(1, 64), "most pictures in one request")
     proxies: int = _setting(
         0,
         _whole_number(0, 9),

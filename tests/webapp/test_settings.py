@@ -86,6 +86,7 @@ def test_each_setting_is_read_from_its_variable() -> None:
         ("US_BILLS_WEB_PORT", "70000", "a whole number from 1 to 65535"),
         ("US_BILLS_HOST", "", "a name"),
         ("US_BILLS_THREADS", "0", "a whole number from 1 to 256"),
+        ("US_BILLS_MAX_PICTURES", "65", "a whole number from 1 to 64"),
         ("US_BILLS_TIMEOUT", "soon", "a number of seconds"),
         ("US_BILLS_TIMEOUT", "nan", "a number of seconds"),
         ("US_BILLS_MODEL_SERVER", "localhost:8500", "an address such as grpc://"),

@@ -182,6 +182,9 @@ def _check_rows(image: Image.Image) -> None:
     """Refuse a truncated JPEG unless nearly all of its rows are there."""
     # libjpeg decodes missing data as zero coefficients (jdhuff.c, `insufficient_data`): mid-grey.
     grey = Image.new(image.mode, image.size, (128,) * len(image.getbands()))
-    box = ImageChops.difference(image, grey).getbbox()
+    difference = ImageChops.difference(image, grey)
+    if image.mode == "CMYK":  # Pillow inverts most of them: 128 becomes 127.
+        difference = difference.point(lambda value: 255 * (value > 1))
+    box = difference.getbbox()
     if not box or box[3] < ALL_BUT * image.height:
         raise DamagedImage("The picture is damaged or incomplete: its lower part is missing.")

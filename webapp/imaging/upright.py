@@ -47,9 +47,14 @@ def _orientation(image: Image.Image) -> int:
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
         return _deep_grey_to_8_bit(image).convert("RGB")
-    if image.has_transparency_data:
+    if image.has_transparency_data and not _is_unused_alpha(image):
         return _over_white(image if image.mode == "RGBA" else image.convert("RGBA"))
     return image.convert("RGB") if image.mode != "RGB" else image
+
+
+def _is_unused_alpha(image: Image.Image) -> bool:
+    # Programs leave the fourth byte of a BMP's pixels at zero, which would make it invisible.
+    return image.format == "BMP" and image.getchannel("A").getextrema() == (0, 0)
 
 
 def _deep_grey_to_8_bit(image: Image.Image) -> Image.Image:

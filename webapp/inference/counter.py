@@ -183,8 +183,11 @@ class Counter:
         until, reason = self._resting
         if now < until:
             return Unasked(reason)
-        # Only a late answer to a single picture pauses the calls: several pictures take longer.
-        when_failed = self._rest if len(sizes) == 1 else self._rest_unless_late
+        # A late answer pauses the calls only if it had time enough: several pictures take longer,
+        # and a slow photo or a canary may have used up most of the time before.
+        usual = min(self._settings.counter_timeout, self._settings.timeout)
+        fair = len(sizes) == 1 and deadline - now > usual / 2
+        when_failed = self._rest if fair else self._rest_unless_late
         asked = _Asked("stable", None, self._label)
         return self._begin(asked, squares, sizes, deadline - now, when_failed)
 

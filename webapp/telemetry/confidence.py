@@ -6,6 +6,7 @@ distributions (population stability index, see `deploy/monitoring/rules.yml`).
 """
 
 import logging
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +29,21 @@ def label_of(confidence: float) -> str:
 
 
 class ExpectedConfidence:
-    """The model cards in a folder of versions; versions never change, so each card is read once."""
+    """The model cards in a folder of versions; versions never change, so each card is read once.
+
+    A card that is not there yet is read later, since the files of a version may still be copied.
+    """
 
     def __init__(self, folder: str) -> None:
         self._folder = Path(folder) if folder else None
         self._read: dict[int, dict[str, float]] = {}
+        self._warned: set[int] = set()
 
     def expected(self) -> dict[int, dict[str, float]]:
         """Return the share of pictures in each bin, by version; omit versions without figures."""
         for version in self._versions() - self._read.keys():
-            self._read[version] = self._shares(version)
+            with suppress(OSError):
+                self._read[version] = self._shares(version)
         return {version: shares for version, shares in self._read.items() if shares}
 
     def _versions(self) -> set[int]:
@@ -53,8 +59,12 @@ class ExpectedConfidence:
         try:
             return shares(read_card(folder, version))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            file = card_file(folder, version)
-            _log.warning("%s does not say how sure the version should be: %r", file, error)
+            if version not in self._warned:
+                file = card_file(folder, version)
+                _log.warning("%s does not say how sure the version should be: %r", file, error)
+                self._warned.add(version)
+            if isinstance(error, OSError):
+                raise
             return {}
 
 

@@ -1,6 +1,7 @@
 """`GET /metrics`: counts and durations for Prometheus, summed over all worker processes."""
 
 import os
+from collections.abc import Iterable
 
 from flask import Blueprint, Flask, Response, abort, current_app, request
 from flask.typing import ResponseReturnValue
@@ -9,6 +10,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.multiprocess import MultiProcessCollector
 from werkzeug.exceptions import default_exceptions
 
+from serving.client import ServingError
 from webapp.inference.classifier import ClassifiedPhotos
 from webapp.settings import COUNTS_FOLDER, Settings
 from webapp.telemetry.confidence import ExpectedConfidence, label_of
@@ -16,6 +18,11 @@ from webapp.telemetry.current_state import CurrentState
 from webapp.telemetry.metrics_history import LONGEST_SECONDS, MetricsHistory
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+RESULTS = ("ok", *(kind.__name__ for kind in ServingError.__subclasses__()))
+"""The results of a call of the model server."""
+
+SHADOW_RESULTS = ("same", "different", "failed", "dropped")
 
 blueprint = Blueprint("metrics", __name__)
 
@@ -43,6 +50,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._begun: set[tuple[object, ...]] = set()
         self.past = MetricsHistory(lambda: generate_latest(self._counts()))
         self.requests = self._counter(
             "us_bills_requests", "Requests answered.", "method", "endpoint", "status"
@@ -154,6 +162,7 @@ class Metrics:
     ) -> None:
         """Count a call of the model server; see `webapp.inference.calls.Count`."""
         number = str(version or "unknown")
+        self._begin(self.calls, (model, number, sent_as), RESULTS)
         self.calls.labels(model, number, sent_as, result).inc()
         if result == "ok":
             self.call_seconds.labels(model, number, sent_as).observe(seconds)
@@ -166,8 +175,21 @@ class Metrics:
         self.rejections.labels(default_exceptions[status].__name__).inc()
 
     def count_shadow(self, model: str, version: int, result: str) -> None:
-        """Count a shadow copy by its result: `same`, `different`, `failed` or `dropped`."""
+        """Count a shadow copy by its result, one of `SHADOW_RESULTS`."""
+        self._begin(self.shadows, (model, str(version)), SHADOW_RESULTS)
         self.shadows.labels(model, str(version), result).inc()
+
+    def _begin(self, counter: Counter, labels: tuple[str, ...], results: Iterable[str]) -> None:
+        """Let a counter begin at zero for every result, with the first result of any.
+
+        Prometheus sees no increase in a series that begins at one, so the first failure of each
+        front end would never count.
+        """
+        key = (id(counter), *labels)
+        if key not in self._begun:
+            for result in results:
+                counter.labels(*labels, result)
+            self._begun.add(key)
 
     def count_feedback(self, version: int | None, was: str, answered: str | None) -> None:
         """Count a feedback photo that was stored; `was` is a class of the model or `UNLISTED`."""

@@ -1,8 +1,11 @@
 """Earlier pages of `/metrics`, so that a reader can compute what was counted since."""
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable
+
+_log = logging.getLogger("webapp")
 
 EVERY_SECONDS = 10.0
 LONGEST_SECONDS = 300.0
@@ -20,7 +23,11 @@ class MetricsHistory:
     def keep(self) -> None:
         """Take pages regularly, for ever; the server runs this in a thread of each process."""
         while True:
-            self._pages.append((time.monotonic(), self._take()))
+            try:
+                self._pages.append((time.monotonic(), self._take()))
+            # Without this thread, all later figures would be those of no time at all.
+            except Exception:
+                _log.exception("the metrics of this moment cannot be kept")
             time.sleep(EVERY_SECONDS)
 
     def page(self, seconds: float) -> tuple[float, bytes]:

@@ -1,6 +1,7 @@
 """Every kind of photo becomes the same upright picture; any other file gets one clear error."""
 
 import io
+import struct
 import warnings
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,30 @@ def test_takes_the_first_picture_of_an_animation() -> None:
 def test_cmyk_is_converted() -> None:
     data = specimen.encode(BILL.convert("CMYK"), "JPEG", quality=95)
     assert difference(open_upright(data)) < 4
+
+
+@pytest.mark.parametrize("kept", [0.1, 0.6])
+def test_a_truncated_cmyk_picture_is_called_damaged(kept: float) -> None:
+    whole = specimen.encode(BILL.convert("CMYK"), "JPEG")
+    with pytest.raises(DamagedImage, match="damaged"):
+        open_upright(whole[: int(len(whole) * kept)])
+
+
+def bmp_with_alpha(colour: tuple[int, int, int], alpha: int) -> bytes:
+    """A BMP of one colour with a BITMAPV5HEADER, whose fourth mask is that of transparency."""
+    pixels = bytes([*reversed(colour), alpha]) * 8 * 4
+    masks = (0x00FF0000, 0x0000FF00, 0x000000FF, 0xFF000000)
+    sizes = struct.pack("<IiiHHIIiiII", 124, 8, 4, 1, 32, 3, len(pixels), 2835, 2835, 0, 0)
+    header = (sizes + struct.pack("<5I", *masks, 0x73524742)).ljust(124, b"\0")
+    return struct.pack("<2sIHHI", b"BM", 138 + len(pixels), 0, 0, 138) + header + pixels
+
+
+@pytest.mark.parametrize(("alpha", "seen"), [(0, (200, 20, 10)), (255, (200, 20, 10))])
+def test_a_bmp_whose_fourth_byte_is_unused_is_no_white_sheet(
+    alpha: int, seen: tuple[int, int, int]
+) -> None:
+    opened = open_upright(bmp_with_alpha((200, 20, 10), alpha))
+    assert opened.getcolors() == [(8 * 4, seen)]
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "I", "F", "CMYK", "YCbCr", "LAB"])

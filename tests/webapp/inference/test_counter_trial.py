@@ -10,7 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from serving.traffic import Splits, Traffic
+from serving.traffic import NO_CANARY, Splits, Traffic
 from tests import specimen
 from tests.support.counting import picture
 from tests.support.servers import ModelServer
@@ -154,6 +154,9 @@ def test_it_gets_half_of_the_time_and_stable_the_rest(front: Front, file: Path) 
     # It never answered, so its version is not known.
     late = count(client, CALLS, version="unknown", sent_as="stable", result="DeadlineExceeded")
     assert late == 1
+    # With half of the time, stable says nothing about the next photo.
+    share(file, NO_CANARY)
+    assert counted_by(ask(client)) == ("stable", STABLE)
 
 
 def test_its_calls_are_counted_apart_from_those_of_stable_and_of_the_classifier(

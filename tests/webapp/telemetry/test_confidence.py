@@ -89,6 +89,15 @@ def test_a_version_that_appears_is_seen(tmp_path: Path) -> None:
     assert cards.expected().keys() == {3}
 
 
+def test_a_card_that_is_copied_after_the_first_look_is_read(tmp_path: Path) -> None:
+    folder = tmp_path / "3" / "assets.extra"
+    folder.mkdir(parents=True)
+    cards = ExpectedConfidence(str(tmp_path))
+    assert cards.expected() == {}
+    (folder / "model_card.json").write_text(json.dumps(card_of(b14=3)))
+    assert cards.expected().keys() == {3}
+
+
 def test_photos_are_counted_by_answer_and_confidence_and_frames_are_not(
     client_for: Callable[..., FlaskClient],
 ) -> None:

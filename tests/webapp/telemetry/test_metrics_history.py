@@ -32,6 +32,24 @@ def test_the_oldest_page_within_the_time_is_given_with_its_age(
     assert int(page) > 3
 
 
+def test_a_page_that_cannot_be_taken_does_not_end_the_history(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(metrics_history, "EVERY_SECONDS", 0.01)
+    number, later = itertools.count(), threading.Event()
+
+    def take() -> bytes:
+        if next(number) == 0:
+            raise OSError("no file is free")
+        later.set()
+        return b"later"
+
+    pages = MetricsHistory(take)
+    threading.Thread(target=pages.keep, daemon=True).start()
+    assert later.wait(30)
+    assert "the metrics of this moment cannot be kept" in caplog.text
+
+
 def test_before_the_first_page_it_is_that_of_now() -> None:
     assert MetricsHistory(lambda: b"now").page(300) == (0.0, b"now")
 
