@@ -1,5 +1,6 @@
 """`python -m serving`: the local model server, or a command: `rollout`, `verify` or `sign`."""
 
+import signal
 import sys
 
 
@@ -19,6 +20,8 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    # Process 1 of a container would go on: the system ends it only by a signal that it handles.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     if sys.argv[1:2] not in (["rollout"], ["verify"], ["sign"]):
         from serving.local.runtime import allocator
 

@@ -30,7 +30,10 @@ def verify(arguments: Sequence[str]) -> int:
         verifier = verifier_of(verify_key_of(options))
         if verifier is None:
             raise Refused(f"Expected a public key: --verify-key, or the variable {VERIFY_KEY}.")
-        for folder in [*options.folder, *_configured(options.config, options.models_root)]:
+        folders = [*options.folder, *_configured(options.config, options.models_root)]
+        if not folders:
+            raise Refused("Expected folders of versions, or --config with a models.config.")
+        for folder in folders:
             sys.stdout.write(f"{folder}: signed {require_signed(verifier, folder)}\n")
     except (Refused, OSError) as error:
         sys.stderr.write(f"{error}\n")
@@ -71,7 +74,7 @@ def verify_parser() -> argparse.ArgumentParser:
 
 
 def _configured(config: Path | None, models_root: Path | None) -> Iterator[Path]:
-    """Yields the folders of all versions that a server would load."""
+    """Yields the folders of all versions that a server would load; each must be there."""
     if config is None:
         return
     try:
@@ -79,7 +82,13 @@ def _configured(config: Path | None, models_root: Path | None) -> Iterator[Path]
     except StatusError as error:
         raise Refused(error.message) from error
     for model in models.values():
-        found = version_paths(model.base_path)
+        kind = model.policy.WhichOneof("policy_choice")
+        found = version_paths(model.base_path, first=kind == "all")
         if found is None:
             raise Refused(f"The folder of the versions cannot be read: {model.base_path}.")
+        named = model.policy.specific.versions if kind == "specific" else ()
+        if missing := sorted(set(named) - found.keys()):
+            raise Refused(f"{model.base_path} has no version {', '.join(map(str, missing))}.")
+        if not found:
+            raise Refused(f"{model.base_path} has no version.")
         yield from (found[number] for number in sorted(wanted_versions(model.policy, found)))

@@ -113,6 +113,8 @@ class _Trial:
         title = f"watch: promote {self._version}"
         try:
             with self._deployment.exclusive(title):
+                if _is_over(self._deployment, self._version):
+                    return False
                 steps = commands.promote(self._deployment, title, self._version, commands.Limits())
                 run(steps, self._deployment.history, self._say)
         except (Refused, OSError) as error:

@@ -43,7 +43,7 @@ def require_guards(signatures: Mapping[str, pb.SignatureDef], ask: Ask, largest_
         if name.startswith("__"):
             continue
         for alias, info in signature.inputs.items():
-            right = {other: _zeros(i, _shape(i)) for other, i in signature.inputs.items()}
+            right = {other: _filled(i, _shape(i)) for other, i in signature.inputs.items()}
             for words, wrong in _wrong_values(name, alias, info, largest_batch):
                 _require_refusal(ask, name, {**right, alias: wrong}, f"{alias} {words}")
 
@@ -71,7 +71,9 @@ def _wrong_values(
     if is_file or any(dim.size > 0 for dim in info.tensor_shape.dim):
         declared = [dim.size for dim in info.tensor_shape.dim]
         for shape in _wrong_shapes(declared, largest_batch):
-            yield f"of shape {list(shape)}", _zeros(info, shape)
+            # A picture, since a graph refuses an empty file whatever its number of rows.
+            text = _black_png(8) if is_file else b""
+            yield f"of shape {list(shape)}", _filled(info, shape, text)
     if is_file:
         png = f"with a PNG of {_HUGE} x {_HUGE} pixels"
         yield png, np.array([_black_png(_HUGE)], np.object_)
@@ -95,7 +97,8 @@ def _shape(info: pb.TensorInfo) -> tuple[int, ...]:
     return tuple(max(dim.size, 1) for dim in info.tensor_shape.dim)
 
 
-def _zeros(info: pb.TensorInfo, shape: tuple[int, ...]) -> Array:
+def _filled(info: pb.TensorInfo, shape: tuple[int, ...], text: bytes = b"") -> Array:
+    """Returns an array of zeros, or of a text where the input takes strings."""
     import numpy as np
 
     from serving.wire.tensors import empty
@@ -103,7 +106,7 @@ def _zeros(info: pb.TensorInfo, shape: tuple[int, ...]) -> Array:
     array = empty(shape, info.dtype)
     if array is None:
         return np.zeros(shape, np.float32)
-    array.fill(b"" if info.dtype == pb.DT_STRING else 0)
+    array.fill(text if info.dtype == pb.DT_STRING else 0)
     return array
 
 

@@ -51,6 +51,9 @@ RESTORING = ALLOWED | {"RestoreV2"}
 ANYWHERE = RESTORING | {"MergeV2Checkpoints", "SaveV2", "ShardedFilename"}
 """Operations that a graph may contain; each export has those that save it, which no server runs."""
 
+_IMPLEMENTS = "api_implements"
+"""The attribute of functions that do the same, each for another device."""
+
 
 def require_allowed(meta_graph: Any, also: Collection[str] = ()) -> None:
     """Checks every operation of a graph and of its functions against the lists.
@@ -94,6 +97,11 @@ class _Graph:
     def __init__(self, graph: Any) -> None:
         self._nodes = {node.name: node for node in graph.node}
         self._functions = {f.signature.name: f.node_def for f in graph.library.function}
+        self._implements = {
+            f.signature.name: f.attr[_IMPLEMENTS].s
+            for f in graph.library.function
+            if _IMPLEMENTS in f.attr
+        }
 
     def all(self) -> Iterator[tuple[Any, str]]:
         yield from ((node, f"node {name}") for name, node in self._nodes.items())
@@ -124,7 +132,17 @@ class _Graph:
             if name not in seen and name in self._functions:
                 seen.add(name)
                 left.extend(f for node in self._functions[name] for f in _functions_of(node))
+                left.extend(self._in_place_of(name))
         return seen
+
+    def _in_place_of(self, name: str) -> Iterator[str]:
+        """Yields the functions that TensorFlow may run where a graph calls another one.
+
+        Source: `implementation_selector.cc` of its graph optimizers.
+        """
+        if name in self._implements:
+            key = self._implements[name]
+            yield from (other for other, same in self._implements.items() if same == key)
 
     def _within(self, function: str) -> Iterator[tuple[Any, str]]:
         for node in self._functions[function]:

@@ -129,6 +129,8 @@ def compare_on_server(deployment: Deployment, version: int, largest_ratio: float
     """
     said = []
     servers = deployment.server.serving(version)
+    if not servers:
+        raise Refused(f"Version {version} does not serve any more.")
     if deployment.golden is not None:
         takes_photos = BYTES_SIGNATURE in servers[0].signatures(version)
         golden = deployment.golden

@@ -65,7 +65,8 @@ class Wait:
             for server in members
             if server not in self.done
             and server not in keep
-            and now - self._gone.get(server, now) >= patience
+            and server in self._gone
+            and now - self._gone[server] >= patience
         }
 
     def holding(self, late: Sequence[ModelServer]) -> Sequence[ModelServer]:

@@ -19,6 +19,7 @@ from tests.support.servers import HOST, ROOT, ModelServer
 
 COMPONENT = ROOT / "deploy" / "kubernetes" / "components" / "models-bucket"
 LOCK, PULL, PUSH = (COMPONENT / name for name in ("lock.sh", "pull.sh", "push.sh"))
+OR_UNLOCK = COMPONENT / "or_unlock.sh"
 BUCKET = "us-bills-models"
 REMOTE = f"bucket:{BUCKET}"
 MODELS = "us_bills us_bills_count"
@@ -87,6 +88,11 @@ class Job:
     def lock(self, seconds: int = 0) -> subprocess.Popen[str]:
         """Begins to claim the bucket, and waits for others so long."""
         return self._start(LOCK, self.name, str(seconds))
+
+    def or_unlock(self, *command: str) -> subprocess.Popen[str]:
+        """Begins a command that gives the bucket back if it fails."""
+        words = ["sh", str(OR_UNLOCK), REMOTE, self.name, *command]
+        return subprocess.Popen(words, env=self._environment, stderr=subprocess.PIPE, text=True)
 
     @contextmanager
     def push(self, models_named: str = MODELS) -> Iterator[subprocess.Popen[str]]:

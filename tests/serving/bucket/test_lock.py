@@ -101,6 +101,25 @@ def test_a_job_whose_claim_is_gone_brings_nothing_to_the_bucket(
     assert bucket.rclone("lsf", "--recursive", "--files-only", REMOTE) == ""
 
 
+def test_a_job_that_fails_before_its_command_gives_the_bucket_back(
+    bucket: Bucket, first: Job
+) -> None:
+    assert end_of(first.or_unlock("true"))[0] == 0
+    assert claims(bucket) == [first.name]
+    assert end_of(first.or_unlock("sh", "-c", "exit 3"))[0] == 3
+    assert claims(bucket) == []
+
+
+def test_a_job_that_is_deleted_before_its_command_gives_the_bucket_back(
+    bucket: Bucket, first: Job
+) -> None:
+    pulling = first.or_unlock("sleep", "60")
+    time.sleep(1)
+    pulling.terminate()
+    assert end_of(pulling)[0] == 143
+    assert claims(bucket) == []
+
+
 def test_the_documented_command_frees_a_bucket_that_a_dead_job_holds(
     bucket: Bucket, first: Job, second: Job
 ) -> None:

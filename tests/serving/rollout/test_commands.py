@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -31,6 +32,17 @@ from tests.support.servers import ROOT, ModelServer
 
 LIMITS = commands.Limits()
 TRIAL = Traffic(2, 10.0)
+
+
+def test_a_command_ends_itself_by_sigterm(offline: Deployment) -> None:
+    # As process 1 of a container it would go on, if that were left to the system.
+    command = [sys.executable, "-m", "serving", "rollout", *where(offline), "reconcile"]
+    flags = ["--seconds=0", "--every=0.2"]
+    with subprocess.Popen([*command, *flags], cwd=ROOT, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.terminate()
+        assert process.wait(30) == 128 + signal.SIGTERM
 
 
 def answers(deployment: Deployment, label: str) -> float:

@@ -46,6 +46,18 @@ def decode_first(files: Any) -> Any:
     return tf.reduce_mean(tf.io.decode_image(files[0]))
 
 
+def decode_all_small(files: Any) -> Any:
+    """Refuses large files and what is no list, and answers any number of rows."""
+    small = tf.reduce_all(tf.strings.length(files) < 5_000)
+    files = tf.ensure_shape(files, (None,))
+    with tf.control_dependencies([tf.debugging.Assert(small, ["too large"])]):
+        return tf.map_fn(
+            lambda file: tf.reduce_mean(tf.cast(tf.io.decode_image(file), tf.float32)),
+            files,
+            fn_output_signature=tf.float32,
+        )
+
+
 def test_a_version_that_guards_itself_passes(tmp_path: Path) -> None:
     version = picture_version(tmp_path / "1", lambda image: guarded(image, SIDES))
     assert check(version, None, None)["growth_bytes"] > 0
@@ -78,8 +90,9 @@ def test_a_version_that_answers_a_wrong_picture_is_refused(
         (lambda files: tf.strings.length(files), r"image_bytes of shape \[\] as"),
         (lambda files: guarded(tf.strings.length(files), ()), "PNG of 8000 x 8000 pixels as"),
         (lambda files: decode_first(guarded(files, ())), "PNG of 8000 x 8000 pixels as"),
+        (decode_all_small, r"image_bytes of shape \[65\] as"),
     ],
-    ids=["none at all", "a picture that is not looked at", "a picture of any size"],
+    ids=["none at all", "a picture not looked at", "a picture of any size", "any number of rows"],
 )
 def test_a_version_that_takes_any_file_is_refused(tmp_path: Path, body: Body, words: str) -> None:
     version = file_version(tmp_path / "1", body)

@@ -89,6 +89,26 @@ def test_an_operation_deep_in_a_function_is_found(tmp_path: Path) -> None:
         check(version, None, None)
 
 
+def test_a_function_that_may_run_in_place_of_another_is_looked_into(tmp_path: Path) -> None:
+    version = models.save(models.HalfPlus(2.0), tmp_path / "1")
+    with models.edited(version) as meta_graph:
+        graph = meta_graph.graph_def
+        asked = meta_graph.signature_def["serving_default"].outputs["y"].name.partition(":")[0]
+        (name,) = [n.attr["f"].func.name for n in graph.node if n.name == asked]
+        (harmless,) = [f for f in graph.library.function if f.signature.name == name]
+        evil = graph.library.function.add()
+        evil.CopyFrom(harmless)
+        evil.signature.name = "evil"
+        evil.node_def.add(name="save", op="SaveV2")
+    require_allowed(graph_of(version))
+    with models.edited(version) as meta_graph:
+        for function in meta_graph.graph_def.library.function:
+            if function.signature.name in (name, "evil"):
+                function.attr["api_implements"].s = b"either of both"
+    with pytest.raises(Refused, match=r"SaveV2 \(node save of the function evil\)"):
+        require_allowed(graph_of(version))
+
+
 @pytest.mark.parametrize("version", ["1", "2"])
 def test_the_shipped_versions_have_nothing_else(version: str) -> None:
     require_allowed(graph_of(SHIPPED / version))

@@ -147,6 +147,25 @@ def test_verify_tells_of_each_version_that_a_configuration_asks_for(
     assert serving(["verify", str(candidate), f"--verify-key={pair.public}"]) == 1
 
 
+def test_verify_does_not_pass_what_it_has_not_verified(
+    offline: Deployment, candidate: Path, pair: keys.KeyPair, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config, folder = offline.config.file, offline.store.folder
+    key = f"--verify-key={pair.public}"
+    sign(offline.store.path(1), pair)
+    assert serving(["verify", key]) == 1
+    assert "Expected folders of versions, or --config" in capsys.readouterr().err
+    config.write_text(config.read_text().replace("versions: 1", "versions: 1 versions: 7"))
+    assert serving(["verify", key, f"--config={config}"]) == 1
+    assert f"{folder} has no version 7" in capsys.readouterr().err
+    # Of two folders of one number a server that loads all takes the first.
+    all_of_them = config.read_text().replace("specific { versions: 1 versions: 7 }", "all {}")
+    config.write_text(all_of_them)
+    shutil.copytree(candidate, folder / "01")
+    assert serving(["verify", key, f"--config={config}"]) == 1
+    assert f"{folder / '01'} is not signed" in capsys.readouterr().err
+
+
 def test_verify_and_sign_say_what_they_lack(
     candidate: Path, pair: keys.KeyPair, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -159,6 +159,21 @@ def test_a_canary_stays_under_guard_when_the_configuration_is_damaged_for_a_whil
     assert any(line.startswith("The configuration cannot be read") for line in said)
 
 
+def test_a_canary_that_somebody_rolled_back_meanwhile_is_not_promoted(checked: Deployment) -> None:
+    do(checked, commands.canary(checked, "canary 2", Traffic(2, 10.0), commands.Limits()))
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        said.append(line)
+        if "keeps all limits" in line:
+            do(checked, commands.rollback(checked, "rollback"))
+
+    outcome = watch(checked, Counted(), GUARD, say, every=0.01, seconds=20, promote=True)
+    assert outcome is Outcome.ENDED
+    assert said[-1] == "version 2 is no canary any more"
+    assert checked.layout().stable == 1
+
+
 def test_the_watch_ends_with_the_trial(checked: Deployment, failing: FrontEnds) -> None:
     checked.share(Traffic(2, 10.0))
     said: list[str] = []
