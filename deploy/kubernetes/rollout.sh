@@ -25,13 +25,16 @@ job=$(
     kubectl create --filename - --output name
 )
 ended() {
+  # Nothing by a call that succeeds: deleted, which is how to end a `watch`.
+  found=$($kubectl get "$job" --ignore-not-found --output name) || return 1
+  [[ $found ]] || { echo "$job was deleted." >&2; exit 1; }
   [[ $($kubectl get "$job" --output 'jsonpath={.status.succeeded}{.status.failed}') ]]
 }
 # There is nothing to show before its container has started, which it may never do.
 until $kubectl logs --follow --container rollout "$job" 2>/dev/null || ended; do sleep 1; done
 until ended; do sleep 1; done
-# Of the Job of a bucket: why it was refused, or what it could not bring back.
-for name in lock push; do $kubectl logs --container "$name" "$job" >&2 2>/dev/null || true; done
+# Of the Job of a bucket: why it was refused, or what it could not bring here or back.
+for name in lock pull incoming push; do $kubectl logs --container "$name" "$job" >&2 2>/dev/null || true; done
 state=.state.terminated.exitCode
 codes=$($kubectl get pods --selector "job-name=${job#*/}" --output \
   "jsonpath={.items[0].status.containerStatuses[0]$state} {.items[0].status.initContainerStatuses[*]$state}")

@@ -213,6 +213,18 @@ def test_the_digests_of_all_images_that_are_named_by_tag_are_looked_up(tmp_path:
     assert set(found.splitlines()) == {f"{image}@of:{image}" for image in named}
 
 
+def test_a_digest_that_cannot_be_looked_up_is_an_error(tmp_path: Path) -> None:
+    docker = tmp_path / "docker"
+    docker.write_text("#!/bin/sh\nexit 1\n")
+    docker.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    done = subprocess.run([ROOT / ".ci" / "digests"], env={"PATH": path}, check=False)
+    assert done.returncode != 0
+    weekly = yaml.safe_load((ROOT / ".github" / "workflows" / "weekly.yml").read_text())
+    (step,) = [s for s in weekly["jobs"]["digests"]["steps"] if "digests" in s.get("run", "")]
+    assert step["shell"] == "bash"
+
+
 def test_the_image_holds_all_that_the_front_end_imports(tmp_path: Path) -> None:
     for source, target in copied(DOCKERFILES["webapp"]):
         if (ROOT / source).is_dir():

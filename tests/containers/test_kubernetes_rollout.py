@@ -227,17 +227,22 @@ def test_with_a_bucket_pods_and_job_run_the_same_scripts_for_the_same_bucket(
     resources = render_with("models-bucket", tmp_path)
     scripts = of_kind(resources, "ConfigMap")["us-bills-pull"]["data"]
     assert scripts == {file.name: file.read_text() for file in BUCKET.glob("*.sh")}
-    lock, pull, _, push = JOB_OF_BUCKET["spec"]["template"]["spec"]["initContainers"]
+    lock, pull, incoming, push = JOB_OF_BUCKET["spec"]["template"]["spec"]["initContainers"]
+    # What fails before `push` begins gives the bucket back.
+    first, pulls = pull["command"][:4], pull["command"][4:]
+    assert first == incoming["command"][:4]
+    assert first == ["sh", "/pull/or_unlock.sh", pulls[2], "$(JOB)"]
     assert push["restartPolicy"] == "Always"
-    assert push["command"][2:] == [*pull["command"][2:], "$(JOB)"]
+    assert push["command"][2:] == [*pulls[2:], "$(JOB)"]
     # Claimed before anything is copied, under the name that `push` renews it by.
-    assert lock["command"] == ["sh", "/pull/lock.sh", *pull["command"][2:4], "$(JOB)"]
+    assert lock["command"] == ["sh", "/pull/lock.sh", *pulls[2:4], "$(JOB)"]
     assert lock["env"] == push["env"]
+    assert lock["env"][1] in pull["env"]
     pods = [pod(resources, name) for name in ("serving", "web")]
     containers = [c for one in pods for c in (*one["initContainers"], one["containers"][-1])]
-    assert containers[0]["command"] == pull["command"]
+    assert containers[0]["command"] == pulls
     for container in containers:
-        assert container["command"][:4] == [*pull["command"][:4]]
+        assert container["command"][:4] == pulls[:4]
         assert container["image"] == pull["image"] == push["image"]
         assert container["envFrom"] == pull["envFrom"]
     policies = of_kind(resources, "NetworkPolicy")
@@ -375,3 +380,22 @@ def test_the_documented_commands_exist() -> None:
     assert len(typed) >= 5
     for line in typed:
         parser().parse_args(shlex.split(line, comments=True))
+
+
+def test_the_script_ends_when_its_job_is_deleted(tmp_path: Path) -> None:
+    fake = tmp_path / "kubectl"
+    fake.write_text(
+        "#!/bin/bash\n"
+        'case "$*" in *patch*) echo ;; *create*) cat >/dev/null; echo job.batch/rollout-x ;;\n'
+        "  *logs*) exit 1 ;; esac\n"
+    )
+    fake.chmod(0o755)
+    done = subprocess.run(
+        [SCRIPT, "watch"],
+        env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (1, "job.batch/rollout-x was deleted.\n")

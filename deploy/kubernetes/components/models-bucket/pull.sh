@@ -4,6 +4,7 @@
 # rename, after every file was compared with its checksum: no model server ever finds half of one. Those
 # that are here are never looked at again. A model that the bucket does not have keeps nobody waiting.
 set -eu
+trap 'exit 143' TERM
 # Within what stands before `||`, `-e` does not count: each step says so itself.
 remote=$1 folder=$2 models=$3 every=${4:-}
 
@@ -53,6 +54,8 @@ pull_all() {
 
 pull_all || [ -n "$every" ]
 while [ -n "$every" ]; do
-  sleep "$every"
+  # Process 1 of a container ends by a signal only where it is not within a command.
+  sleep "$every" &
+  wait $!
   pull_all || echo "the bucket cannot be read; trying again in $every s" >&2
 done
