@@ -4,6 +4,7 @@ import json
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from webapp.feedback.store import ACCEPTED, FeedbackStore, Full, id_of
 
 PHOTO = b"\xff\xd8 a photo \xff\xd9"
 LONG_AGO = "2020-01-01T00:00:00+00:00"
-WHOLE = {
+WHOLE: dict[str, Any] = {
     "was": "20",
     "answered": None,
     "version": 1,
