@@ -61,6 +61,7 @@ class Manager:
         self._models: ModelConfigs = {}
         self._policy = VersionPolicy(versions)
         self._refused = ""
+        self._coming: set[str] = set()
         self._config_lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="model manager", daemon=True)
@@ -100,18 +101,27 @@ class Manager:
     def reload(self, models: ModelConfigs, deadline: Deadline = NO_DEADLINE) -> None:
         """Applies another configuration, as `HandleReloadConfigRequest` requests.
 
-        Returns once the new models serve; models that stay are polled at their usual interval. A
+        Returns once the new models serve; models that stay are polled at their usual interval. The
+        same configuration again, after a client gave up waiting, waits for the same models. A
         new model without any version is refused; the original would block this and every later
         reload for ever (recorded cases 520, 548 to 552). Raises `StatusError` if the configuration
         cannot be used, and the old one stays, or if a new model cannot be loaded.
         """
         with self._config_lock:
-            new = {name: model for name, model in models.items() if name not in self._models}
+            known = self._models.keys() - (self._coming if models == self._models else set())
+            new = {name: model for name, model in models.items() if name not in known}
             for model in new.values():
                 require_versions(model)
             self._take(models)
             self._policy.resolve(new)
-        availability.wait(self.versions, lambda: self._awaited(new), self._stopping, deadline)
+            self._coming |= new.keys()
+        try:
+            availability.wait(self.versions, lambda: self._awaited(new), self._stopping, deadline)
+        except StatusError as error:
+            if error.code not in (Code.DEADLINE_EXCEEDED, Code.CANCELLED):
+                self._coming -= new.keys()
+            raise
+        self._coming -= new.keys()
 
     def _awaited(self, names: Collection[str]) -> list[Set[Key]]:
         """Returns the wanted versions of those models that are still configured."""

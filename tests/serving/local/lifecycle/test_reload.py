@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from serving.client import GrpcClient
+from serving.client import DeadlineExceeded, GrpcClient
 from serving.client.channel import open_channel
 from serving.wire import messages_pb2 as pb
 from tests.serving import models
@@ -60,6 +60,21 @@ def test_a_reload_ends_when_another_one_takes_its_model_out(
         server.wait_for_output("slow version 1: LOADING")
         client.reload(message(folder, "half"))
         assert waiting.result() is None
+    client.close()
+
+
+def test_a_reload_that_is_sent_again_waits_for_the_model_too(
+    server: ModelServer, folder: Path
+) -> None:
+    server.wait_for = ["half"]
+    server.start()
+    client = GrpcClient(open_channel(server.grpc_address))
+    for _ in range(2):
+        with pytest.raises(DeadlineExceeded):
+            client.reload(message(folder, "half", "slow"), timeout=1)
+    other = message(folder, "half", "slow")
+    other.model_config_list.config[0].version_labels["stable"] = 1
+    client.reload(other, timeout=30)
     client.close()
 
 
