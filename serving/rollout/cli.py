@@ -39,7 +39,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         return _do(options, title_of(arguments, options))
     except (Refused, ServingError, OSError) as error:
-        sys.stderr.write(f"{error}{_advice(error)}\n")
+        sys.stderr.write(files.printable(f"{error}{_advice(error)}\n"))
         return 1
     except KeyboardInterrupt:
         return 130
@@ -182,5 +182,5 @@ def _figures(deployment: Deployment, options: argparse.Namespace) -> Source | No
 
 
 def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
+    sys.stdout.write(files.printable(line) + "\n")
     sys.stdout.flush()

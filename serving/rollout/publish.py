@@ -21,7 +21,7 @@ def publish(
     sign_key: Path | None = None,
     losses: Losses | None = None,
 ) -> Command:
-    """Checks a version, copies it next to the others and gives it the next number.
+    """Copies a version next to the others, checks the copy and gives it the next number.
 
     Args:
         deployment: the deployment that gets the version.
@@ -38,23 +38,54 @@ def publish(
         raise Refused(f"Expected the folder of a SavedModel. Received: {source}.")
     require_regular(source)
     require_no_worse(deployment, source, losses or Losses())
+    if deployment.verifier is not None and sign_key is None:
+        require_signed(deployment.verifier, source)
     digest = digest_of(source)
     return Command(
         title,
         [
-            *([] if sign_key else _signature(deployment, source)),
-            Step("check its files", lambda: str(check_files(deployment, source, title))),
+            # First, so that what is checked and signed is what is published, whoever may write to
+            # the source.
+            Step("copy", lambda: _copy(deployment, source, digest)),
+            *([] if sign_key else _signature(deployment, digest)),
+            Step("check its files", lambda: _check(deployment, digest, title)),
             Step("servers load what they are told to", lambda: _pin(deployment)),
-            Step("copy", lambda: _copy(deployment, source, digest, sign_key)),
+            *([Step("sign", lambda: _sign(deployment, digest, sign_key))] if sign_key else []),
             Step("next version", lambda: _adopt(deployment, digest, title)),
         ],
         lambda: deployment.store.discard(digest),
     )
 
 
-def _signature(deployment: Deployment, source: Path) -> list[Step]:
+def _copy(deployment: Deployment, source: Path, digest: str) -> str:
+    present = deployment.store.holding(digest)
+    if present is not None:
+        return f"the same files are version {present}"
+    draft = deployment.store.draft(source, digest)
+    if digest_of(draft) != digest:
+        raise Refused("Its files changed while they were copied; call again once they do not.")
+    return draft.name
+
+
+def _copied(deployment: Deployment, digest: str) -> Path:
+    """Returns the folder of the copy, or of the version that has the same files."""
+    present = deployment.store.holding(digest)
+    return deployment.store.draft_of(digest) if present is None else deployment.store.path(present)
+
+
+def _signature(deployment: Deployment, digest: str) -> list[Step]:
     verifier = deployment.verifier
-    return [Step("signature", lambda: require_signed(verifier, source))] if verifier else []
+    if verifier is None:
+        return []
+    return [Step("signature", lambda: require_signed(verifier, _copied(deployment, digest)))]
+
+
+def _check(deployment: Deployment, digest: str, title: str) -> str:
+    return str(check_files(deployment, _copied(deployment, digest), title))
+
+
+def _sign(deployment: Deployment, digest: str, sign_key: Path) -> None:
+    deployment.store.sign(_copied(deployment, digest), sign_key)
 
 
 def _pin(deployment: Deployment) -> str:
@@ -67,20 +98,6 @@ def _pin(deployment: Deployment) -> str:
     except TRANSIENT_ERRORS:
         return "from its next start"
     return f"versions {', '.join(map(str, sorted(layout.versions)))}"
-
-
-def _copy(deployment: Deployment, source: Path, digest: str, sign_key: Path | None) -> str:
-    present = deployment.store.holding(digest)
-    if present is None:
-        folder = deployment.store.draft(source, digest)
-        copied = folder.name
-    else:
-        folder = deployment.store.path(present)
-        copied = f"the same files are version {present}"
-    if sign_key is None:
-        return copied
-    deployment.store.sign(folder, sign_key)
-    return f"{copied}, signed"
 
 
 def _adopt(deployment: Deployment, digest: str, title: str) -> str:
@@ -104,10 +121,10 @@ def _next_number(deployment: Deployment) -> int:
 
 
 def _require_checked(deployment: Deployment, digest: str) -> None:
-    """Refuses a source that was changed between the check and the copy."""
+    """Refuses a copy that is not what was checked."""
     copied = digest_of(deployment.store.draft_of(digest))
     if copied != digest or copied not in deployment.checks:
-        raise Refused("Its files changed while they were published; call again once they do not.")
+        raise Refused("The copy changed after it was checked; call again.")
 
 
 def _require_signed(deployment: Deployment, folder: Path) -> None:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from serving import files
 from serving.local.errors import StatusError
 from serving.local.lifecycle.model_config import ConfigReader
 from serving.local.lifecycle.storage import version_paths, wanted_versions
@@ -34,9 +35,10 @@ def verify(arguments: Sequence[str]) -> int:
         if not folders:
             raise Refused("Expected folders of versions, or --config with a models.config.")
         for folder in folders:
-            sys.stdout.write(f"{folder}: signed {require_signed(verifier, folder)}\n")
+            said = f"{folder}: signed {require_signed(verifier, folder)}"
+            sys.stdout.write(files.printable(said) + "\n")
     except (Refused, OSError) as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(files.printable(f"{error}\n"))
         return REFUSED
     return 0
 
@@ -55,7 +57,7 @@ def sign(arguments: Sequence[str]) -> int:
                 raise Refused(f"Expected the folder of a SavedModel. Received: {folder}.")
             VersionStore(folder.absolute().parent).sign(folder, options.sign_key)
     except (Refused, OSError) as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(files.printable(f"{error}\n"))
         return REFUSED
     return 0
 

@@ -6,6 +6,7 @@ initialisation runs when the graph is loaded. So the graph is checked before Ten
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
@@ -66,6 +67,7 @@ def require_allowed(meta_graph: Any, also: Collection[str] = ()) -> None:
         Refused: names the operations that are not on the list, and where they are.
     """
     graph = _Graph(meta_graph.graph_def)
+    graph.require_fixed_functions()
     found = {
         **_unknown(graph.all(), ANYWHERE.union(also)),
         **_unknown(graph.behind([meta_graph.saver_def.restore_op_name]), RESTORING.union(also)),
@@ -75,7 +77,7 @@ def require_allowed(meta_graph: Any, also: Collection[str] = ()) -> None:
         raise Refused(
             "Its graph has operations that are not on the list of harmless ones:"
             f" {', '.join(sorted(found.values()))}. Where they are to be trusted:"
-            f" {' '.join(f'--allow-op {name}' for name in sorted(found))}."
+            f" {' '.join(f'--allow-op {shlex.quote(name)}' for name in sorted(found))}."
         )
 
 
@@ -97,11 +99,22 @@ class _Graph:
     def __init__(self, graph: Any) -> None:
         self._nodes = {node.name: node for node in graph.node}
         self._functions = {f.signature.name: f.node_def for f in graph.library.function}
+        self._open = {f.signature.name for f in graph.library.function if f.signature.attr}
         self._implements = {
             f.signature.name: f.attr[_IMPLEMENTS].s
             for f in graph.library.function
             if _IMPLEMENTS in f.attr
         }
+
+    def require_fixed_functions(self) -> None:
+        """Refuses functions that take another function as an attribute: nothing tells what runs."""
+        for name, nodes in self._functions.items():
+            filled_in = any(value.placeholder for node in nodes for value in node.attr.values())
+            if filled_in or name in self._open:
+                raise Refused(
+                    f"The function {name} of its graph takes attributes from its caller, so that"
+                    " what it runs cannot be told. Expected functions without attributes."
+                )
 
     def all(self) -> Iterator[tuple[Any, str]]:
         yield from ((node, f"node {name}") for name, node in self._nodes.items())
@@ -150,6 +163,8 @@ class _Graph:
 
 
 def _functions_of(node: Any) -> Iterator[str]:
-    """Yields the functions that an operation may call."""
+    """Yields the functions that an operation may call, also by attributes of functions."""
     for value in node.attr.values():
-        yield from (function.name for function in (value.func, *value.list.func))
+        for function in (value.func, *value.list.func):
+            yield function.name
+            yield from _functions_of(function)

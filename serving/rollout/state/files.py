@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import json
 import os
 import tempfile
@@ -17,7 +18,8 @@ from serving.rollout.errors import Refused
 
 _READABLE = 0o644
 _LOOK_SECONDS = 0.1
-_MOST_LINES_BYTES = 2**26
+_MOST_LINES_BYTES = 2**23
+_MOST_LINE = 2**16
 _MOST_HOLDER_BYTES = 500
 
 
@@ -74,6 +76,8 @@ def append(file: Path, line: dict[str, Any]) -> None:
 def read_lines(file: Path) -> Iterator[dict[str, Any]]:
     """Yields the JSON objects of a file, one from each line; skips lines cut off by a crash.
 
+    Skips lines of more than 64 KiB too, which no command writes, and which could take much memory.
+
     Raises:
         Refused: the file is no regular file, or too large.
     """
@@ -83,7 +87,9 @@ def read_lines(file: Path) -> Iterator[dict[str, Any]]:
         return
     except files.UnfitFile as error:
         raise Refused(f"{error} Move it away; a new one is begun.") from error
-    for line in text.splitlines():
+    for line in io.StringIO(text):
+        if len(line) > _MOST_LINE:
+            continue
         with suppress(ValueError, RecursionError):
             document = json.loads(line)
             if isinstance(document, dict):

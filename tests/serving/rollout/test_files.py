@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -10,8 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from serving.rollout.cli import main
 from serving.rollout.errors import Refused
+from serving.rollout.state.deployment import Deployment
 from serving.rollout.state.files import append, exclusive, read_lines, write_atomically
+from tests.serving.rollout.conftest import where
 from tests.support.servers import ROOT
 
 
@@ -97,3 +101,23 @@ def test_a_process_that_is_killed_holds_no_lock(tmp_path: Path) -> None:
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 9
     with exclusive(lock, "next", 0):
         assert lock.read_text() == "next"
+
+
+def test_what_a_terminal_would_obey_is_shown_and_not_done(
+    offline: Deployment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = shutil.copytree(offline.store.path(1), tmp_path / "source")
+    (source / "\x1b[2K\r good").symlink_to("saved_model.pb")
+    assert main([*where(offline), "publish", str(source)]) == 1
+    said = capsys.readouterr().err
+    assert "\\x1b[2K\\r good is a symbolic link" in said
+    assert said.replace("\n", "").isprintable()
+
+
+def test_a_history_that_somebody_fills_takes_little_time_and_memory(tmp_path: Path) -> None:
+    file = tmp_path / "lines"
+    file.write_text("[" + "{}," * 100_000 + "{}]\n" + '{"n": 1}\n')
+    assert list(read_lines(file)) == [{"n": 1}]
+    file.write_text("{}\n" * 3_000_000)
+    with pytest.raises(Refused, match="Move it away"):
+        list(read_lines(file))

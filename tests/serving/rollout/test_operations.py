@@ -109,6 +109,36 @@ def test_a_function_that_may_run_in_place_of_another_is_looked_into(tmp_path: Pa
         require_allowed(graph_of(version))
 
 
+@pytest.mark.parametrize("how", ["by an attribute", "by a placeholder"])
+def test_a_function_that_is_told_which_other_one_to_call_is_refused(
+    tmp_path: Path, how: str
+) -> None:
+    version = models.save(models.HalfPlus(2.0), tmp_path / "1")
+    with models.edited(version) as meta_graph:
+        function = meta_graph.graph_def.library.function[0]
+        if how == "by an attribute":
+            function.signature.attr.add(name="other", type="func")
+        else:
+            call = function.node_def.add(name="call", op="PartitionedCall")
+            call.attr["f"].placeholder = "other"
+    with pytest.raises(Refused, match="takes attributes from its caller, so that what it runs"):
+        require_allowed(graph_of(version))
+
+
+def test_functions_named_within_attributes_of_functions_are_looked_into(tmp_path: Path) -> None:
+    version = models.save(models.HalfPlus(2.0), tmp_path / "1")
+    with models.edited(version) as meta_graph:
+        graph = meta_graph.graph_def
+        asked = meta_graph.signature_def["serving_default"].outputs["y"].name.partition(":")[0]
+        (node,) = [node for node in graph.node if node.name == asked]
+        evil = graph.library.function.add()
+        evil.signature.name = "evil"
+        evil.node_def.add(name="save", op="SaveV2")
+        node.attr["f"].func.attr["other"].func.name = "evil"
+    with pytest.raises(Refused, match=r"SaveV2 \(node save of the function evil\)"):
+        require_allowed(graph_of(version))
+
+
 @pytest.mark.parametrize("version", ["1", "2"])
 def test_the_shipped_versions_have_nothing_else(version: str) -> None:
     require_allowed(graph_of(SHIPPED / version))

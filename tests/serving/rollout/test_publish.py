@@ -44,7 +44,7 @@ def test_a_good_one_is_checked_in_a_fresh_process_and_gets_the_next_number(
     assert noted["growth_bytes"] > 0
     said = do(offline, publish(offline, "publish", candidate))
     assert names(offline) == {"1", "2"}
-    assert "the same files are version 2" in said[2]
+    assert "the same files are version 2" in said[0]
 
 
 def test_a_broken_one_is_refused(offline: Deployment, tmp_path: Path) -> None:
@@ -68,9 +68,31 @@ def test_what_changes_while_it_is_published_is_not_published(
     at = [step.name for step in command.steps].index(before)
     written = source if before == "copy" else offline.store.draft_of(digest_of(source))
     late = Step("somebody writes", lambda: str((written / "late").write_text("")))
-    with pytest.raises(Refused, match="next version: Its files changed while they were published"):
+    with pytest.raises(
+        Refused, match=r"files changed while they|copy changed after it was checked"
+    ):
         do(offline, replace(command, steps=[*command.steps[:at], late, *command.steps[at:]]))
     assert names(offline) == {"1"}
+
+
+def test_what_is_checked_is_the_copy_and_not_what_its_owner_makes_of_the_source(
+    offline: Deployment, small_models: Path, tmp_path: Path
+) -> None:
+    source = shutil.copytree(small_models / "half" / "2", tmp_path / "source")
+    digest, bad = digest_of(source), shutil.copytree(source, tmp_path / "bad")
+    (bad / "saved_model.pb").write_bytes(b"garbage")
+    command = publish(offline, "publish", source)
+    copied, *rest = command.steps
+    assert copied.name == "copy"
+    swap = Step("somebody writes", lambda: str(shutil.copytree(bad, source, dirs_exist_ok=True)))
+    do(offline, replace(command, steps=[copied, swap, *rest]))
+    assert digest_of(offline.store.path(2)) == digest
+    # Good when it was looked at first, and bad when it is copied.
+    shutil.copytree(small_models / "half" / "3", source, dirs_exist_ok=True)
+    late = publish(offline, "publish", source)
+    with pytest.raises(Refused, match="copy: Its files changed while they were copied"):
+        do(offline, replace(late, steps=[swap, *late.steps]))
+    assert names(offline) == {"1", "2"}
 
 
 def test_the_number_of_a_deleted_version_is_not_used_again(
