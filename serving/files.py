@@ -98,3 +98,17 @@ def _open_below(file: Path) -> int:
         reason = f"{error.strerror}: it belongs to {owner}, and this process runs as {asker}. "
         reason += "`chmod -R go+rX` on its folder lets others read"
         raise PermissionError(error.errno, reason, str(file)) from error
+
+
+def printable(text: str) -> str:
+    r"""Returns a text as a terminal may show it: names and messages of others may command it.
+
+    Characters that are not printable, such as the escape of a sequence that rewrites lines or sets
+    the clipboard, become `\x1b`; line breaks and tabs stay.
+    """
+    return "".join(
+        character
+        if character.isprintable() or character in "\n\t"
+        else character.encode("unicode_escape").decode()
+        for character in text
+    )

@@ -93,7 +93,7 @@ ARROWS = {
         "serving.client",
     },
     # Feedback that was not reviewed is refused.
-    "training.data": {"webapp.feedback", "webapp.imaging"},
+    "training.data": {"serving.files", "webapp.feedback", "webapp.imaging"},
     "training.review": {"webapp.feedback"},
     "training.augmentation": {"training.data", "webapp.imaging"},
     "training.network": {"webapp.imaging"},
@@ -193,11 +193,13 @@ BETWEEN_TIERS = {
     "webapp": {
         "serving.client",
         "serving.concurrency",
+        "serving.files",
         "serving.spans",
         "serving.tracing",
         "serving.traffic",
     },
     "training": {
+        "serving.files",
         "serving.wire",
         "webapp.feedback",
         "webapp.imaging.preprocessing",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from serving.client import ServingError
+from serving.files import printable
 from webapp.decoding.pool import Busy, TooSlow
 from webapp.imaging.errors import BadImage
 from webapp.inference.classifier import Classifier, Photo
@@ -46,7 +47,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     try:
         classifier = Classifier(Model(settings, client), None, counter, ClassNames(settings.models))
         for line in _ask(options.photos, classifier, query):
-            print(json.dumps(line) if options.json else _row(line), flush=True)  # noqa: T201
+            print(json.dumps(line) if options.json else printable(_row(line)), flush=True)  # noqa: T201
             failed = failed or "error" in line
     except ServingError as error:
         print(f"{settings.model_server}: {error}", file=sys.stderr)  # noqa: T201

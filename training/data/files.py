@@ -5,6 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from serving.files import printable
+
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".heic", ".avif", ".gif", ".bmp", ".tif", ".tiff"}
 MANIFEST = "manifest.csv"
 UNREADABLE = "unreadable (a broken link, no permission, or no regular file)"
@@ -66,8 +68,8 @@ def require_folders(folder: Path, names: Iterable[str], option: str) -> None:
 
 
 def shown(name: str | Path) -> str:
-    r"""Returns a file name that can be printed: bytes that are not UTF-8 become `\xff`."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    r"""Returns a file name as a terminal may show it: bytes that are not UTF-8 become `\xff`."""
+    return printable(os.fsencode(name).decode("utf-8", "backslashreplace"))
 
 
 def _judged(folder: Path, skip: Iterable[str]) -> Iterator[tuple[Path, str]]:

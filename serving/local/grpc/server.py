@@ -38,6 +38,8 @@ log = logging.getLogger(__name__)
 
 MAX_WATCHERS = 16
 """Simultaneous streams of the health service; each holds a thread until its client ends it."""
+MAX_CHECKS = 16
+"""Simultaneous health checks: probes that come together must all hear that the server is well."""
 BUDGET_MESSAGES = 16
 """The memory budget of all calls, as a multiple of the largest message."""
 
@@ -90,7 +92,8 @@ class GrpcServer:
         for service in HEALTH_SERVICES:
             self._health.set(service, HealthCheckResponse.SERVING)
         # gRPC's own thread would end for good if it failed to start a thread of its pool.
-        pool = StartedPool(settings.grpc_max_threads + MAX_WATCHERS + _REFUSERS, "gRPC")
+        health = MAX_WATCHERS + MAX_CHECKS
+        pool = StartedPool(settings.grpc_max_threads + health + _REFUSERS, "gRPC")
         self._server = grpc.server(
             cast("futures.ThreadPoolExecutor", pool),
             [_Methods(self._handlers(settings, answers))],
@@ -122,7 +125,7 @@ class GrpcServer:
         }
         if settings.enable_grpc_healthcheck_service:
             check = Answer(HealthCheckRequest, self._check)
-            handlers[methods.HEALTH_CHECK] = _unary(check, Admission(_REFUSERS // 2, budget))
+            handlers[methods.HEALTH_CHECK] = _unary(check, Admission(MAX_CHECKS, budget))
             handlers[methods.HEALTH_WATCH] = _watch(self._health, Admission(MAX_WATCHERS, budget))
         return handlers
 

@@ -14,10 +14,7 @@ from serving.local.errors import Code, StatusError, failed_precondition, invalid
 from serving.local.inference.signature import DEFAULT_TENSOR_LIMITS, TensorLimits, to_array
 from serving.local.runtime.saved_model import Servable
 from serving.wire import messages_pb2 as pb
-from serving.wire.methods import CLASSIFY_METHOD, PREDICT_METHOD, REGRESS_METHOD
 from serving.wire.tensors import Array
-
-PREDICT_METHODS = (PREDICT_METHOD, "", CLASSIFY_METHOD, REGRESS_METHOD)
 
 Tensors = Mapping[str, pb.TensorProto] | Mapping[str, Array]
 """Inputs by name: arrays, or gRPC's messages, which are decoded after they passed the checks."""
@@ -40,9 +37,9 @@ def predict(
     signature = servable.signatures.get(signature_name)
     if signature is None:
         raise failed_precondition(f'Serving signature key "{signature_name}" not found.')
-    if signature.method_name not in PREDICT_METHODS or signature_name.startswith("__"):
-        text = f"Signature {signature_name} is not for predictions: {signature.method_name}"
-        raise invalid_argument(text)
+    # Any method name is taken, as in the original, which checks it only by a flag.
+    if signature_name.startswith("__"):
+        raise invalid_argument(f"Signature {signature_name} is not for predictions.")
     feeds = _feeds(signature, inputs, limits)
     wanted = _outputs(signature, output_filter)
     # Always all outputs in the same order: TensorFlow compiles the graph for each set of fetches.

@@ -98,7 +98,8 @@ class RestApi:
             reply = self._dispatch(request)
         except Exception as error:
             reply = failure(error)
-        return dataclasses.replace(reply, headers=CORS_HEADERS) if self._cors else reply
+        headers = {**reply.headers, **(CORS_HEADERS if self._cors else {})}
+        return dataclasses.replace(reply, headers=headers)
 
     def _is_metrics(self, path: str) -> bool:
         return bool(self._metrics_path) and path.partition("?")[0] == self._metrics_path

@@ -125,6 +125,18 @@ def test_who_watches_the_health_takes_no_place_from_calls_and_watchers_are_bound
         states.cancel()
 
 
+def test_probes_that_come_together_all_hear_that_the_server_is_well(server: ModelServer) -> None:
+    with grpc.insecure_channel(server.grpc_address) as channel:
+        check = channel.unary_unary(
+            methods.HEALTH_CHECK,
+            request_serializer=HealthCheckRequest.SerializeToString,
+            response_deserializer=HealthCheckResponse.FromString,
+        )
+        for _ in range(20):
+            asked = [check.future(HealthCheckRequest(), timeout=30) for _ in range(8)]
+            assert {one.result().status for one in asked} == {HealthCheckResponse.SERVING}
+
+
 CLASSIFIER = pb.ModelSpec(name="classifier")
 EXAMPLES = pb.Input(example_list=pb.ExampleList(examples=[pb.Example()]))
 WITHOUT_END: dict[str, Message] = {

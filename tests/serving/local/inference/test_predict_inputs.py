@@ -40,6 +40,13 @@ class Recorder:
         pass
 
 
+def test_the_name_of_a_method_does_not_matter() -> None:
+    servable = Recorder("a", "b")
+    servable.signatures["serving_default"].method_name = "my/own/method"
+    predict(servable, "serving_default", {})
+    assert servable.fed.keys() == {"a:0", "b:0"}
+
+
 def test_what_is_left_out_takes_its_default() -> None:
     servable = Recorder("b")
     predict(servable, "serving_default", {"a": ONE})
