@@ -111,10 +111,16 @@ def _count() -> None:
 def _require_own_page(settings: Settings) -> None:
     """Refuse requests of other sites' pages: their forms may consent without asking the person.
 
-    Browsers report such requests (Fetch Metadata, 2.4); other clients do not, and are accepted.
+    Browsers report such requests (Fetch Metadata, 2.4), but not to addresses without https; there
+    they send the page's origin with a form. Programs send neither, and are accepted.
     """
-    allowed = {"*", request.headers.get("Origin")} & set(settings.cors_origins.split())
-    if request.headers.get("Sec-Fetch-Site") == "cross-site" and not allowed:
+    origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
+    if {"*", origin} & set(settings.cors_origins.split()):
+        return
+    own = site in ("same-origin", "none")
+    if site is None:
+        own = origin is None or origin.partition("://")[2] == request.host
+    if not own:
         abort(403, "Nothing was kept: this was sent by a page of another site.")
 
 

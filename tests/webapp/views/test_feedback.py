@@ -105,14 +105,41 @@ def test_nothing_tells_who_sent_it(client: FlaskClient, tmp_path: Path) -> None:
 ELSEWHERE = {"HTTP_ORIGIN": "https://elsewhere.example", "HTTP_SEC_FETCH_SITE": "cross-site"}
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        ELSEWHERE,
+        # To an address without https browsers send no more than the origin.
+        {"HTTP_ORIGIN": "https://elsewhere.example"},
+        {"HTTP_ORIGIN": "null"},
+        # Another port of this machine.
+        {"HTTP_ORIGIN": "http://localhost:3000", "HTTP_SEC_FETCH_SITE": "same-site"},
+    ],
+)
 def test_the_page_of_another_site_cannot_agree_for_a_person(
-    client: FlaskClient, tmp_path: Path
+    client: FlaskClient, tmp_path: Path, sent: dict[str, str]
 ) -> None:
-    client.environ_base |= ELSEWHERE
+    client.environ_base |= sent
     reply = give(client, **AGREED)
     assert reply.status_code == 403
     assert "another site" in reply.get_json()["detail"]
     assert not files(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"HTTP_ORIGIN": "http://localhost"},
+        {"HTTP_ORIGIN": "https://bills.example", "HTTP_SEC_FETCH_SITE": "same-origin"},
+        {"HTTP_SEC_FETCH_SITE": "none"},
+        {},
+    ],
+)
+def test_its_own_page_and_programs_may_send_photos(
+    client: FlaskClient, tmp_path: Path, sent: dict[str, str]
+) -> None:
+    client.environ_base |= sent
+    assert give(client, **AGREED).status_code == 201
 
 
 @pytest.mark.parametrize("origins", ["https://elsewhere.example", "*"])
