@@ -6,6 +6,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,9 @@ import pytest
 
 from serving.rollout import commands, loading
 from serving.rollout.errors import Refused
+from serving.rollout.state.config import Layout
 from serving.rollout.state.deployment import Deployment
+from serving.rollout.steps import Step
 from serving.traffic import NO_CANARY, Traffic
 from tests.serving import models
 from tests.serving.rollout.checked import believe
@@ -56,17 +59,24 @@ def started_again(server: ModelServer) -> Iterator[list[int]]:
         thread.join()
 
 
+def with_deadly(deployment: Deployment) -> Layout:
+    return deployment.layout().with_version(DEADLY)
+
+
 @pytest.mark.parametrize("command", ["canary", "promote", "canary that was cut off"])
 def test_a_version_that_ends_the_server_while_it_loads_is_taken_out_and_stable_answers_again(
     checked: Deployment, server: ModelServer, deadly: Path, command: str
 ) -> None:
-    if command.endswith("cut off"):
-        checked.config.write(checked.layout().with_version(DEADLY))
     steps = (
         commands.promote(checked, "promote", DEADLY, commands.Limits())
         if command == "promote"
         else commands.canary(checked, "canary", Traffic(DEADLY, 10.0), commands.Limits())
     )
+    if command.endswith("cut off"):
+        # Just before it is loaded, since a server that looks at the file ends by it.
+        at = [step.name for step in steps.steps].index("load")
+        left = Step("what is left", lambda: checked.config.write(with_deadly(checked)))
+        steps = replace(steps, steps=[*steps.steps[:at], left, *steps.steps[at:]])
     with started_again(server) as ends:
         with pytest.raises(Refused, match=rf"while it loaded version {DEADLY}.*answers again"):
             do(checked, steps)
