@@ -60,6 +60,7 @@ def publish(
 def _copy(deployment: Deployment, source: Path, digest: str) -> str:
     present = deployment.store.holding(digest)
     if present is not None:
+        deployment.store.discard(digest)
         return f"the same files are version {present}"
     draft = deployment.store.draft(source, digest)
     if digest_of(draft) != digest:
@@ -68,9 +69,13 @@ def _copy(deployment: Deployment, source: Path, digest: str) -> str:
 
 
 def _copied(deployment: Deployment, digest: str) -> Path:
-    """Returns the folder of the copy, or of the version that has the same files."""
-    present = deployment.store.holding(digest)
-    return deployment.store.draft_of(digest) if present is None else deployment.store.path(present)
+    """Returns the folder of the copy, or of the version that has the same files.
+
+    Looks for the copy first, since a search among the versions reads all of their files.
+    """
+    draft = deployment.store.draft_of(digest)
+    present = None if draft.is_dir() else deployment.store.holding(digest)
+    return draft if present is None else deployment.store.path(present)
 
 
 def _signature(deployment: Deployment, digest: str) -> list[Step]:

@@ -70,9 +70,9 @@ def _wrong_values(
     is_file = (signature, alias) == (BYTES_SIGNATURE, PHOTO)
     if is_file or any(dim.size > 0 for dim in info.tensor_shape.dim):
         declared = [dim.size for dim in info.tensor_shape.dim]
+        # A picture, since a graph refuses an empty file whatever its number of rows.
+        text = _black_png(8) if is_file else b""
         for shape in _wrong_shapes(declared, largest_batch):
-            # A picture, since a graph refuses an empty file whatever its number of rows.
-            text = _black_png(8) if is_file else b""
             yield f"of shape {list(shape)}", _filled(info, shape, text)
     if is_file:
         png = f"with a PNG of {_HUGE} x {_HUGE} pixels"
