@@ -187,7 +187,7 @@ class Exchange(httputil.HTTPMessageDelegate):
         """Replies, but reads on: closing early could lose the reply (RFC 9112, 9.6)."""
         self._receiving = False
         self._server.api.end_early(self._request, error.code)
-        self._write(failure(error), is_last=True)
+        self._write(self._server.api.readable(failure(error)), is_last=True)
         if "Expect" in self._request.headers:
             self._connection.finish()
 

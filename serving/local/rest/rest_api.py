@@ -27,6 +27,7 @@ from serving.wire import messages_pb2 as pb
 
 log = logging.getLogger(__name__)
 
+HTML = "text/html"
 PREFLIGHT = "text/html; charset=ISO-8859-1"
 CORS_HEADERS = {
     "Access-Control-Allow-Origin": "*",
@@ -98,8 +99,12 @@ class RestApi:
             reply = self._dispatch(request)
         except Exception as error:
             reply = failure(error)
-        headers = {**reply.headers, **(CORS_HEADERS if self._cors else {})}
-        return dataclasses.replace(reply, headers=headers)
+        return self.readable(reply)
+
+    def readable(self, reply: Reply) -> Reply:
+        """Adds the headers that let pages of other origins read a reply of the API."""
+        cors = CORS_HEADERS if self._cors and reply.content_type != HTML else {}
+        return dataclasses.replace(reply, headers={**reply.headers, **cors})
 
     def _is_metrics(self, path: str) -> bool:
         return bool(self._metrics_path) and path.partition("?")[0] == self._metrics_path
@@ -151,7 +156,7 @@ def failure(error: Exception) -> Reply:
     known = StatusError.of(error)
     status = error.status if isinstance(error, HttpError) else _HTTP_STATUS.get(known.code, 500)
     if isinstance(error, HttpError) and status in (404, 501):
-        return Reply(status, f"<h1>{known.message}</h1>\n".encode(), "text/html")
+        return Reply(status, f"<h1>{known.message}</h1>\n".encode(), HTML)
     headers = {"Retry-After": "1"} if status == 503 else {}
     return Reply(status, json_replies.error(known.message), headers=headers)
 

@@ -26,8 +26,10 @@ COUNT = re.compile(r'request_count\{model_name="half",status="(\w+)"\} (\d+)')
 class Rest:
     """A REST server in this process, and what it counts."""
 
-    def __init__(self) -> None:
-        settings = Settings(rest_api_port=free_port(), rest_api_max_body_mb=1)
+    def __init__(self, *, cors: bool = False) -> None:
+        settings = Settings(
+            rest_api_port=free_port(), rest_api_max_body_mb=1, rest_api_enable_cors_support=cors
+        )
         self.port, self.metrics = settings.rest_api_port, Metrics()
         api = RestApi(DataPlane(Versions(), self.metrics), self.metrics, settings, "")
         self.server = http_server.RestServer(settings, api)
@@ -71,6 +73,16 @@ def test_a_body_that_is_too_long(rest: Rest) -> None:
     with closing(rest.begin(2 * MEGABYTE)) as connection:
         assert connection.recv(12) == b"HTTP/1.1 413"
     rest.wait_for_counts(INVALID_ARGUMENT=1)
+
+
+def test_a_page_of_another_site_may_read_why_its_body_is_refused() -> None:
+    rest = Rest(cors=True)
+    rest.server.start()
+    with closing(rest.begin(2 * MEGABYTE)) as connection:
+        reply = connection.recv(4096)
+    rest.server.stop(0)
+    assert reply.startswith(b"HTTP/1.1 413")
+    assert b"Access-Control-Allow-Origin: *\r\n" in reply
 
 
 def test_bodies_beyond_the_budget_of_all(rest: Rest) -> None:
