@@ -28,7 +28,7 @@ BENCH ?=
 .PHONY: help run test lint docs train teach photos bench rollout-demo rollout-containers drill lock protos sbom release-check
 
 help:  ## list the commands
-	@sed -n 's/^\([a-z-]*\):.*## /\1 \t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## /\1 \t/p' $(MAKEFILE_LIST) | expand -t 20
 
 run: $(VENV)/.run  ## install, start the model server and the front end, print the URL
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/honcho start || test $$? -eq 130  # 130: Ctrl-C
@@ -88,4 +88,4 @@ $(VENV)/.%: requirements/%.txt | $(BIN)/python
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 14) else f"us-bills needs Python 3.11 to 3.13; {sys.executable} is {v.major}.{v.minor}. Name another: make PYTHON=python3.12 ...")'
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }  # Half of one would look whole.

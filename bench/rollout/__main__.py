@@ -67,7 +67,7 @@ def sequence(deployment: Deployment, load: Load, hold: float) -> list[tuple[str,
 
 def main() -> int:
     """Prints the results; returns 1 if a request failed or a wrong version answered."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser("python -m bench.rollout", description=__doc__)
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--servers", type=int, default=1, help="number of model servers")
     parser.add_argument("--front-ends", type=int, default=1)
