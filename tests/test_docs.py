@@ -71,6 +71,10 @@ def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
     targets = re.findall(r"\]\(([^)#\s]+)", text)
     files = [target for target in targets if not target.startswith(("http", "mailto:"))]
     assert not [target for target in files if not (page.parent / target).exists()]
+    site = ROOT / "docs"
+    assert page.parent == ROOT or all(
+        (page.parent / f).resolve().is_relative_to(site) for f in files
+    )
 
 
 @each_page
