@@ -3,6 +3,8 @@
 import signal
 import sys
 
+_COMMANDS = ("rollout", "verify", "sign")
+
 
 def main(arguments: list[str]) -> int:
     """Runs the server or a command; imports only the modules that it needs."""
@@ -10,7 +12,7 @@ def main(arguments: list[str]) -> int:
         from serving.rollout.cli import main as rollout
 
         return rollout(arguments[1:])
-    if arguments[:1] in (["verify"], ["sign"]):
+    if _is_command(arguments):
         from serving.rollout import signatures
 
         return {"verify": signatures.verify, "sign": signatures.sign}[arguments[0]](arguments[1:])
@@ -19,10 +21,14 @@ def main(arguments: list[str]) -> int:
     return serve(arguments)
 
 
+def _is_command(arguments: list[str]) -> bool:
+    return bool(arguments) and arguments[0] in _COMMANDS
+
+
 if __name__ == "__main__":
     # Process 1 of a container would go on: the system ends it only by a signal that it handles.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    if sys.argv[1:2] not in (["rollout"], ["verify"], ["sign"]):
+    if not _is_command(sys.argv[1:]):
         from serving.local.runtime import allocator
 
         allocator.preload()

@@ -22,13 +22,13 @@ class FairSemaphore:
 
     Args:
         count: number of permits.
-        longest_line: how many threads may wait for a permit; further ones are refused.
+        max_waiting: how many threads may wait for a permit; further ones are refused.
     """
 
-    def __init__(self, count: int, longest_line: float = math.inf) -> None:
+    def __init__(self, count: int, max_waiting: float = math.inf) -> None:
         self._free = count
-        self._longest = longest_line
-        self._line: deque[threading.Event] = deque()
+        self._max_waiting = max_waiting
+        self._queue: deque[threading.Event] = deque()
         self._lock = threading.Lock()
 
     def acquire(
@@ -49,10 +49,10 @@ class FairSemaphore:
             if self._free:
                 self._free -= 1
                 return True
-            if len(self._line) >= self._longest:
+            if len(self._queue) >= self._max_waiting:
                 return False
             turn = threading.Event()
-            self._line.append(turn)
+            self._queue.append(turn)
         if is_cancelled is None:
             # An Event refuses to wait for longer than its clock can count, 290 years.
             longest = None if seconds is None else min(seconds, threading.TIMEOUT_MAX)
@@ -62,8 +62,8 @@ class FairSemaphore:
     def release(self) -> None:
         """Releases a permit, to the thread that has waited longest if any waits."""
         with self._lock:
-            if self._line:
-                self._line.popleft().set()
+            if self._queue:
+                self._queue.popleft().set()
             else:
                 self._free += 1
 
@@ -71,7 +71,7 @@ class FairSemaphore:
         with self._lock:
             # The permit may have been granted just after the timeout.
             if not turn.is_set():
-                self._line.remove(turn)
+                self._queue.remove(turn)
             return turn.is_set()
 
 

@@ -31,7 +31,7 @@ _STRIDE = 3_331
 
 @dataclass(frozen=True)
 class Traffic:
-    """How requests that name no version are divided between stable and canary.
+    """A model's split: how requests that name no version go to stable and canary.
 
     Attributes:
         canary: the canary version, or None.
@@ -113,13 +113,13 @@ def parse(text: str, first: str) -> Splits:
         raise ValueError(
             f"Expected an object with one for each model. Received: {_short(document)}."
         )
-    if not all(isinstance(one, dict) for one in document.values()):
+    if document and not any(isinstance(one, dict) for one in document.values()):
         document = {first: document}
     return Splits({name: _split(name, one) for name, one in document.items()})
 
 
-def _split(model: str, document: dict[str, Any]) -> Traffic:
-    if document.keys() - asdict(NO_CANARY).keys():
+def _split(model: str, document: Any) -> Traffic:
+    if not isinstance(document, dict) or document.keys() - asdict(NO_CANARY).keys():
         known = ", ".join(asdict(NO_CANARY))
         raise ValueError(
             f"Expected for {model} an object with {known}. Received: {_short(document)}."

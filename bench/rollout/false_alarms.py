@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from serving.rollout.analysis.sequential import Share, Verdict
+from serving.rollout.analysis.sequential import Proportion, Verdict
 
 LIMIT = 0.02
 ERROR = 0.01 / 3
@@ -32,7 +32,7 @@ def watched(rate: float, rng: np.random.Generator) -> Outcome:
     failed = 0
     for requests in range(LOOK_EVERY, MOST + 1, LOOK_EVERY):
         failed += int(rng.binomial(LOOK_EVERY, rate))
-        verdict = Share(failed, requests, LIMIT, ERROR).verdict()
+        verdict = Proportion(failed, requests, LIMIT, ERROR).verdict()
         if verdict is not Verdict.OPEN:
             break
     return Outcome(verdict, requests)

@@ -28,9 +28,8 @@ from serving.local.settings import Settings
 from serving.rollout import commands
 from serving.rollout.remote.addresses import Addresses
 from serving.rollout.remote.fleet import Fleet
-from serving.rollout.state.deployment import Deployment
+from serving.rollout.state.deployment import Check, Deployment
 from serving.rollout.state.disk import digest_of
-from serving.rollout.state.history import Check
 from serving.rollout.steps import Command, run
 from serving.traffic import Traffic
 

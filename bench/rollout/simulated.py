@@ -21,7 +21,6 @@ from serving.local.deadline import NO_DEADLINE, Deadline
 from serving.local.errors import StatusError
 from serving.local.grpc.answers import Answer, Caller, Services
 from serving.local.inference.dataplane import DataPlane
-from serving.local.lifecycle import config_files
 from serving.local.lifecycle.manager import Manager
 from serving.local.lifecycle.versions import Versions
 from serving.local.metrics import Metrics
@@ -113,16 +112,14 @@ class SimulatedServer:
         """Starts like a process: it listens once its versions are loaded. Returns the thread."""
         self.starts += 1
         versions, metrics = Versions(), Metrics()
-        manager = Manager(versions, self._read, self._load, self.settings, metrics)
+        manager = Manager(versions, self._load, self.settings, metrics)
         self._manager = manager
 
         def run() -> None:
             manager.start()
             if self._manager is manager:
-                reader = config_files.config_reader(self.settings).confined(self._read())
                 plane = DataPlane(versions, metrics)
-                services = Services(plane, manager, reader, metrics)
-                self._answers = services.answers()
+                self._answers = Services(plane, manager, self.settings, metrics).answers()
 
         thread = threading.Thread(target=run, daemon=True)
         thread.start()
@@ -159,9 +156,6 @@ class SimulatedServer:
         if self._answers is not answers:
             raise CallError(grpc.StatusCode.UNAVAILABLE, "connection reset")
         return reply.SerializeToString()
-
-    def _read(self) -> Any:
-        return config_files.read_models(self.settings)
 
     def _load(self, path: Path) -> Servable:
         version, manager = int(path.name), self._manager

@@ -19,9 +19,9 @@ before. The package never imports TensorFlow.
 
 from __future__ import annotations
 
-import re
-from urllib.parse import urlsplit
+from collections.abc import Sequence
 
+from serving.client.addresses import is_address, is_ipv4_address
 from serving.client.channel import open_channel
 from serving.client.grpc import GrpcClient
 from serving.client.interface import (
@@ -55,9 +55,7 @@ __all__ = [
 ]
 
 
-# Each label of a host name has at most 63 characters (RFC 1035).
-_HOST = re.compile(r"(\[[\w:.%]+\]|[\w-]{1,63}(\.[\w-]{1,63})*\.?)(:\d{1,5})?", re.ASCII)
-_SEVERAL = re.compile(r"(grpcs?)://((\d+(?:\.\d+){3}):\d+(?:,\d+(?:\.\d+){3}:\d+)+)")
+_GRPC, _REST = ("grpc", "grpcs"), ("http", "https")
 
 
 def connect(url: str, tls: Tls = NO_TLS) -> Client:
@@ -75,29 +73,30 @@ def connect(url: str, tls: Tls = NO_TLS) -> Client:
         ValueError: the URL has another form, or is plain text although `tls` names files.
         OSError: one of the files cannot be read.
     """
-    if several := _SEVERAL.fullmatch(url):
-        require_encryption(url, tls)
-        scheme, addresses, first = several.groups()
-        return GrpcClient(
-            open_channel(f"ipv4:{addresses}", tls if scheme == "grpcs" else None, first)
+    scheme, _, rest = url.partition("://")
+    addresses = rest.removesuffix("/").split(",")
+    if not _is_complete(scheme, addresses):
+        raise ValueError(
+            "Unrecognized URL of a model server. "
+            f"Expected: grpc(s)://host:port or http(s)://host:port. Received: {url!r}"
         )
-    try:
-        parts = urlsplit(url)
-        has_port = parts.port is not None or not parts.scheme.startswith("grpc")
-        rest = parts.path.removesuffix("/") or parts.query or parts.fragment
-        complete = bool(_HOST.fullmatch(parts.netloc)) and has_port and parts.port != 0 and not rest
-    except ValueError:
-        complete = False
-    if complete:
-        require_encryption(url, tls)
-    if complete and parts.scheme in ("grpc", "grpcs"):
-        return GrpcClient(open_channel(parts.netloc, tls if parts.scheme == "grpcs" else None))
-    if complete and parts.scheme in ("http", "https"):
+    require_encryption(url, tls)
+    if scheme in _REST:
         # Imported here: without these packages, a process that only uses gRPC is 7 MB smaller.
         from serving.client.rest import RestClient
 
-        return RestClient(f"{parts.scheme}://{parts.netloc}", tls)
-    raise ValueError(
-        "Unrecognized URL of a model server. "
-        f"Expected: grpc(s)://host:port or http(s)://host:port. Received: {url!r}"
-    )
+        return RestClient(f"{scheme}://{addresses[0]}", tls)
+    encrypted = tls if scheme == "grpcs" else None
+    if len(addresses) == 1:
+        return GrpcClient(open_channel(addresses[0], encrypted))
+    certified = addresses[0].partition(":")[0]
+    return GrpcClient(open_channel(f"ipv4:{','.join(addresses)}", encrypted, certified))
+
+
+def _is_complete(scheme: str, addresses: Sequence[str]) -> bool:
+    if len(addresses) > 1:
+        # gRPC takes a list of IP addresses, and no list of names.
+        return scheme in _GRPC and all(map(is_ipv4_address, addresses))
+    if scheme in _REST:
+        return is_address(addresses[0], needs_port=False)
+    return scheme in _GRPC and is_address(addresses[0])

@@ -1,4 +1,4 @@
-"""The gRPC client, which the front end uses: raw tensors, one connection.
+"""The gRPC client of the front end and of rollouts: raw tensors, one channel.
 
 The first tensor imports numpy: a rollback sends no tensors, and should not wait for the import.
 """

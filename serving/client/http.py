@@ -153,7 +153,7 @@ def _reason(error: requests.ConnectionError) -> str:
 def _understand(status: int, content: bytes) -> Any:
     try:
         reply = json.loads(content.decode("utf-8", "surrogateescape"))
-    except ValueError:
+    except (ValueError, RecursionError):
         reply = None
     if status == 200 and isinstance(reply, dict):
         return reply

@@ -16,7 +16,8 @@ CONNECT_SECONDS = 1.0
 """Timeout of a connection attempt; a running server accepts within milliseconds."""
 
 UNKNOWN_LABEL = "Unrecognized servable version label"
-"""Prefix of the message that distinguishes an unknown label from an invalid request (227, 425)."""
+"""Prefix of the message that distinguishes an unknown label from an invalid request (recorded
+cases 227 and 425)."""
 
 
 class ServingError(Exception):

@@ -98,7 +98,7 @@ class RestClient(Client):
 def _understood() -> Iterator[None]:
     try:
         yield
-    except (KeyError, TypeError, ValueError, StopIteration) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, StopIteration) as error:
         raise BadReply(f"The reply cannot be understood: {error!r}") from error
 
 

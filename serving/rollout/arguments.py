@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from serving.rollout.remote.fleet import PATIENCE_SECONDS
-from serving.traffic import BY_CLIENT, BY_REQUEST
+from serving.traffic import BY_CLIENT, BY_REQUEST, VERSIONS
 
 GOLDEN = "golden"
 VERIFY_KEY = "US_BILLS_VERIFY_KEY"
@@ -84,7 +84,7 @@ def _add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     _add_allowed(one)
 
     one = command("canary", "load a version next to stable and give it a share of the clients")
-    one.add_argument("version", type=int)
+    one.add_argument("version", type=_version)
     one.add_argument("--percent", type=_percent, default=10.0, help="its share, 0 to 100")
     one.add_argument("--shadow", action="store_true", help="compare answers to copies of requests")
     one.add_argument(
@@ -96,13 +96,13 @@ def _add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     _add_limits(one)
 
     one = command("promote", "make a version stable; the previous version stays loaded")
-    one.add_argument("version", type=int)
+    one.add_argument("version", type=_version)
     _add_limits(one)
 
     command("rollback", "end the canary; without one, make the previous version stable again")
 
     one = command("retire", "unload a version after its last request; its files stay")
-    one.add_argument("version", type=int)
+    one.add_argument("version", type=_version)
     one.add_argument("--delete", action="store_true", help="delete its files too")
 
     one = command(
@@ -188,6 +188,13 @@ def add_verify_key(parser: argparse.ArgumentParser) -> None:
         help="file with a public key; every version must be signed with its private key "
         f"(default: the variable {VERIFY_KEY}; without a key, no signature is needed)",
     )
+
+
+def _version(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) in VERSIONS):
+        expected = f"a version number from 0 to {VERSIONS[-1]}"
+        raise argparse.ArgumentTypeError(f"expected {expected}, received {text!r}")
+    return int(text)
 
 
 def _error(text: str) -> float:

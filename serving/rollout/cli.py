@@ -8,6 +8,7 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ from serving.rollout.steps import Command, run
 from serving.traffic import Traffic
 
 if TYPE_CHECKING:
-    from serving.rollout.remote.figures import Source
+    from serving.rollout.remote.source import Source
 
 _ROLLED_BACK = 3
 
@@ -141,7 +142,7 @@ def _status(deployment: Deployment, options: argparse.Namespace) -> int:
     from serving.rollout.report.table import table
 
     found = status(deployment, _figures(deployment, options), options.seconds)
-    _say(json.dumps(found.to_json(), indent=1) if options.json else table(found))
+    _print(json.dumps(found.to_json(), indent=1) if options.json else table(found))
     return 0
 
 
@@ -152,7 +153,7 @@ def _watch(deployment: Deployment, options: argparse.Namespace) -> int:
     source = _figures(deployment, options)
     if source is None:
         raise Refused("Expected --webapp or --prometheus, whose figures are watched.")
-    guard = CanaryLimits(
+    limits = CanaryLimits(
         options.max_error_rate / 100,
         options.max_latency_ratio,
         options.max_disagreement / 100,
@@ -161,7 +162,7 @@ def _watch(deployment: Deployment, options: argparse.Namespace) -> int:
     outcome = watch.watch(
         deployment,
         source,
-        guard,
+        limits,
         _say,
         every=options.every,
         seconds=options.seconds,
@@ -181,6 +182,12 @@ def _figures(deployment: Deployment, options: argparse.Namespace) -> Source | No
     return FrontEnds(webapp, counted_as) if webapp else None
 
 
-def _say(line: str) -> None:
-    sys.stdout.write(files.printable(line) + "\n")
+def _print(text: str) -> None:
+    sys.stdout.write(files.printable(text) + "\n")
     sys.stdout.flush()
+
+
+def _say(line: str) -> None:
+    # A reader that is gone, or a full disk, must not stop a command halfway.
+    with suppress(OSError):
+        _print(line)

@@ -12,17 +12,17 @@ from contextlib import suppress
 
 from serving.rollout.checks import preconditions
 from serving.rollout.errors import Refused
-from serving.rollout.loading import Limits, loading_steps
+from serving.rollout.loading import LOAD_SECONDS, Limits, loading_steps
 from serving.rollout.remote.server import TRANSIENT_ERRORS
-from serving.rollout.state.config import CANARY, PREVIOUS, STABLE, Layout
-from serving.rollout.state.deployment import LOAD_SECONDS, Deployment
+from serving.rollout.state.config import CANARY, PREVIOUS, STABLE, Layout, difference
+from serving.rollout.state.deployment import Deployment
 from serving.rollout.steps import Command, Step
 from serving.traffic import NO_CANARY, Traffic
 
 __all__ = ["Limits", "canary", "promote", "retire", "rollback"]
 
 _CONFIRM_SECONDS = 5.0
-_LOOK_SECONDS = 0.1
+_POLL_SECONDS = 0.1
 
 
 def canary(deployment: Deployment, title: str, wanted: Traffic, limits: Limits) -> Command:
@@ -46,7 +46,7 @@ def canary(deployment: Deployment, title: str, wanted: Traffic, limits: Limits) 
             *_without_previous(deployment, layout),
             *loading_steps(deployment, title, version, limits),
             Step("labels", _relabel(deployment, **{CANARY: version})),
-            Step("share of the clients", lambda: _share(deployment, wanted)),
+            Step("share of the clients", lambda: _write_split(deployment, wanted)),
         ],
         _restore(deployment, version),
     )
@@ -77,7 +77,7 @@ def promote(deployment: Deployment, title: str, version: int, limits: Limits) ->
             *loading_steps(deployment, title, version, limits),
             Step("labels", _relabel(deployment, **moved)),
             # After the label has moved, so that the canary's clients keep their version.
-            Step("share of the clients", lambda: _share(deployment, NO_CANARY)),
+            Step("share of the clients", lambda: _write_split(deployment, NO_CANARY)),
             Step("ask for stable", lambda: _confirm(deployment, version)),
         ],
         _restore(deployment, version),
@@ -100,8 +100,8 @@ def rollback(deployment: Deployment, title: str) -> Command:
         preconditions.require_loaded(deployment, labels[PREVIOUS])
         back |= {STABLE: labels[PREVIOUS], PREVIOUS: None}
     steps = [
-        Step("share of the clients", lambda: _share(deployment, NO_CANARY)),
-        Step("labels", _change(deployment, lambda now: now.with_labels(**back), at_once=True)),
+        Step("share of the clients", lambda: _write_split(deployment, NO_CANARY)),
+        Step("labels", _change(deployment, lambda now: now.with_labels(**back), wait=False)),
     ]
     if not deployment.server.is_one:
         steps.append(Step("servers that were late", lambda: _tell_late(deployment)))
@@ -112,11 +112,14 @@ def retire(deployment: Deployment, title: str, version: int, *, delete: bool) ->
     """Unloads a version; keeps its files unless `delete` is set.
 
     Raises:
-        Refused: the version is stable, on trial, the only loaded one, or does not exist.
+        Refused: the version is stable, on trial, the only loaded one, or unknown: neither on disk
+            nor in the file nor, with `delete`, in the history.
     """
     preconditions.require_retirable(deployment, version)
-    # The file may ask for a version whose folder is gone; retiring the version removes it there.
-    if not delete and version not in deployment.layout().versions:
+    # The file may ask for a version whose folder is gone; retiring the version removes it there. A
+    # deletion that was cut off has begun with a line in the history.
+    known = deployment.layout().versions | (deployment.history.versions() if delete else set())
+    if version not in known:
         deployment.store.path(version)
     steps = [
         Step("no longer asked for", _change(deployment, lambda now: now.without_version(version))),
@@ -148,32 +151,19 @@ def _relabel(deployment: Deployment, **labels: int | None) -> Callable[[], str]:
 
 
 def _change(
-    deployment: Deployment, change: Callable[[Layout], Layout], *, at_once: bool = False
+    deployment: Deployment, change: Callable[[Layout], Layout], *, wait: bool = True
 ) -> Callable[[], str]:
     def do() -> str:
         before = deployment.layout()
         after = change(before)
-        deployment.apply(after, at_once=at_once)
-        return _difference(before, after) + deployment.server.without()
+        deployment.apply(after, wait=wait)
+        return difference(before, after) + deployment.server.without()
 
     return do
 
 
-def _difference(before: Layout, after: Layout) -> str:
-    names = sorted({*before.labels, *after.labels})
-    moved = [(name, before.labels.get(name), after.labels.get(name)) for name in names]
-    said = [_moved(name, old, new) for name, old, new in moved if old != new]
-    return ", ".join(said) or "nothing to change"
-
-
-def _moved(label: str, old: int | None, new: int | None) -> str:
-    if new is None:
-        return f"no {label} (was {old})"
-    return f"{label} is {new}" + (f" (was {old})" if old is not None else "")
-
-
-def _share(deployment: Deployment, wanted: Traffic) -> str:
-    deployment.share(wanted)
+def _write_split(deployment: Deployment, wanted: Traffic) -> str:
+    deployment.write_split(wanted)
     if wanted.canary is None:
         return "stable answers all"
     copies = ", and copies of the others' requests" if wanted.shadow else ""
@@ -190,10 +180,10 @@ def _confirm(deployment: Deployment, version: int) -> str:
     while (found := _answering(deployment)) != f"version {version} answers":
         if time.monotonic() > deadline:
             raise Refused(f"Expected that version {version} answers. Found: {found}.")
-        time.sleep(_LOOK_SECONDS)
+        time.sleep(_POLL_SECONDS)
         # A server may have read the old file just before the reload, and apply it afterwards.
         with suppress(*TRANSIENT_ERRORS):
-            deployment.apply(deployment.layout(), at_once=True)
+            deployment.apply(deployment.layout(), wait=False)
     return found
 
 
@@ -212,28 +202,32 @@ def _unload(deployment: Deployment, version: int) -> str:
 
 
 def _restore(deployment: Deployment, version: int) -> Callable[[], None]:
-    """Returns a function that restores shares, labels and versions, in the order of a rollback.
+    """Returns a function that restores split, labels and versions, in the order of a rollback.
 
-    A version that `loading` has removed from the file stays out, even if it was in it before.
+    A version that `loading` has removed from the file stays out, even if it was in it before. A
+    traffic file that cannot be understood stays as it is, unless the command has replaced it.
     """
-    layout, traffic = deployment.layout(), _known_traffic(deployment)
+    layout, split = deployment.layout(), _known_split(deployment)
 
     def undo() -> None:
         out = version not in deployment.layout().versions
         try:
-            deployment.share(NO_CANARY if out and traffic.canary == version else traffic)
+            if split is not None:
+                deployment.write_split(NO_CANARY if out and split.canary == version else split)
+            elif _known_split(deployment) is not None:
+                deployment.write_split(NO_CANARY)
         finally:
             # A server that is away reads the file when it is back.
             with suppress(*TRANSIENT_ERRORS):
                 before = layout.without_version(version) if out else layout
-                deployment.apply(before, at_once=True)
+                deployment.apply(before, wait=False)
 
     return undo
 
 
-def _known_traffic(deployment: Deployment) -> Traffic:
-    """Returns the split to restore: without a canary if the traffic file cannot be understood."""
+def _known_split(deployment: Deployment) -> Traffic | None:
+    """Returns the model's split, or None if the traffic file cannot be understood."""
     try:
         return deployment.traffic()
     except Refused:
-        return NO_CANARY
+        return None

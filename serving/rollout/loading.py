@@ -11,13 +11,14 @@ from serving.rollout.checks.validation import check_files, compare_on_server
 from serving.rollout.errors import Refused
 from serving.rollout.remote.server import TRANSIENT_ERRORS
 from serving.rollout.remote.waiting import Lost
-from serving.rollout.state.config import Layout
-from serving.rollout.state.deployment import LOAD_SECONDS, Deployment
+from serving.rollout.state.config import CANARY, STABLE, Layout
+from serving.rollout.state.deployment import Deployment
 from serving.rollout.state.disk import digest_of
 from serving.rollout.steps import Step
 
+LOAD_SECONDS = 180.0
 BACK_SECONDS = 60.0
-_LOOK_SECONDS = 0.1
+_POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def loading_steps(deployment: Deployment, title: str, version: int, limits: Limi
         limits: the limits that the version must keep.
     """
     return [
-        *_signature(deployment, version),
+        *_signature_step(deployment, version),
         Step("check its files", lambda: _check(deployment, title, version)),
         Step("room in memory", lambda: _require_room(deployment, version, limits.force)),
         Step("load", lambda: _load(deployment, title, version)),
@@ -53,7 +54,7 @@ def loading_steps(deployment: Deployment, title: str, version: int, limits: Limi
     ]
 
 
-def _signature(deployment: Deployment, version: int) -> list[Step]:
+def _signature_step(deployment: Deployment, version: int) -> list[Step]:
     """Returns the step that verifies the signature before anything of the version runs."""
     verifier, path = deployment.verifier, deployment.store.path
     if verifier is None:
@@ -72,7 +73,7 @@ def _require_room(deployment: Deployment, version: int, force: bool) -> str:
     check = deployment.checks.get(digest_of(deployment.store.path(version)))
     if check is None:
         raise Refused("Its files have changed since they were checked.")
-    return memory.require_room(check.growth_bytes, None if force else memory.free_bytes())
+    return memory.require_room(check.growth_bytes, memory.free_bytes(), force=force)
 
 
 def _load(deployment: Deployment, title: str, version: int) -> str:
@@ -104,14 +105,15 @@ def _return_of_stable(deployment: Deployment, layout: Layout) -> str:
     deadline = time.monotonic() + BACK_SECONDS
     while time.monotonic() < deadline:
         with suppress(*TRANSIENT_ERRORS):
-            deployment.apply(layout, at_once=True)
+            deployment.apply(layout, wait=False)
             if deployment.server.serves(layout.stable):
                 return "stable answers again"
-        time.sleep(_LOOK_SECONDS)
+        time.sleep(_POLL_SECONDS)
     return f"stable does not answer yet after {BACK_SECONDS:g} s"
 
 
 def _try(deployment: Deployment, version: int, largest_ratio: float) -> str:
-    if deployment.layout().labels_of(version):
+    # A label of the operator's own says nothing about requests.
+    if {STABLE, CANARY}.intersection(deployment.layout().labels_of(version)):
         return "serves already"
     return compare_on_server(deployment, version, largest_ratio)

@@ -9,7 +9,7 @@ from serving.rollout.checks.validation import check_files
 from serving.rollout.errors import Refused
 from serving.rollout.remote.server import TRANSIENT_ERRORS
 from serving.rollout.state.deployment import Deployment
-from serving.rollout.state.disk import digest_of, require_regular
+from serving.rollout.state.disk import digest_of, require_regular, require_sign_key
 from serving.rollout.steps import Command, Step
 from serving.traffic import VERSIONS
 
@@ -32,7 +32,8 @@ def publish(
         losses: how far the version may be behind stable; None for the defaults.
 
     Raises:
-        Refused: the source is no SavedModel, has links in it, or is worse than stable.
+        Refused: the source is no SavedModel or the copy of a publication that was cut off, has
+            links in it, or is worse than stable or unsigned; or the key cannot be used.
     """
     if not (source / "saved_model.pb").is_file():
         raise Refused(f"Expected the folder of a SavedModel. Received: {source}.")
@@ -40,17 +41,24 @@ def publish(
     require_no_worse(deployment, source, losses or Losses())
     if deployment.verifier is not None and sign_key is None:
         require_signed(deployment.verifier, source)
+    if sign_key is not None:
+        require_sign_key(sign_key)
     digest = digest_of(source)
+    if source.resolve() == deployment.store.draft_of(digest).resolve():
+        raise Refused(
+            f"Expected the folder of a SavedModel. Received the unfinished copy of one: {source}. "
+            "Publish the original again, or move the copy elsewhere first."
+        )
     return Command(
         title,
         [
             # First, so that what is checked and signed is what is published, whoever may write to
             # the source.
             Step("copy", lambda: _copy(deployment, source, digest)),
-            *([] if sign_key else _signature(deployment, digest)),
+            *([] if sign_key else _signature_step(deployment, digest)),
             Step("check its files", lambda: _check(deployment, digest, title)),
-            Step("servers load what they are told to", lambda: _pin(deployment)),
             *([Step("sign", lambda: _sign(deployment, digest, sign_key))] if sign_key else []),
+            Step("servers load what they are told to", lambda: _pin(deployment)),
             Step("next version", lambda: _adopt(deployment, digest, title)),
         ],
         lambda: deployment.store.discard(digest),
@@ -78,7 +86,7 @@ def _copied(deployment: Deployment, digest: str) -> Path:
     return draft if present is None else deployment.store.path(present)
 
 
-def _signature(deployment: Deployment, digest: str) -> list[Step]:
+def _signature_step(deployment: Deployment, digest: str) -> list[Step]:
     verifier = deployment.verifier
     if verifier is None:
         return []
@@ -90,7 +98,9 @@ def _check(deployment: Deployment, digest: str, title: str) -> str:
 
 
 def _sign(deployment: Deployment, digest: str, sign_key: Path) -> None:
-    deployment.store.sign(_copied(deployment, digest), sign_key)
+    folder = _copied(deployment, digest)
+    deployment.store.sign(folder, sign_key)
+    _require_signed_copy(deployment, folder)
 
 
 def _pin(deployment: Deployment) -> str:
@@ -109,17 +119,17 @@ def _adopt(deployment: Deployment, digest: str, title: str) -> str:
     present = deployment.store.holding(digest)
     if present is None:
         _require_checked(deployment, digest)
-        _require_signed(deployment, deployment.store.draft_of(digest))
+        _require_signed_copy(deployment, deployment.store.draft_of(digest))
         present = _next_number(deployment)
         deployment.store.adopt(deployment.store.draft_of(digest), present)
     else:
-        _require_signed(deployment, deployment.store.path(present))
+        _require_signed_copy(deployment, deployment.store.path(present))
     deployment.history.note(title, "published", published=present, digest=digest)
     return f"{present}, in {deployment.store.path(present)}"
 
 
 def _next_number(deployment: Deployment) -> int:
-    highest = max([0, *deployment.store.versions(), deployment.history.highest_version()])
+    highest = max([0, *deployment.store.versions(), *deployment.history.versions()])
     if highest + 1 not in VERSIONS:
         raise Refused(f"No number is left above {highest}, which a folder or the history has.")
     return highest + 1
@@ -132,7 +142,7 @@ def _require_checked(deployment: Deployment, digest: str) -> None:
         raise Refused("The copy changed after it was checked; call again.")
 
 
-def _require_signed(deployment: Deployment, folder: Path) -> None:
+def _require_signed_copy(deployment: Deployment, folder: Path) -> None:
     """Verifies the signature, also one made here: the sign key may not match the site's key."""
     if deployment.verifier is not None:
         require_signed(deployment.verifier, folder)

@@ -12,9 +12,9 @@ import time
 
 from serving.client import ServingError
 from serving.rollout.errors import Refused
-from serving.rollout.report.differences import differences, silent
+from serving.rollout.remote.fleet import Say
+from serving.rollout.report.differences import differences, reported
 from serving.rollout.state.deployment import Deployment
-from serving.rollout.steps import Say
 
 
 def reconcile(
@@ -58,8 +58,8 @@ def _bring(deployment: Deployment, title: str) -> list[str]:
         with deployment.exclusive(title):
             late = deployment.server.bring(deployment.config.message())
         return [f"{url}: {words}." for url, words in late.items()] or _missing(deployment)
-    except (Refused, ServingError) as error:
-        # Another command runs, or no server answers. Either may have passed by the next pass.
+    except (Refused, ServingError, OSError) as error:
+        # Another command runs, no server answers, or a file cannot be read at this moment.
         return [str(error)]
 
 
@@ -73,11 +73,6 @@ def _missing(deployment: Deployment) -> list[str]:
 
 
 def _missing_of(deployment: Deployment, model: str) -> list[str]:
-    found, layout = deployment.server.states(model), deployment.layout(model)
-    away = [silent(url, error) for url, error in found.items() if isinstance(error, ServingError)]
-    states = {
-        url: {number: status.state for number, status in of_one.items()}
-        for url, of_one in found.items()
-        if not isinstance(of_one, ServingError)
-    }
-    return away + differences(deployment, layout, states, layout.versions, list(found), model)
+    states, away, servers = reported(deployment, model)
+    layout = deployment.layout(model)
+    return away + differences(deployment, layout, states, layout.versions, servers, model)

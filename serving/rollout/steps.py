@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from serving.client import ServingError
 from serving.rollout.errors import Refused
+from serving.rollout.remote.fleet import Say
 from serving.rollout.state.history import History
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,10 @@ def run(command: Command, history: History, say: Say) -> None:
     for step in command.steps:
         try:
             outcome = step.do()
+            history.note(command.title, "step", step=step.name, outcome=outcome)
         except (Refused, ServingError, OSError) as error:
             _fail(command, step, error, history)
         say(f"  {step.name}{f': {outcome}' if outcome else ''}")
-        history.note(command.title, "step", step=step.name, outcome=outcome)
     history.note(command.title, "done")
 
 
@@ -68,5 +68,7 @@ def _fail(command: Command, step: Step, error: Exception, history: History) -> N
             reason += " All is as it was before."
         except (Refused, ServingError, OSError) as second:
             reason += f" Nor could it be undone: {second}"
-    history.note(command.title, "failed", step=step.name, reason=str(error))
+    # The history may be what failed.
+    with suppress(Refused, OSError):
+        history.note(command.title, "failed", step=step.name, reason=str(error))
     raise Refused(reason) from error

@@ -8,9 +8,10 @@ from enum import Enum
 from serving.rollout import commands
 from serving.rollout.analysis.limits import CanaryLimits, broken, won
 from serving.rollout.errors import Refused
-from serving.rollout.remote.figures import Moment, Source
+from serving.rollout.remote.fleet import Say
+from serving.rollout.remote.source import Moment, Source
 from serving.rollout.state.deployment import Deployment
-from serving.rollout.steps import Say, run
+from serving.rollout.steps import run
 
 
 class Outcome(Enum):
@@ -24,7 +25,7 @@ class Outcome(Enum):
 def watch(
     deployment: Deployment,
     source: Source,
-    guard: CanaryLimits,
+    limits: CanaryLimits,
     say: Say,
     *,
     every: float,
@@ -39,19 +40,20 @@ def watch(
     Args:
         deployment: the deployment with the canary.
         source: the source of the counts.
-        guard: the limits.
+        limits: what the canary must keep.
         say: called with one line for each test.
         every: seconds between two tests.
         seconds: how long to watch; 0 for as long as there is a canary.
         promote: whether to promote the canary once the test is won.
 
     Raises:
-        Refused: there is no canary, or the source cannot be asked at the start.
+        Refused: there is no canary, or the source cannot be asked at the start; or at the end, the
+            last test found a broken limit and the rollback failed, or could not read the figures.
     """
     version = deployment.traffic().canary
     if version is None:
         raise Refused("There is no canary to watch.")
-    trial = _Trial(deployment, version, source, guard, say, promote)
+    trial = _Trial(deployment, version, source, limits, say, promote)
     end = time.monotonic() + seconds if seconds else float("inf")
     while time.monotonic() < end:
         time.sleep(every)
@@ -61,26 +63,33 @@ def watch(
         outcome = trial.look()
         if outcome is not None:
             return outcome
+    if trial.problem:
+        raise Refused(f"Version {version} is still on trial: {trial.problem}")
     say(f"version {version} broke no limit while it was watched")
     return Outcome.ENDED
 
 
 class _Trial:
-    """One canary under test."""
+    """One canary under test.
+
+    Attributes:
+        problem: what the last test could not do; empty if nothing is wrong.
+    """
 
     def __init__(
         self,
         deployment: Deployment,
         version: int,
         source: Source,
-        guard: CanaryLimits,
+        limits: CanaryLimits,
         say: Say,
         promote: bool,
     ) -> None:
         self._deployment, self._version = deployment, version
-        self._source, self._guard = source, guard
+        self._source, self._limits = source, limits
         self._say, self._promote = say, promote
         self._begin = source.look()
+        self.problem = ""
 
     def look(self) -> Outcome | None:
         """Tests the canary once; returns the outcome, or None while the trial goes on.
@@ -93,16 +102,20 @@ class _Trial:
             stable = self._deployment.layout().stable
         except (Refused, OSError) as error:
             self._say(str(error))
+            self.problem = f"the figures or the files could not be read: {error}"
             return None
-        claims = self._guard.claims(counted, self._version, stable)
+        self.problem = ""
+        claims = self._limits.claims(counted, self._version, stable)
         self._say(f"version {self._version}: {'; '.join(map(str, claims))}")
         if lost := broken(claims):
-            gone = _roll_back(self._deployment, self._version, str(lost), self._say)
-            return Outcome.ROLLED_BACK if gone else None
+            if _roll_back(self._deployment, self._version, str(lost), self._say):
+                return Outcome.ROLLED_BACK
+            self.problem = f"a limit was broken, and the rollback did not succeed: {lost}"
+            return None
         return self._won(now) if won(claims) else None
 
     def _won(self, now: Moment) -> Outcome | None:
-        sure = f"{1 - self._guard.error:.0%}"
+        sure = f"{1 - self._limits.error:.0%}"
         self._say(f"version {self._version} keeps all limits, with {sure} confidence")
         if self._promote:
             return Outcome.PROMOTED if self._promoted() else None

@@ -11,7 +11,7 @@ import json
 from base64 import b64decode, b64encode
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -37,7 +37,7 @@ def private_key(pem: bytes) -> ec.EllipticCurvePrivateKey:
     """Reads a key to sign with; raises `ValueError` if the text has no such key."""
     try:
         key = serialization.load_pem_private_key(pem, None)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise ValueError(f"{_EXPECTED}. Received: {error}") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name not in _CURVES:
         raise ValueError(f"{_EXPECTED}. Received another kind of key.")
@@ -48,7 +48,7 @@ def public_key(pem: bytes) -> ec.EllipticCurvePublicKey:
     """Reads a key to verify with; raises `ValueError` if the text has no such key."""
     try:
         key = serialization.load_pem_public_key(pem)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise ValueError(f"{_EXPECTED}. Received: {error}") from error
     if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name not in _CURVES:
         raise ValueError(f"{_EXPECTED}. Received another kind of key.")

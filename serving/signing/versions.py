@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+
 from serving import files
 from serving.signing import envelope, manifest
 from serving.signing.manifest import SIGNATURE, Untrusted
 
-__all__ = ["SIGNATURE", "Untrusted", "Verifier", "seal"]
+__all__ = ["SIGNATURE", "Untrusted", "Verifier", "read_private_key", "seal"]
 
 
 def seal(folder: Path, key_file: Path) -> str:
@@ -26,8 +28,13 @@ def seal(folder: Path, key_file: Path) -> str:
         OSError: a file cannot be read.
         UnfitFile: the folder holds something other than files and folders.
     """
-    key = envelope.private_key(_key(key_file))
+    key = read_private_key(key_file)
     return envelope.seal(manifest.statement_of(folder.resolve()), key)
+
+
+def read_private_key(file: Path) -> EllipticCurvePrivateKey:
+    """Reads a key to sign with; raises `ValueError` if it is invalid, `OSError` if unreadable."""
+    return envelope.private_key(_key(file))
 
 
 class Verifier:

@@ -64,7 +64,7 @@ def test_a_canary_that_fails_is_rolled_back_by_its_own_counts(
     made = Deployment.at(server.config_file, model=COUNTER, server=server.grpc_url)
     # As `canary` leaves it; that command would refuse this version.
     made.apply(made.layout().with_labels(canary=NONSENSE))
-    made.share(Traffic(NONSENSE, 50, by="request"))
+    made.write_split(Traffic(NONSENSE, 50, by="request"))
     settings = {"US_BILLS_COUNTER": COUNTER, "US_BILLS_TRAFFIC_FILE": str(made.traffic_file)}
     with FrontEnd(server.grpc_url, **settings) as front_end:
         front_end.wait_for("/readyz", 200)

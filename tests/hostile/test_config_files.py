@@ -238,9 +238,9 @@ def test_a_share_is_written_over_whatever_has_the_traffic_files_name(
         without_hanging(offline.traffic)
     if kind is odd_files.folder:
         with pytest.raises(IsADirectoryError):
-            offline.share(NO_CANARY)
+            offline.write_split(NO_CANARY)
         return
-    without_hanging(lambda: offline.share(Traffic(2, 10)))
+    without_hanging(lambda: offline.write_split(Traffic(2, 10)))
     assert offline.traffic() == Traffic(2, 10)
     assert not offline.traffic_file.is_symlink()
 
@@ -323,7 +323,7 @@ def test_a_history_that_somebody_wrote_to_is_read_as_far_as_it_makes_sense(
     forged = line.replace("{", '{"model": "m", ')
     with (tmp_path / "history").open("ab") as out:
         out.write(f"{forged}\n{'[' * 100_000}\n".encode() + b"\xff\n")
-    assert history.highest_version() == 7
+    assert history.versions() == {7}
     assert history.unfinished() is None
 
 

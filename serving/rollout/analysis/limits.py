@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from serving.rollout.analysis.sequential import Share, Verdict
+from serving.rollout.analysis.sequential import Proportion, Verdict
 from serving.rollout.remote.figures import Snapshot
 
 # Latency limit: at most this share of the calls may exceed `latency_ratio` times stable's p95.
@@ -12,6 +12,8 @@ SLOW = 0.05
 # With fewer requests, stable's own p95 is too uncertain.
 LEAST_OF_STABLE = 50
 _SMALLEST_LIMIT = 0.0001
+# Bonferroni: with a third of the error each, three tests together err no more often than allowed.
+_TESTS = 3
 
 
 @dataclass(frozen=True)
@@ -20,22 +22,24 @@ class Claim:
 
     Attributes:
         what: the counted event, such as `failed`.
-        share: how often the event occurred, and how often it may.
+        seen: how often the event occurred, and how often it may.
+        of_latency: whether the claim is about the latency.
     """
 
     what: str
-    share: Share
+    seen: Proportion
+    of_latency: bool = False
 
     def __str__(self) -> str:
-        low, high = self.share.bounds()
-        seen = f"{self.what} {self.share.bad} of {self.share.of}"
-        return f"{seen}: {low:.1%} to {high:.1%}, limit {self.share.limit:.1%}{self._left()}"
+        low, high = self.seen.bounds()
+        counts = f"{self.what} {self.seen.bad} of {self.seen.of}"
+        return f"{counts}: {low:.1%} to {high:.1%}, limit {self.seen.limit:.1%}{self._left()}"
 
     def _left(self) -> str:
-        verdict = self.share.verdict()
+        verdict = self.seen.verdict()
         if verdict is not Verdict.OPEN:
             return f" ({verdict.value})"
-        more = self.share.more()
+        more = self.seen.more()
         return " (too near to tell)" if more is None else f" (about {more:,} more to tell)"
 
 
@@ -57,29 +61,29 @@ class CanaryLimits:
 
     def claims(self, counted: Snapshot, canary: int, stable: int | None) -> list[Claim]:
         """Returns a claim for each limit; skips latency or answers if too little was counted."""
-        own, other = counted.of(canary), counted.of(stable or 0)
-        found = [self._claim("failed", own.errors, own.requests, self.error_rate)]
+        own, other = counted.of(canary), counted.of(stable)
+        found = [Claim("failed", self._seen(own.errors, own.requests, self.error_rate))]
         if other.p95 and other.requests >= LEAST_OF_STABLE:
             allowed = self.latency_ratio * other.p95
             slow, of, bound = counted.slower(canary, allowed)
-            found.append(self._claim(f"slower than {1000 * bound:.0f} ms", slow, of, SLOW))
+            what = f"slower than {1000 * bound:.0f} ms"
+            found.append(Claim(what, self._seen(slow, of, SLOW), of_latency=True))
         if own.compared:
-            found.append(
-                self._claim("answered otherwise", own.different, own.compared, self.disagreement)
-            )
+            different = self._seen(own.different, own.compared, self.disagreement)
+            found.append(Claim("answered otherwise", different))
         return found
 
-    def _claim(self, what: str, bad: int, of: int, limit: float) -> Claim:
+    def _seen(self, bad: int, of: int, limit: float) -> Proportion:
         within = min(max(limit, _SMALLEST_LIMIT), 1 - _SMALLEST_LIMIT)
-        return Claim(what, Share(bad, of, within, self.error / 3))
+        return Proportion(bad, of, within, self.error / _TESTS)
 
 
 def broken(claims: list[Claim]) -> Claim | None:
     """Returns the first claim that proves a broken limit, or None."""
-    return next((each for each in claims if each.share.verdict() is Verdict.BROKEN), None)
+    return next((each for each in claims if each.seen.verdict() is Verdict.BROKEN), None)
 
 
 def won(claims: list[Claim]) -> bool:
     """Says whether all claims, latency among them, prove that their limits are kept."""
-    kept = all(each.share.verdict() is Verdict.KEPT for each in claims)
-    return kept and any(each.what.startswith("slower") for each in claims)
+    kept = all(each.seen.verdict() is Verdict.KEPT for each in claims)
+    return kept and any(each.of_latency for each in claims)

@@ -32,8 +32,8 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True)
-class Share:
-    """The number of bad events among all events, and the share that may be bad.
+class Proportion:
+    """The bad events among all events, and the share that may be bad.
 
     Attributes:
         bad: number of bad events.
@@ -73,8 +73,8 @@ class Share:
                 return None
         return total - self.of
 
-    def _at(self, rate: float, total: int) -> Share:
-        return Share(round(rate * total), total, self.limit, self.error)
+    def _at(self, rate: float, total: int) -> Proportion:
+        return Proportion(round(rate * total), total, self.limit, self.error)
 
     def _evidence(self, share: float | None = None) -> float:
         """Returns the logarithm of M for a share, which defaults to the limit."""

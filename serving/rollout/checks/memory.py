@@ -11,19 +11,22 @@ _MEMINFO = Path("/proc/meminfo")
 _CGROUP = Path("/sys/fs/cgroup")
 
 
-def require_room(growth: int, free: int | None) -> str:
+def require_room(growth: int, free: int | None, *, force: bool = False) -> str:
     """Compares the memory that a version needs with the free memory.
 
     Args:
         growth: bytes by which a fresh process grew when it loaded and warmed up the version.
         free: free bytes, or None if unknown.
+        force: whether the version may be loaded even if it would not fit.
 
     Returns:
-        A short text with both sizes.
+        A short text about the comparison.
 
     Raises:
         Refused: the version would not fit.
     """
+    if force:
+        return f"needs {_mb(growth)}; not compared with what is free (--force)"
     if free is None:
         return f"needs {_mb(growth)}; how much is free cannot be told here"
     if growth * _MARGIN > free:

@@ -34,7 +34,7 @@ class Losses:
     accuracy: float = 0.2
 
 
-def require_no_worse(deployment: Deployment, folder: Path, may: Losses) -> None:
+def require_no_worse(deployment: Deployment, folder: Path, allowed: Losses) -> None:
     """Compares the card of a version with stable's; skips values that one of the cards lacks.
 
     Skips accuracies of which only one was measured on hard views, as that of a taught version is.
@@ -48,17 +48,17 @@ def require_no_worse(deployment: Deployment, folder: Path, may: Losses) -> None:
         return
     known = classes_of(folder)
     lost = [name for name in classes_of(stable) if known and name not in known]
-    if lost and not may.classes:
+    if lost and not allowed.classes:
         raise Refused(
             f"It does not know {', '.join(lost)}, which stable, version {number}, knows. "
             "--classes-changed lets it pass."
         )
     new, old = accuracy_of(folder), accuracy_of(stable)
     alike = new and old and new.hard == old.hard
-    if new and old and alike and old.share - new.share > may.accuracy:
+    if new and old and alike and old.share - new.share > allowed.accuracy:
         raise Refused(
             f"It is right about {new.share:.1%} of {new.pictures}, and stable, version {number}, "
-            f"about {old.share:.1%} of {old.pictures}: more than {100 * may.accuracy:g} points "
+            f"about {old.share:.1%} of {old.pictures}: more than {100 * allowed.accuracy:g} points "
             "less. --max-accuracy-loss allows more."
         )
 

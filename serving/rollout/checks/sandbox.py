@@ -6,6 +6,7 @@ import functools
 import shutil
 import subprocess
 from collections.abc import Sequence
+from pathlib import Path
 
 _TRY_SECONDS = 10.0
 # Separate namespaces: no network, no view of other processes, and all file systems read-only. /run
@@ -16,9 +17,17 @@ _BUBBLEWRAP = (
 )  # fmt: skip
 
 
-def sandboxed(command: Sequence[str]) -> list[str]:
-    """Wraps a command in bubblewrap; returns the command unchanged if bubblewrap cannot run."""
-    return [*_prefix(), *command]
+def sandboxed(command: Sequence[str], folders: Sequence[Path] = ()) -> list[str]:
+    """Wraps a command in bubblewrap; returns the command unchanged if bubblewrap cannot run.
+
+    Args:
+        command: the command.
+        folders: what the command reads, which may lie on a disk below `/run/media`.
+    """
+    prefix = _prefix()
+    found = [str(path.resolve()) for path in folders if path.resolve().is_relative_to("/run")]
+    visible = [part for path in found for part in ("--ro-bind", path, path)] if prefix else []
+    return [*prefix, *visible, *command]
 
 
 def is_available() -> bool:

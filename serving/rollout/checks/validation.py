@@ -16,11 +16,10 @@ from serving.client import ServingError
 from serving.rollout.checks.golden_set import BYTES_SIGNATURE, NO_GOLDEN, PHOTO, Golden, judge
 from serving.rollout.checks.sandbox import is_available, sandboxed
 from serving.rollout.errors import Refused
-from serving.rollout.remote.at_once import ask_all
+from serving.rollout.remote.parallel import ask_all
 from serving.rollout.remote.server import ModelServer
-from serving.rollout.state.deployment import Deployment
+from serving.rollout.state.deployment import Check, Deployment
 from serving.rollout.state.disk import digest_of, require_regular
-from serving.rollout.state.history import Check
 from serving.wire.methods import DEFAULT_SIGNATURE
 
 if TYPE_CHECKING:
@@ -88,7 +87,7 @@ def _in_fresh_process(deployment: Deployment, folder: Path) -> dict[str, Any]:
     command += ["--golden", str(golden)] if golden else []
     command += [f"--allow-op={name}" for name in deployment.allowed_operations]
     if _is_sandboxed(deployment):
-        command = sandboxed(command)
+        command = sandboxed(command, [path for path in (folder, like, golden) if path])
     try:
         done = subprocess.run(  # noqa: S603
             command, capture_output=True, text=True, check=False, timeout=_CHECK_SECONDS

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import socket
-from urllib.parse import urlsplit
 
 from serving.client import Unavailable
+from serving.client.addresses import is_address
 from serving.rollout.errors import Refused
+
+_DNS = "dns:///"
 
 
 class Addresses:
@@ -28,7 +30,7 @@ class Addresses:
         self.text = text
         self._scheme = scheme
         first, *others = text.split(",")
-        same = scheme if first.startswith("dns:") else first.partition("://")[0]
+        same = scheme if first.startswith(_DNS) else first.partition("://")[0]
         self._given = [first, *(x if "://" in x else f"{same}://{x}" for x in others)]
         self._known: dict[str, list[str]] = {}
         self._names: dict[str, str] = {}
@@ -53,13 +55,12 @@ class Addresses:
         return self._names.get(url, "")
 
     def _of(self, given: str) -> list[str]:
-        parts = urlsplit(given)
-        if parts.scheme != "dns":
+        if not given.startswith(_DNS):
             return [given]
-        name, _, port = parts.path.lstrip("/").rpartition(":")
+        name, _, port = given.removeprefix(_DNS).rpartition(":")
         try:
             answers = socket.getaddrinfo(name, int(port), type=socket.SOCK_STREAM)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             if given not in self._known:
                 raise Unavailable(f"The name {name} has no address: {error}") from error
         else:
@@ -70,11 +71,14 @@ class Addresses:
 
 
 def _is_complete(url: str, scheme: str) -> bool:
-    parts = urlsplit(url)
-    if parts.scheme == "dns":
-        name, _, port = parts.path.removeprefix("/").rpartition(":")
-        return not parts.netloc and bool(name) and "/" not in name and port.isdecimal()
-    return parts.scheme in (scheme, f"{scheme}s") and bool(parts.netloc)
+    if url.startswith(_DNS):
+        return is_address(url.removeprefix(_DNS))
+    given, _, rest = url.partition("://")
+    address, _, path = rest.partition("/")
+    # Over HTTP there is a default port, and a front end may be below a path of its proxy.
+    is_http = scheme == "http"
+    known = given in (scheme, f"{scheme}s") and (is_http or not path)
+    return known and is_address(address, needs_port=not is_http)
 
 
 def _bracketed(host: str) -> str:

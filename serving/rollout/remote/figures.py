@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
 
 import requests
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from serving.rollout.errors import Refused
 
@@ -22,11 +22,13 @@ SECONDS = "us_bills_model_seconds_bucket"
 SHADOWS = "us_bills_shadow_total"
 PERCENT = "us_bills_canary_percent"
 
+LABELS = {CALLS: "result", SECONDS: "le", SHADOWS: "result"}
+"""The label of each counter that divides a version's counts."""
+
 UNNAMED = ("",)
 """Counts without the label `model`: of a front end older than the support of several models."""
 
 Counts = Mapping[tuple[str, str], float]
-M = TypeVar("M")
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,10 @@ class Snapshot:
             return 0, 0, seconds
         bound = min((each for each in buckets if each >= seconds), default=math.inf)
         total = max(buckets.values())
-        return round(total - buckets[bound]), round(total), bound
+        return round(total - buckets.get(bound, total)), round(total), bound
 
-    def of(self, version: int) -> Figures:
-        """Returns the figures of a version."""
+    def of(self, version: int | None) -> Figures:
+        """Returns the figures of a version; all are zero for None."""
         calls, shadows = _of(self.calls, version), _of(self.shadows, version)
         buckets = {float(bound): n for bound, n in _of(self.buckets, version).items()}
         return Figures(
@@ -96,46 +98,6 @@ class Figures:
     different: int = 0
 
 
-class Moment(Protocol):
-    """A moment that figures are counted to or from."""
-
-    def since(self: M, earlier: M, /) -> Snapshot:
-        """Returns the counts between two moments of one source.
-
-        Raises:
-            Refused: the source cannot be asked.
-        """
-
-
-class Source(Protocol):
-    """A source of figures: the front ends, or a Prometheus that scrapes them."""
-
-    @property
-    def silent(self) -> Sequence[str]:
-        """A sentence for each part that could not be asked the last time, with the reason."""
-
-    def shares(self) -> Mapping[str, float]:
-        """Returns the percent that each front end gives the canary, if the front end reports it.
-
-        Raises:
-            Refused: the source cannot be asked.
-        """
-
-    def look(self) -> Moment:
-        """Returns the current moment.
-
-        Raises:
-            Refused: the source cannot be asked.
-        """
-
-    def look_back(self, seconds: int) -> tuple[Snapshot, float]:
-        """Returns the counts of the last seconds, and how many seconds they cover.
-
-        Raises:
-            Refused: the source cannot be asked.
-        """
-
-
 def look(webapp: str, counted_as: Collection[str] = UNNAMED) -> Snapshot:
     """Returns the counts of one model at a front end until now.
 
@@ -162,18 +124,19 @@ def look_back(
     """
     page = _page(webapp, f"?ago={seconds}")
     counts = look(webapp, counted_as).since(read(page.text, counted_as))
-    return counts, float(page.headers.get("Age", 0))
+    age = page.headers.get("Age", "0")
+    if not (age.isascii() and age.isdigit()):
+        raise Refused(f"Expected the Age of {webapp}/metrics in seconds. Received: {age!r}.")
+    return counts, float(age)
 
 
-def share(webapp: str, counted_as: Collection[str] = UNNAMED) -> float | None:
+def canary_percent(webapp: str, counted_as: Collection[str] = UNNAMED) -> float | None:
     """Returns the percent that the front end gives one model's canary, or None if not reported.
 
     Raises:
-        Refused: the front end cannot be asked.
+        Refused: the front end cannot be asked, or its answer is no metrics page.
     """
-    page = text_string_to_metric_families(_page(webapp).text)
-    samples = [sample for family in page for sample in family.samples if sample.name == PERCENT]
-    told = [sample.value for sample in samples if sample.labels.get("model", "") in counted_as]
+    told = [sample.value for sample in _samples(_page(webapp).text, [PERCENT], counted_as)]
     return told[0] if told else None
 
 
@@ -201,21 +164,41 @@ def read(text: str, counted_as: Collection[str] = UNNAMED) -> Snapshot:
     Raises:
         Refused: the page has another format.
     """
-    try:
-        return _read(text, counted_as)
-    except ValueError as error:
-        raise Refused(f"Expected Prometheus' text format. Received: {text[:80]!r}.") from error
-
-
-def _read(text: str, counted_as: Collection[str]) -> Snapshot:
     found: dict[str, dict[tuple[str, str], float]] = defaultdict(lambda: defaultdict(float))
-    labels = {CALLS: "result", SECONDS: "le", SHADOWS: "result"}
-    for family in text_string_to_metric_families(text):
-        for sample in family.samples:
-            label = labels.get(sample.name)
-            if label and sample.labels.get("model", "") in counted_as:
-                found[sample.name][sample.labels["version"], sample.labels[label]] += sample.value
-    return Snapshot(found[CALLS], found[SECONDS], found[SHADOWS])
+    for sample in _samples(text, LABELS, counted_as):
+        label = sample.labels.get(LABELS[sample.name], "")
+        found[sample.name][sample.labels.get("version", ""), label] += sample.value
+    return snapshot(found[CALLS], found[SECONDS], found[SHADOWS])
+
+
+def _samples(text: str, names: Collection[str], counted_as: Collection[str]) -> list[Sample]:
+    try:
+        page = [sample for one in text_string_to_metric_families(text) for sample in one.samples]
+    except (ValueError, KeyError, IndexError) as error:
+        raise Refused(f"Expected Prometheus' text format. Received: {text[:80]!r}.") from error
+    wanted = [sample for sample in page if sample.name in names]
+    return [sample for sample in wanted if sample.labels.get("model", "") in counted_as]
+
+
+def snapshot(calls: Counts, buckets: Counts, shadows: Counts) -> Snapshot:
+    """Makes a snapshot of counts that came from outside.
+
+    Raises:
+        Refused: a count is negative or not finite, or a bucket's bound is no number.
+    """
+    for counts in (calls, buckets, shadows):
+        for key, count in counts.items():
+            if not 0 <= count < math.inf or (counts is buckets and not _is_number(key[1])):
+                expected = "counts from 0, and bounds in seconds"
+                raise Refused(f"Expected {expected}. Received: {count} for {key}.")
+    return Snapshot(calls, buckets, shadows)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return not math.isnan(float(text))
+    except ValueError:
+        return False
 
 
 def quantile(buckets: Mapping[float, float], share: float) -> float | None:
@@ -237,7 +220,7 @@ def quantile(buckets: Mapping[float, float], share: float) -> float | None:
     return low
 
 
-def _of(counts: Counts, version: int) -> dict[str, float]:
+def _of(counts: Counts, version: int | None) -> dict[str, float]:
     """Returns the counts of one version, by result or bound."""
     return {key: n for (number, key), n in counts.items() if number == str(version)}
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from serving.rollout.errors import Refused
 from serving.rollout.remote.addresses import Addresses
-from serving.rollout.remote.at_once import ask_all, require_any, successes
+from serving.rollout.remote.parallel import ask_all, require_any, successes
 from serving.rollout.remote.server import ModelServer, is_gone
 from serving.rollout.remote.servers import Servers
 from serving.rollout.remote.waiting import Loading, ServerPoll, Wait, unloaded
@@ -24,8 +24,8 @@ FOLLOW_SECONDS = 60.0
 LATE_SECONDS = 30.0
 PATIENCE_SECONDS = 30.0
 _URGENT_SECONDS = 3.0
-_LOOK_SECONDS = 0.1
-_LOOK_SECONDS_EACH = 0.005
+_POLL_SECONDS = 0.1
+_POLL_SECONDS_EACH = 0.005
 _TELL_SECONDS = 5.0
 
 
@@ -81,7 +81,7 @@ class Fleet(Servers):
         otherwise = f"Not every server took the configuration within {FOLLOW_SECONDS:g} s"
         self._wait(lambda server: server.bring_to(config), FOLLOW_SECONDS, otherwise, asks_all=True)
 
-    def reload_at_once(self, config: pb.ModelServerConfig) -> None:
+    def reload_without_waiting(self, config: pb.ModelServerConfig) -> None:
         """Sends all servers a configuration; does not wait for dead, late or outdated ones.
 
         Raises:
@@ -91,7 +91,7 @@ class Fleet(Servers):
         if len(members) == 1:
             members[0].reload(config)
             return
-        self._tell_at_once(config, members)
+        self._tell(config, members)
 
     def bring(self, config: pb.ModelServerConfig) -> dict[str, str]:
         """Sends each server a configuration, or what it accepts of it by now; does not wait.
@@ -106,13 +106,13 @@ class Fleet(Servers):
         return {server.url: str(x) for server, x in require_any(found).items() if x is not None}
 
     def tell_late(self, config: pb.ModelServerConfig) -> None:
-        """Retries for a while the listening servers that `reload_at_once` left behind."""
+        """Retries for a while the listening servers that `reload_without_waiting` left behind."""
         deadline = time.monotonic() + LATE_SECONDS
         while self._late and time.monotonic() < deadline:
-            time.sleep(_LOOK_SECONDS)
-            self._tell_at_once(config, self._late)
+            time.sleep(_POLL_SECONDS)
+            self._tell(config, self._late)
 
-    def _tell_at_once(self, config: pb.ModelServerConfig, servers: Collection[ModelServer]) -> None:
+    def _tell(self, config: pb.ModelServerConfig, servers: Collection[ModelServer]) -> None:
         found = ask_all(lambda server: server.bring_to(config, _URGENT_SECONDS), servers)
         if len(servers) == len(self.members()):
             require_any(found)
@@ -210,19 +210,20 @@ class Fleet(Servers):
             if asks_all and not wait.done:
                 require_any(found)
             wait.take(found)
-            keep = look.watched if isinstance(look, Loading) else ()
+            keep: Collection[ModelServer] = ()
             if isinstance(look, Loading):
                 look.require_beside(members)
+                keep = look.watched
             many = len(members) > 1
-            self._without = wait.left(members, self._patience, keep) if many else {}
+            self._without = wait.left_out(members, self._patience, keep) if many else {}
             late = [s for s in members if s not in wait.done and s.url not in self._without]
             if not late:
                 return
             now = time.monotonic()
-            holding = wait.holding(late) if many else late
-            if holding and now - began >= seconds:
-                raise Refused(f"{otherwise}: {wait.words(holding)}.")
+            blocking = wait.blocking(late) if many else late
+            if blocking and now - began >= seconds:
+                raise Refused(f"{otherwise}: {wait.describe(blocking)}.")
             if many and now - told >= _TELL_SECONDS:
                 told = now
-                self._say(f"  waiting for {len(late)} of {len(members)}: {wait.words(late)}")
-            time.sleep(max(_LOOK_SECONDS, len(late) * _LOOK_SECONDS_EACH))
+                self._say(f"  waiting for {len(late)} of {len(members)}: {wait.describe(late)}")
+            time.sleep(max(_POLL_SECONDS, len(late) * _POLL_SECONDS_EACH))

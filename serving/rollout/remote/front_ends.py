@@ -15,7 +15,7 @@ from serving.rollout.remote.figures import UNNAMED, Snapshot
 
 T = TypeVar("T")
 
-_AT_ONCE = 32
+_MOST_THREADS = 32
 
 
 class Snapshots:
@@ -40,7 +40,7 @@ class Snapshots:
 
 
 class FrontEnds:
-    """See `figures.Source`."""
+    """See `source.Source`."""
 
     def __init__(self, text: str, counted_as: Collection[str] = UNNAMED) -> None:
         """Sends no request yet.
@@ -86,9 +86,9 @@ class FrontEnds:
         found = asked.values()
         return total(counts for counts, _ in found), max(age for _, age in found)
 
-    def shares(self) -> dict[str, float]:
-        """Returns the percent that each front end gives the canary; see `figures.Source`."""
-        found = self._ask_all(lambda url: figures.share(url, self._counted_as))
+    def canary_percents(self) -> dict[str, float]:
+        """Returns the percent that each front end gives the canary; see `source.Source`."""
+        found = self._ask_all(lambda url: figures.canary_percent(url, self._counted_as))
         return {url: percent for url, percent in found.items() if percent is not None}
 
     def _ask_all(self, ask: Callable[[str], T]) -> dict[str, T]:
@@ -120,5 +120,5 @@ def _each(ask: Callable[[str], T], urls: Collection[str]) -> dict[str, T | Refus
         except Refused as error:
             return error
 
-    with ThreadPoolExecutor(min(len(urls), _AT_ONCE)) as pool:
+    with ThreadPoolExecutor(min(len(urls), _MOST_THREADS)) as pool:
         return dict(zip(urls, pool.map(answer, urls), strict=True))

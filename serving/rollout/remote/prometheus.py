@@ -8,27 +8,22 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, TypeVar
 
 import requests
 
 from serving.rollout.errors import Refused
-from serving.rollout.remote.figures import (
-    CALLS,
-    PERCENT,
-    SECONDS,
-    SHADOWS,
-    UNNAMED,
-    Counts,
-    Snapshot,
-)
+from serving.rollout.remote.figures import LABELS, PERCENT, UNNAMED, Counts, Snapshot, snapshot
+
+T = TypeVar("T")
 
 _TIMEOUT_SECONDS = 10
+_UNEXPECTED = (requests.RequestException, ValueError, LookupError, TypeError, AttributeError)
 
 
 class Prometheus:
-    """See `figures.Source`."""
+    """See `source.Source`."""
 
     silent: Sequence[str] = ()
 
@@ -49,16 +44,18 @@ class Prometheus:
         Raises:
             Refused: Prometheus cannot be asked.
         """
-        return Instant(self, float(self._query("time()")[1]))
+        return self._query("time()", lambda scalar: Instant(self, float(scalar[1])))
 
     def look_back(self, seconds: int) -> tuple[Snapshot, float]:
-        """Returns the counts of the last seconds; see `figures.Source`."""
+        """Returns the counts of the last seconds; see `source.Source`."""
         return self.increase(seconds, self.look().at), float(seconds)
 
-    def shares(self) -> dict[str, float]:
+    def canary_percents(self) -> dict[str, float]:
         """Returns the percent that each front end gives the canary, by its label `instance`."""
-        series = self._query(f"{PERCENT}{self._model}")
-        return {one["metric"].get("instance", ""): float(one["value"][1]) for one in series}
+        return self._query(
+            f"{PERCENT}{self._model}",
+            lambda series: {x["metric"].get("instance", ""): float(x["value"][1]) for x in series},
+        )
 
     def increase(self, seconds: float, until: float) -> Snapshot:
         """Returns the counts of all front ends in the seconds before a time.
@@ -66,23 +63,27 @@ class Prometheus:
         Raises:
             Refused: Prometheus cannot be asked.
         """
-        return Snapshot(
-            self._summed(CALLS, "result", seconds, until),
-            self._summed(SECONDS, "le", seconds, until),
-            self._summed(SHADOWS, "result", seconds, until),
-        )
+        return snapshot(*(self._summed(name, seconds, until) for name in LABELS))
 
-    def _summed(self, counter: str, label: str, seconds: float, until: float) -> Counts:
+    def _summed(self, counter: str, seconds: float, until: float) -> Counts:
         selected = f"{counter}{self._model}[{max(1, round(seconds))}s]"
-        grown = f"sum by (version, {label}) (increase({selected}))"
-        series = self._query(grown, time=until)
-        return {
-            (one["metric"].get("version", ""), one["metric"].get(label, "")): float(one["value"][1])
-            for one in series
-        }
+        label = LABELS[counter]
 
-    def _query(self, query: str, time: float | None = None) -> Any:
-        """Asks the HTTP API; returns a list of series, or a scalar as time and text.
+        def counts(series: Any) -> Counts:
+            return {
+                (x["metric"].get("version", ""), x["metric"].get(label, "")): float(x["value"][1])
+                for x in series
+            }
+
+        return self._query(f"sum by (version, {label}) (increase({selected}))", counts, until)
+
+    def _query(self, query: str, understand: Callable[[Any], T], time: float | None = None) -> T:
+        """Asks the HTTP API.
+
+        Args:
+            query: in PromQL.
+            understand: takes a list of series, or a scalar as time and text.
+            time: the time that is asked about; None for now.
 
         Raises:
             Refused: Prometheus cannot be asked, or answers with something else.
@@ -94,8 +95,8 @@ class Prometheus:
                 timeout=_TIMEOUT_SECONDS,
             )
             reply.raise_for_status()
-            return reply.json()["data"]["result"]
-        except (requests.RequestException, ValueError, KeyError, TypeError) as error:
+            return understand(reply.json()["data"]["result"])
+        except _UNEXPECTED as error:
             message = f"Prometheus at {self._url} does not tell the figures: {error}"
             raise Refused(message) from error
 
@@ -108,5 +109,5 @@ class Instant:
         self._prometheus = prometheus
 
     def since(self, earlier: Instant, /) -> Snapshot:
-        """Returns the counts between two times; see `figures.Moment`."""
+        """Returns the counts between two times; see `source.Moment`."""
         return self._prometheus.increase(self.at - earlier.at, self.at)

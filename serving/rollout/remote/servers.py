@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from serving.client import ServingError, Unavailable, VersionStatus
 from serving.rollout.remote.addresses import Addresses
-from serving.rollout.remote.at_once import ask_all, require_any, successes
+from serving.rollout.remote.parallel import ask_all, require_any, successes
 from serving.rollout.remote.server import TRANSIENT_ERRORS, ModelServer, serves
 
-States = dict[int, VersionStatus]
+Statuses = dict[int, VersionStatus]
 
 
 class Servers:
@@ -49,10 +49,10 @@ class Servers:
 
     @property
     def name(self) -> str:
-        """The subject of a sentence about a server that cannot be identified."""
+        """Returns 'The model server', or 'A model server' if there are several."""
         return "The model server" if self.is_one else "A model server"
 
-    def states(self, model: str | None = None) -> dict[str, States | ServingError]:
+    def states(self, model: str | None = None) -> dict[str, Statuses | ServingError]:
         """Returns each server's states of the versions of this or another model, by URL.
 
         Raises:
@@ -68,7 +68,9 @@ class Servers:
             ServingError: no server can be asked.
         """
         found = successes(require_any(ask_all(ModelServer.states, self.members())))
-        return [s for s, states in found.items() if version and serves(states.get(version))]
+        if version is None:
+            return []
+        return [s for s, states in found.items() if serves(states.get(version))]
 
     def serves(self, version: int | None) -> bool:
         """Says whether a version serves on all servers that answer; False for None."""

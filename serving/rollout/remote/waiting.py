@@ -53,7 +53,7 @@ class Wait:
             if answer is None:
                 self.done.add(server)
 
-    def left(
+    def left_out(
         self, members: Collection[ModelServer], patience: float, keep: Collection[ModelServer] = ()
     ) -> dict[str, str]:
         """Returns the servers to go on without, and why; none while no server listens."""
@@ -69,12 +69,12 @@ class Wait:
             and now - self._gone[server] >= patience
         }
 
-    def holding(self, late: Sequence[ModelServer]) -> Sequence[ModelServer]:
+    def blocking(self, late: Sequence[ModelServer]) -> Sequence[ModelServer]:
         """Returns the servers that block a step: those that listen, or all if none is reachable."""
         listening = [server for server in late if server not in self._gone]
         return listening if listening or self.done else late
 
-    def words(self, servers: Collection[ModelServer]) -> str:
+    def describe(self, servers: Collection[ModelServer]) -> str:
         """Describes the last known states of servers."""
         said = [self._words[server] for server in servers]
         if len(said) > 1 or len(self._words) > 1:
@@ -137,7 +137,7 @@ class Loading:
         if serves(status):
             self._watched.discard(server)
             return None
-        if serves(states.get(self._beside or 0)):
+        if self._beside is not None and serves(states.get(self._beside)):
             self._missed.pop(server, None)
         else:
             self._missed.setdefault(server, time.monotonic())

@@ -15,12 +15,33 @@ from serving.rollout.state.deployment import Deployment
 from serving.traffic import Traffic
 
 if TYPE_CHECKING:
-    from serving.rollout.remote.figures import Source
+    from serving.rollout.remote.source import Source
 
 States = Mapping[str, Mapping[int, str]]
 """For each server that answers, by its URL: the state by version."""
 
 _MOST_NAMED = 5
+
+
+def reported(
+    deployment: Deployment, model: str | None = None
+) -> tuple[States, list[str], list[str]]:
+    """Asks the servers for the states of this or another model.
+
+    Returns:
+        The states, a sentence for each server that cannot be asked, and the URLs of all servers.
+
+    Raises:
+        ServingError: no server can be asked.
+    """
+    found = deployment.server.states(model)
+    away = [silent(url, x) for url, x in found.items() if isinstance(x, ServingError)]
+    states = {
+        url: {number: status.state for number, status in of_one.items()}
+        for url, of_one in found.items()
+        if not isinstance(of_one, ServingError)
+    }
+    return states, away, list(found)
 
 
 def differences(
@@ -86,19 +107,19 @@ def astray(
     return [f"{text} {_named(urls) if several else 'the server'}." for text, urls in found.items()]
 
 
-def front_ends_astray(source: Source | None, share: Traffic | None) -> list[str]:
+def front_ends_astray(source: Source | None, split: Traffic | None) -> list[str]:
     """Returns sentences about front ends whose canary share differs from the traffic file."""
-    if source is None or share is None:
+    if source is None or split is None:
         return []
     try:
-        told = source.shares()
+        told = source.canary_percents()
     except Refused:
         # The caller that reads the figures reports this.
         return []
     return [
-        f"The front end at {url} gives the canary {percent:g} %, the file says {share.percent:g} %."
+        f"The front end at {url} gives the canary {percent:g} %, the file says {split.percent:g} %."
         for url, percent in sorted(told.items())
-        if percent != share.percent
+        if percent != split.percent
     ]
 
 

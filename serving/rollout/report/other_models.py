@@ -28,8 +28,7 @@ def _model(deployment: Deployment, name: str, labels: Mapping[str, int]) -> str:
     several = len(states) > 1
     wrong = astray(deployment, labels, name, several=several) if states else []
     said = [f"{label} is version {n}, {_on_all(states, n)}" for label, n in sorted(labels.items())]
-    share = _share(deployment, name)
-    told = [*said, *(sentence.rstrip(".") for sentence in wrong), *share]
+    told = [*said, *(sentence.rstrip(".") for sentence in wrong), *_traffic(deployment, name)]
     return f"{'; '.join(told) or 'no labels'} (--model {name})"
 
 
@@ -48,9 +47,9 @@ def _on_all(states: list[Mapping[int, VersionStatus]], version: int) -> str:
     return " or ".join(sorted(said)) or "?"
 
 
-def _share(deployment: Deployment, name: str) -> list[str]:
+def _traffic(deployment: Deployment, name: str) -> list[str]:
     try:
-        traffic = deployment.traffic(name)
+        split = deployment.traffic(name)
     except Refused:
         return ["traffic ?"]
-    return [] if traffic.canary is None else [f"the canary gets {traffic.percent:g} %"]
+    return [] if split.canary is None else [f"the canary gets {split.percent:g} %"]

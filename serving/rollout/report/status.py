@@ -10,11 +10,13 @@ from typing import Any
 from serving.client import ServingError
 from serving.rollout.analysis.limits import CanaryLimits
 from serving.rollout.errors import Refused
-from serving.rollout.remote.figures import Figures, Snapshot, Source
+from serving.rollout.remote.figures import Figures, Snapshot
+from serving.rollout.remote.source import Source
 from serving.rollout.report.differences import (
     States,
     differences,
     front_ends_astray,
+    reported,
     silent,
     untrusted,
 )
@@ -90,8 +92,8 @@ def status(deployment: Deployment, source: Source | None, seconds: int) -> Statu
     notes: list[str] = []
     window, counted = _figures(source, seconds, notes)
     states, servers = _states(deployment, notes)
-    layout, share = deployment.layout(), _traffic(deployment, notes)
-    notes += front_ends_astray(source, share)
+    layout, split = deployment.layout(), _traffic(deployment, notes)
+    notes += front_ends_astray(source, split)
     on_disk = deployment.store.versions()
     numbers = {*on_disk, *(n for of_one in states.values() for n in of_one), *layout.versions}
 
@@ -104,8 +106,8 @@ def status(deployment: Deployment, source: Source | None, seconds: int) -> Statu
             state=_state(number, states, servers),
             states=_by_server(number, states, servers) if len(servers) > 1 else {},
             labels=layout.labels_of(number),
-            percent=_percent(number, layout, share) if share is not None else None,
-            shadow=share is not None and share.shadow and number == share.canary,
+            percent=_percent(number, layout, split) if split is not None else None,
+            shadow=split is not None and split.shadow and number == split.canary,
             figures=window.of(number) if window is not None else None,
             accuracy=accuracy.share if accuracy else None,
             measured_on=accuracy.pictures if accuracy else None,
@@ -117,31 +119,33 @@ def status(deployment: Deployment, source: Source | None, seconds: int) -> Statu
     notes += untrusted(deployment, layout, on_disk)
     cut_off = deployment.history.unfinished()
     if cut_off is not None:
-        notes.append(f"`{cut_off}` is under way, or was cut off: the same call again finishes it.")
-    judged = _judged(share, layout, window)
-    sharing, beside = _sharing(share), others(deployment)
+        # A title of `watch` is no call, and the watch itself goes on.
+        again = "." if cut_off.startswith("watch:") else ": the same call again finishes it."
+        notes.append(f"`{cut_off}` is under way, or was cut off{again}")
+    judged = _judged(split, layout, window)
+    sharing, beside = _sharing(split), others(deployment)
     return Status(deployment.config.model, rows, notes, counted, sharing, servers, judged, beside)
 
 
-def _judged(share: Traffic | None, layout: Layout, counted: Snapshot | None) -> list[str]:
+def _judged(split: Traffic | None, layout: Layout, counted: Snapshot | None) -> list[str]:
     """Returns what `watch` would report about the canary."""
-    if share is None or share.canary is None or counted is None:
+    if split is None or split.canary is None or counted is None:
         return []
-    claims = CanaryLimits().claims(counted, share.canary, layout.stable)
-    return [f"Version {share.canary}: {claim}." for claim in claims]
+    claims = CanaryLimits().claims(counted, split.canary, layout.stable)
+    return [f"Version {split.canary}: {claim}." for claim in claims]
 
 
-def _percent(version: int, layout: Layout, share: Traffic) -> float:
-    """Returns the share of clients; briefly in a promotion, canary and stable are one version."""
-    tries = share.percent if share.canary is not None else 0.0
-    return tries * (version == share.canary) + (100.0 - tries) * (version == layout.stable)
+def _percent(version: int, layout: Layout, split: Traffic) -> float:
+    """Returns a version's percent; briefly in a promotion, canary and stable are one version."""
+    tries = split.percent if split.canary is not None else 0.0
+    return tries * (version == split.canary) + (100.0 - tries) * (version == layout.stable)
 
 
-def _sharing(share: Traffic | None) -> str | None:
-    if share is None or share.canary is None or not share.percent:
+def _sharing(split: Traffic | None) -> str | None:
+    if split is None or split.canary is None or not split.percent:
         return None
-    counted = f"Version {share.canary} is given {share.percent:g} % by {share.by}"
-    if share.by == BY_CLIENT:
+    counted = f"Version {split.canary} is given {split.percent:g} % by {split.by}"
+    if split.by == BY_CLIENT:
         counted += "; callers without a cookie from one address all go to one side (--by request)"
     return f"{counted}."
 
@@ -163,17 +167,12 @@ def _figures(
 def _states(deployment: Deployment, notes: list[str]) -> tuple[States, list[str]]:
     """Returns the states on the servers that answer, and the URLs of all servers."""
     try:
-        found = deployment.server.states()
+        states, away, servers = reported(deployment)
     except ServingError as error:
         notes.append(silent(deployment.server.url, error))
         return {}, []
-    notes += [silent(url, x) for url, x in found.items() if isinstance(x, ServingError)]
-    states = {
-        url: {number: status.state for number, status in of_one.items()}
-        for url, of_one in found.items()
-        if not isinstance(of_one, ServingError)
-    }
-    return states, list(found)
+    notes += away
+    return states, servers
 
 
 def _by_server(number: int, states: States, servers: Sequence[str]) -> dict[str, str | None]:

@@ -34,7 +34,7 @@ def _cells(row: Row, columns: Sequence[str]) -> tuple[str, ...]:
         "yes" if row.on_disk else "no",
         *(state or "?" for state in states),
         ", ".join(row.labels) or "-",
-        _share(row),
+        _traffic(row),
         str(counts.requests) if counts else "?",
         str(counts.errors) if counts else "?",
         _milliseconds(counts.p50 if counts else None),
@@ -51,7 +51,7 @@ def _measured(rows: Sequence[Row]) -> list[str]:
     return [f"Accuracy: {'; '.join(told)}."] if told else []
 
 
-def _share(row: Row) -> str:
+def _traffic(row: Row) -> str:
     if row.percent is None:
         return "?"
     return (f"{row.percent:g} %" if row.percent else "-") + (" + shadow" if row.shadow else "")

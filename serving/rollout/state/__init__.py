@@ -1,4 +1,5 @@
 """The files of a rollout: `models.config`, the versions on disk, their cards, the history.
 
-Every write is atomic, see `files`. Of `serving.rollout` it imports only `remote` and the errors.
+Configuration files are replaced atomically, and the history is appended to, see `files`. Of
+`serving.rollout` it imports only `remote` and the errors.
 """

@@ -58,14 +58,19 @@ def accuracy_of(folder: Path) -> Accuracy | None:
     """
     measure = {Kind.CLASSIFIER: _of_classes, Kind.COUNTER: _of_sums}[kind_of(folder)]
     try:
-        return measure(_card(folder))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, ZeroDivisionError):
+        found = measure(_card(folder))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError):
         return None
+    # JSON has no NaN, and Python reads one.
+    return found if 0 <= found.share <= 1 else None
 
 
 def _card(folder: Path) -> dict[str, Any]:
     """Reads the card; raises `OSError` or `ValueError` if it cannot be read."""
-    card = json.loads(files.read_bytes(folder / _CARD))
+    try:
+        card = json.loads(files.read_bytes(folder / _CARD))
+    except RecursionError as error:
+        raise ValueError("Expected an object. Received too many levels.") from error
     if not isinstance(card, dict):
         raise ValueError("Expected an object.")
     return card

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
@@ -123,11 +124,34 @@ class ConfigFile:
         entry.version_labels.clear()
         for label, version in layout.labels.items():
             entry.version_labels[label] = version
-        write_atomically(self.file, self._comments() + text_format.MessageToString(message))
+        text = self._comments() + text_format.MessageToString(message)
+        # A text that no server can read must not replace one that servers can read.
+        text_format.Parse(text, pb.ModelServerConfig())
+        write_atomically(self.file, text)
 
     def _entry(self, message: pb.ModelServerConfig) -> pb.ModelConfig:
-        return next(e for e in message.model_config_list.config if e.name == self.model)
+        """Returns the model's entry; raises `Refused` if the file has lost it meanwhile."""
+        for entry in message.model_config_list.config:
+            if entry.name == self.model:
+                return entry
+        raise Refused(f"Expected the model {self.model} in {self.file}. It is not there any more.")
 
     def _comments(self) -> str:
-        lines = files.read_text(self.file).splitlines(keepends=True)
+        # Protobuf ends a comment only at "\n", and `splitlines` would also split at others.
+        lines = io.StringIO(files.read_text(self.file))
         return "".join(takewhile(lambda line: line.startswith(("#", "\n")), lines))
+
+
+def difference(before: Layout, after: Layout) -> str:
+    """Returns a text about labels that move and versions that are not asked for any more."""
+    names = sorted({*before.labels, *after.labels})
+    moved = [(name, before.labels.get(name), after.labels.get(name)) for name in names]
+    said = [_moved(name, old, new) for name, old, new in moved if old != new]
+    said += [f"no version {number}" for number in sorted(before.versions - after.versions)]
+    return ", ".join(said) or "nothing to change"
+
+
+def _moved(label: str, old: int | None, new: int | None) -> str:
+    if new is None:
+        return f"no {label} (was {old})"
+    return f"{label} is {new}" + (f" (was {old})" if old is not None else "")

@@ -6,8 +6,9 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from serving import traffic
 from serving.client.tls import NO_TLS, Tls
@@ -19,7 +20,7 @@ from serving.rollout.remote.server import ModelServer, client_of
 from serving.rollout.state.config import ConfigFile, Layout
 from serving.rollout.state.disk import VersionStore
 from serving.rollout.state.files import exclusive, remove_drafts, write_atomically
-from serving.rollout.state.history import Check, History, now, user
+from serving.rollout.state.history import History, now, user
 from serving.traffic import Splits, Traffic
 from serving.wire import messages_pb2 as pb
 
@@ -27,7 +28,22 @@ if TYPE_CHECKING:
     from serving.signing.versions import Verifier
 
 LOCK_SECONDS = 5.0
-LOAD_SECONDS = 180.0
+
+
+class Check(NamedTuple):
+    """The result of loading a version in a fresh process.
+
+    Attributes:
+        growth_bytes: by how much the process's memory grew.
+        golden: a short text about the golden photos, or an empty one.
+    """
+
+    growth_bytes: int
+    golden: str = ""
+
+    def __str__(self) -> str:
+        golden = f", {self.golden}" if self.golden else ""
+        return f"good, takes {self.growth_bytes / 1e6:,.0f} MB of memory{golden}"
 
 
 @dataclass(frozen=True)
@@ -45,7 +61,8 @@ class Deployment:
         checks: this process's checks of versions, by the digest of their files. A line in the
             history does not count as a check, since somebody else may have written it.
         allowed_operations: operations allowed in a graph in addition to the list of harmless ones.
-        verifier: verifies versions by the site's key; None if they need no signature.
+        verify_key: the site's public key, which every version must be signed for; None if versions
+            need no signature.
     """
 
     config: ConfigFile
@@ -57,7 +74,7 @@ class Deployment:
     golden: Path | None = None
     allowed_operations: Sequence[str] = ()
     checks: dict[str, Check] = field(default_factory=dict)
-    verifier: Verifier | None = None
+    verify_key: Path | None = None
 
     @classmethod
     def at(
@@ -86,11 +103,11 @@ class Deployment:
             say: called with the servers that a step waits for, if there are several.
             golden: see the attribute.
             allowed_operations: see the attribute.
-            verify_key: the public key that every version must be signed for.
+            verify_key: see the attribute.
             tls: for a model server that speaks TLS.
 
         Raises:
-            Refused: the file, the model, the URL or the key is invalid.
+            Refused: the file, the model or the URL is invalid.
         """
         config = ConfigFile(config_file, model)
         # If certificates are set, plain-text URLs are refused.
@@ -114,8 +131,18 @@ class Deployment:
             history=History(config_file.with_name("rollouts.jsonl"), config.model),
             golden=golden,
             allowed_operations=allowed_operations,
-            verifier=verifier_of(verify_key),
+            verify_key=verify_key,
         )
+
+    @cached_property
+    def verifier(self) -> Verifier | None:
+        """Verifies versions by the site's key; None if they need no signature.
+
+        Raises:
+            Refused: the file has no public key.
+            OSError: the file cannot be read.
+        """
+        return verifier_of(self.verify_key)
 
     @contextmanager
     def exclusive(self, title: str) -> Iterator[None]:
@@ -137,7 +164,7 @@ class Deployment:
         config = ConfigFile(self.config.file, model)
         return config.read(_store(config, self.models_root).versions())
 
-    def apply(self, layout: Layout, *, at_once: bool = False) -> None:
+    def apply(self, layout: Layout, *, wait: bool = True) -> None:
         """Writes a layout to the file, then sends it to the servers.
 
         The file is written first: a server that polls the file would otherwise revert a reload
@@ -148,17 +175,17 @@ class Deployment:
 
         Args:
             layout: the new layout.
-            at_once: whether to skip the wait for dead or late servers, if there are several.
+            wait: whether to wait for dead or late servers, if there are several.
 
         Raises:
             ServingError: no server can be reached, or one refuses; the file has changed by then.
             Refused: one of several servers listens, but does not follow.
         """
         config = self.write(layout)
-        if at_once:
-            self.server.reload_at_once(config)
-        else:
+        if wait:
             self.server.reload(config)
+        else:
+            self.server.reload_without_waiting(config)
 
     def write(self, layout: Layout) -> pb.ModelServerConfig:
         """Writes a layout to the file, and returns the configuration for the servers."""
@@ -167,7 +194,7 @@ class Deployment:
         return self.config.message()
 
     def traffic(self, model: str | None = None) -> Traffic:
-        """Returns how the requests of this or of another model are split.
+        """Returns the split of this or of another model's requests.
 
         Raises:
             Refused: the traffic file cannot be understood.
@@ -179,14 +206,14 @@ class Deployment:
         if not os.path.lexists(self.traffic_file):
             return Splits()
         try:
-            return traffic.read(self.traffic_file, self.config.models[0])
+            return traffic.read(self.traffic_file, next(iter(self.config.models), ""))
         except (OSError, ValueError) as error:
             raise Refused(
                 f"{self.traffic_file} cannot be understood: {error}. Any canary or rollback writes "
                 "it anew; until then the front ends stay with what it said before."
             ) from error
 
-    def share(self, wanted: Traffic) -> None:
+    def write_split(self, wanted: Traffic) -> None:
         """Writes the model's split; front ends follow at their next request.
 
         The splits of other models stay, unless the old file cannot be understood.

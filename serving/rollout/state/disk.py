@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from pathlib import Path
 
@@ -106,13 +107,42 @@ class VersionStore:
         sync(self.folder)
 
     def delete(self, version: int) -> None:
-        """Removes a version; renames its folder first, so that no reader finds half a version."""
+        """Removes all folders of a version's number, `7` as well as `007`.
+
+        Renames each folder first, so that no reader finds half a version.
+
+        Raises:
+            OSError: a file cannot be deleted.
+        """
         grave = self.folder / f".retired-{version}"
-        if version in self.versions():
-            shutil.rmtree(grave, ignore_errors=True)
+        _remove(grave)
+        while version in self.versions():
             self.path(version).rename(grave)
             sync(self.folder)
-        shutil.rmtree(grave, ignore_errors=True)
+            _remove(grave)
+
+
+def _remove(folder: Path) -> None:
+    """Deletes a folder, or a link to one; does nothing if it does not exist."""
+    if folder.is_symlink():
+        folder.unlink()
+    elif folder.exists():
+        shutil.rmtree(folder)
+
+
+def require_sign_key(key_file: Path) -> None:
+    """Makes sure that a file has a key to sign with.
+
+    Raises:
+        Refused: the file has no such key.
+        OSError: the file cannot be read.
+    """
+    from serving.signing.versions import read_private_key
+
+    try:
+        read_private_key(key_file)
+    except ValueError as error:
+        raise Refused(f"{key_file}: {error}") from error
 
 
 def require_regular(folder: Path) -> None:
@@ -132,7 +162,8 @@ def digest_of(folder: Path) -> str:
     total = hashlib.sha256()
     signature = folder / SIGNATURE
     for file in sorted(p for p in folder.rglob("*") if p.is_file() and p != signature):
-        total.update(f"{file.relative_to(folder)}\0{file.stat().st_size}\0".encode())
+        # A name may hold bytes that are no UTF-8.
+        total.update(os.fsencode(f"{file.relative_to(folder)}\0{file.stat().st_size}\0"))
         with file.open("rb") as content:
             while piece := content.read(_CHUNK):
                 total.update(piece)

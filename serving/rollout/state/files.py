@@ -17,10 +17,11 @@ from serving import files
 from serving.rollout.errors import Refused
 
 _READABLE = 0o644
-_LOOK_SECONDS = 0.1
+_POLL_SECONDS = 0.1
 _MOST_LINES_BYTES = 2**23
 _MOST_LINE = 2**16
 _MOST_HOLDER_BYTES = 500
+_DRAFT = ".draft"
 
 
 def write_atomically(file: Path, text: str, drafts: Path | None = None) -> None:
@@ -30,9 +31,9 @@ def write_atomically(file: Path, text: str, drafts: Path | None = None) -> None:
     name. The file's mode lets the model server, in a container another user, read the file.
     `drafts` is another folder for the draft, on the same file system.
     """
-    descriptor, draft = tempfile.mkstemp(prefix=f".{file.name}.", dir=drafts or file.parent)
+    descriptor, draft = tempfile.mkstemp(_DRAFT, f".{file.name}.", drafts or file.parent)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as out:
+        with _naming(file), os.fdopen(descriptor, "w", encoding="utf-8") as out:
             os.fchmod(descriptor, _READABLE)
             out.write(text)
             out.flush()
@@ -49,7 +50,7 @@ def remove_drafts(file: Path) -> None:
 
     The caller makes sure that no other process is writing the file.
     """
-    for draft in file.parent.glob(f".{file.name}.*"):
+    for draft in file.parent.glob(f".{file.name}.*{_DRAFT}"):
         # A folder is no draft.
         with suppress(IsADirectoryError, PermissionError):
             draft.unlink()
@@ -65,10 +66,11 @@ def append(file: Path, line: dict[str, Any]) -> None:
     """
     descriptor = _open_own(file, os.O_RDWR | os.O_APPEND)
     try:
-        size = os.fstat(descriptor).st_size
-        whole = not size or os.pread(descriptor, 1, size - 1) == b"\n"
-        os.write(descriptor, (("" if whole else "\n") + json.dumps(line) + "\n").encode())
-        os.fsync(descriptor)
+        with _naming(file):
+            size = os.fstat(descriptor).st_size
+            whole = not size or os.pread(descriptor, 1, size - 1) == b"\n"
+            os.write(descriptor, (("" if whole else "\n") + json.dumps(line) + "\n").encode())
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
@@ -86,7 +88,8 @@ def read_lines(file: Path) -> Iterator[dict[str, Any]]:
     except FileNotFoundError:
         return
     except files.UnfitFile as error:
-        raise Refused(f"{error} Move it away; a new one is begun.") from error
+        advice = "Remove its oldest lines; the newest ones have the highest version number."
+        raise Refused(f"{error} {advice}") from error
     for line in io.StringIO(text):
         if len(line) > _MOST_LINE:
             continue
@@ -94,6 +97,16 @@ def read_lines(file: Path) -> Iterator[dict[str, Any]]:
             document = json.loads(line)
             if isinstance(document, dict):
                 yield document
+
+
+@contextmanager
+def _naming(file: Path) -> Iterator[None]:
+    """Adds the file's name to the error of a call that knows only its descriptor."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(file)
+        raise
 
 
 def _open_own(file: Path, flags: int) -> int:
@@ -143,9 +156,10 @@ def exclusive(file: Path, holder: str, patience: float) -> Iterator[None]:
         while not _taken(lock.fileno()):
             if time.monotonic() >= deadline:
                 raise Refused(f"Another rollout is under way: {_holder(lock.fileno())}.")
-            time.sleep(_LOOK_SECONDS)
-        lock.truncate(0)
-        lock.write(holder.encode())
+            time.sleep(_POLL_SECONDS)
+        with _naming(file):
+            lock.truncate(0)
+            lock.write(holder.encode())
         try:
             yield
         finally:

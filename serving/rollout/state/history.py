@@ -5,26 +5,10 @@ from __future__ import annotations
 import getpass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from serving.rollout.state.files import append, read_lines
 from serving.traffic import VERSIONS
-
-
-class Check(NamedTuple):
-    """The result of loading a version in a fresh process.
-
-    Attributes:
-        growth_bytes: by how much the process's memory grew.
-        golden: a short text about the golden photos, or an empty one.
-    """
-
-    growth_bytes: int
-    golden: str = ""
-
-    def __str__(self) -> str:
-        golden = f", {self.golden}" if self.golden else ""
-        return f"good, takes {self.growth_bytes / 1e6:,.0f} MB of memory{golden}"
 
 
 class History:
@@ -47,10 +31,10 @@ class History:
         """Returns all lines about this model, oldest first."""
         return [line for line in read_lines(self._file) if line.get("model") == self._model]
 
-    def highest_version(self) -> int:
-        """Returns the highest number published, loaded or deleted, so that none is given again."""
+    def versions(self) -> set[int]:
+        """Returns all numbers published, loaded or deleted, of which none is given again."""
         numbers = [line.get(fact) for line in self.lines() for fact in ("published", "version")]
-        return max([0, *(n for n in numbers if type(n) is int and n in VERSIONS)])
+        return {number for number in numbers if type(number) is int and number in VERSIONS}
 
     def unfinished(self) -> str | None:
         """Returns the last command if it neither finished nor failed: it runs or was killed."""

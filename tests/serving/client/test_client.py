@@ -248,6 +248,21 @@ def test_something_that_is_no_model_server_gives_a_bad_reply(reply: bytes) -> No
 
 
 @pytest.mark.parametrize(
+    "body",
+    [b"[" * 200_000, b'{"model_version_status": [{"version": 1e999, "state": "", "status": {}}]}'],
+    ids=["nested too deeply", "a number too large"],
+)
+def test_json_that_python_cannot_hold_gives_a_bad_reply(body: bytes) -> None:
+    reply = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    with socket.create_server(("127.0.0.1", 0)) as strange:
+        threading.Thread(target=_answer_once, args=(strange, reply), daemon=True).start()
+        client = connect(f"http://127.0.0.1:{strange.getsockname()[1]}")
+        with pytest.raises(BadReply):
+            client.status("half")
+        client.close()
+
+
+@pytest.mark.parametrize(
     "url",
     [
         *[
@@ -259,7 +274,9 @@ def test_something_that_is_no_model_server_gives_a_bad_reply(reply: bytes) -> No
             "grpc://10.0.0.1:1,name:2",
         ],
         *["http://a..b:1", f"http://{'a' * 64}:1", "grpc://a b:1", "grpc://a@b:1", "grpc://a:0"],
-        *["http://a:1#b", "http://a:1?b", "http://[a:1"],
+        *["http://a:1#b", "http://a:1?b", "http://[a:1", "grpc://a:99999", "grpc://999.0.0.1:1"],
+        *["grpc://10.0.0.1:0,10.0.0.2:1", "grpc://10.0.0.1:99999,10.0.0.2:1"],
+        *["grpc://999.0.0.1:1,10.0.0.2:1", "grpc://10.0.0.1:1, 10.0.0.2:1", "grpc://[::g]:1"],
     ],
 )
 def test_a_url_of_another_form_is_refused_with_the_forms_expected(url: str) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from serving.rollout.state.deployment import Deployment
+from serving.rollout.state.deployment import Check, Deployment
 from serving.rollout.state.disk import digest_of
-from serving.rollout.state.history import Check
 
 
 def believe(deployment: Deployment, version: Path, growth_bytes: int = 10_000_000) -> str:

@@ -48,7 +48,7 @@ def deployment(server: ModelServer) -> Iterator[Deployment]:
     """The server's deployment; afterwards only version 1 is loaded, and is stable."""
     made = Deployment.at(server.config_file, server=server.grpc_url)
     yield made
-    made.share(NO_CANARY)
+    made.write_split(NO_CANARY)
     layout = made.layout()
     made.apply(layout.with_labels(stable=1, canary=None, previous=None))
     made.apply(made.layout().without_version(2).without_version(3))

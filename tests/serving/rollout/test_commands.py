@@ -180,7 +180,8 @@ def test_a_version_that_memory_would_not_hold_is_refused_but_for_force(checked: 
     believe(checked, checked.store.path(2), 10**15)
     with pytest.raises(Refused, match="room in memory: Another version needs about 1,000,000,000"):
         do(checked, commands.canary(checked, "canary", TRIAL, LIMITS))
-    do(checked, commands.canary(checked, "canary", TRIAL, commands.Limits(force=True)))
+    said = do(checked, commands.canary(checked, "canary", TRIAL, commands.Limits(force=True)))
+    assert "not compared with what is free (--force)" in said[1]
     assert checked.traffic() == TRIAL
 
 
@@ -273,5 +274,48 @@ def test_status_tells_the_same_to_people_and_machines(
     table = capsys.readouterr().out
     assert "AVAILABLE canary 10 % + shadow" in " ".join(table.split())
     assert "Version 2 is given 10 % by client; callers without a cookie from one address" in table
-    checked.share(Traffic(2, 10.0, by="request"))
+    checked.write_split(Traffic(2, 10.0, by="request"))
     assert status(checked, None, 0).sharing == "Version 2 is given 10 % by request."
+
+
+@pytest.mark.parametrize("number", [99, 2**63 - 1])
+def test_a_version_that_never_was_is_not_deleted_and_keeps_its_number(
+    checked: Deployment, number: int
+) -> None:
+    with pytest.raises(Refused, match=f"No version {number} in"):
+        commands.retire(checked, "retire", number, delete=True)
+    assert number not in checked.history.versions()
+
+
+def test_a_retirement_without_a_label_says_what_it_takes_out(checked: Deployment) -> None:
+    checked.apply(checked.layout().with_version(2))
+    checked.server.wait_until_available(2, 30)
+    said = do(checked, commands.retire(checked, "retire", 2, delete=False))
+    assert said[0] == "  no longer asked for: no version 2"
+
+
+def test_a_label_of_the_operators_own_spares_a_version_no_trial(checked: Deployment) -> None:
+    layout = checked.layout().with_version(2)
+    checked.apply(layout)
+    checked.server.wait_until_available(2, 30)
+    checked.apply(layout.with_labels(beta=2))
+    said = do(checked, commands.canary(checked, "canary", TRIAL, LIMITS))
+    checked.apply(checked.layout().with_labels(beta=None))
+    assert any(line.startswith("  try it on the server: ") and "ms" in line for line in said)
+
+
+def test_version_0_is_a_version(checked: Deployment) -> None:
+    zero = models.publish(checked.store.path(2), checked.store.folder, 0)
+    believe(checked, zero)
+    try:
+        do(checked, commands.canary(checked, "canary", Traffic(0, 10.0), LIMITS))
+        assert answers(checked, "canary") == 3.0
+        do(checked, commands.rollback(checked, "rollback"))
+    finally:
+        do(checked, commands.retire(checked, "retire", 0, delete=True))
+
+
+def test_what_a_watch_was_doing_is_not_told_as_a_call(offline: Deployment) -> None:
+    offline.history.note("watch: rollback of 2, failed 6 of 6", "began")
+    note = "`watch: rollback of 2, failed 6 of 6` is under way, or was cut off."
+    assert note in status(offline, None, 0).notes

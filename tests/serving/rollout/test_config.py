@@ -71,3 +71,21 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, text: str | None) ->
         file.write_text(text)
     with pytest.raises(Refused, match="The configuration cannot be read: "):
         ConfigFile(file)
+
+
+@pytest.mark.parametrize("line_end", ["\u2028", "\x85", "\x0b", "\x0c", "\r"])
+def test_a_comment_with_a_line_end_that_protobuf_does_not_know_stays(
+    file: Path, line_end: str
+) -> None:
+    text = f"# Ask Ann before{line_end}you change this.\n{TWO}"
+    file.write_bytes(text.encode())
+    ConfigFile(file, "a").write(Layout(frozenset({1, 2}), {"stable": 1}))
+    assert file.read_bytes().decode().startswith(text[: text.index("model_config_list")])
+    assert ConfigFile(file, "a").read(ON_DISK).versions == {1, 2}
+
+
+def test_a_model_that_the_file_has_lost_meanwhile_is_named(file: Path) -> None:
+    config = ConfigFile(file, "a")
+    file.write_text(TWO.replace('"a"', '"renamed"'))
+    with pytest.raises(Refused, match=r"Expected the model a in .*It is not there any more"):
+        config.read(ON_DISK)

@@ -174,7 +174,7 @@ def test_a_copy_that_was_cut_off_in_its_middle_is_made_anew(
 def test_what_a_kill_left_of_a_file_goes_with_the_next_command(offline: Deployment) -> None:
     folder = offline.config.file.parent
     for file in (offline.config.file, offline.traffic_file):
-        file.with_name(f".{file.name}.4711").write_text("half of i")
+        file.with_name(f".{file.name}.4711.draft").write_text("half of i")
     with offline.exclusive("any command"):
         assert not list(folder.glob(".*"))
     assert offline.layout().stable == 1

@@ -1,10 +1,23 @@
 """The front end's counters become requests, errors and quantiles of a period."""
 
+import http.server
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 
 from serving.rollout.errors import Refused
-from serving.rollout.remote.figures import Figures, Snapshot, look, quantile, read
-from tests.support.servers import free_port
+from serving.rollout.remote.figures import (
+    Figures,
+    Snapshot,
+    canary_percent,
+    look,
+    look_back,
+    quantile,
+    read,
+)
+from tests.support.servers import HOST, free_port
 
 PAGE = """\
 # TYPE us_bills_model_calls_total counter
@@ -74,3 +87,52 @@ def test_a_front_end_that_is_away_is_told() -> None:
     url = f"http://127.0.0.1:{free_port()}"
     with pytest.raises(Refused, match=f"The front end at {url} does not tell its figures"):
         look(url)
+
+
+@contextmanager
+def page(text: str, age: str = "60") -> Iterator[str]:
+    """A front end whose `/metrics` is this text; yields its URL."""
+
+    class Page(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Age", age)
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer((HOST, 0), Page) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://{HOST}:{server.server_address[1]}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '<html><body class="x">Sign in</body></html>',
+        'us_bills_model_calls_total{version="2",result="ok"} NaN\n',
+        'us_bills_model_calls_total{version="2",result="ok"} -1\n',
+        'us_bills_model_seconds_bucket{version="2",le="soon"} 3\n',
+        'us_bills_model_seconds_bucket{version="2"} 3\n',
+    ],
+)
+def test_a_page_of_something_else_is_told(text: str) -> None:
+    with page(text) as url:
+        for ask in (look, lambda url: look_back(url, 60)):
+            with pytest.raises(Refused, match="Expected"):
+                ask(url)
+        if text.startswith("<"):
+            with pytest.raises(Refused, match="Expected Prometheus' text format"):
+                canary_percent(url)
+
+
+def test_an_age_that_is_no_number_is_told() -> None:
+    with page(PAGE, "soon") as url, pytest.raises(Refused, match=r"Age of .* Received: 'soon'"):
+        look_back(url, 60)
+
+
+def test_a_count_without_a_version_is_none_of_a_versions_figures() -> None:
+    assert read(PAGE + 'us_bills_model_calls_total{result="ok"} 3\n').of(2) == read(PAGE).of(2)

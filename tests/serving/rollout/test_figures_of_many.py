@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import json
 import shutil
 import subprocess
 import threading
@@ -24,6 +25,7 @@ from serving.rollout.report.status import status
 from serving.rollout.state.deployment import Deployment
 from serving.traffic import Traffic
 from tests.serving.rollout.conftest import where
+from tests.serving.rollout.test_figures import page as other_page
 from tests.support.servers import HOST, free_port, wait_until
 
 COUNTS = """\
@@ -152,7 +154,7 @@ def test_status_names_the_front_end_that_is_away(offline: Deployment) -> None:
 def test_status_names_the_front_end_that_gives_the_canary_another_share(
     offline: Deployment,
 ) -> None:
-    offline.share(Traffic(2, 10.0))
+    offline.write_split(Traffic(2, 10.0))
     with page(1, 0) as behind, page(1, 0) as right:
         right.percent = 10.0
         found = status(offline, FrontEnds(f"{behind.url},{right.url}", ["half"]), 300)
@@ -214,7 +216,7 @@ def test_prometheus_tells_the_figures_of_all_front_ends(
     assert figures.p95 == pytest.approx(0.095)
     assert Prometheus(url, ["half", ""]).look().since(begin).of(2).requests >= 90
     assert Prometheus(url, ["another"]).look().since(begin).of(2) == Figures()
-    shares = Prometheus(url, ["half"]).shares()
+    shares = Prometheus(url, ["half"]).canary_percents()
     assert shares == {f"{HOST}:{one.port}": 0.0 for one in pages}
     assert main([*where(offline), f"--prometheus={url}", "status", "--json"]) == 0
     assert '"p95": null' in capsys.readouterr().out
@@ -223,10 +225,10 @@ def test_prometheus_tells_the_figures_of_all_front_ends(
 def _total(source: Prometheus) -> float:
     """What it has of all counters, once it answers."""
     try:
-        series = source._query("sum(us_bills_model_calls_total)")
+        total = "sum(us_bills_model_calls_total)"
+        return source._query(total, lambda series: float(series[0]["value"][1]))
     except Refused:
         return 0.0
-    return float(series[0]["value"][1]) if series else 0.0
 
 
 def test_what_is_no_prometheus_is_told() -> None:
@@ -234,7 +236,21 @@ def test_what_is_no_prometheus_is_told() -> None:
         Prometheus(one.url).look()
 
 
-@pytest.mark.parametrize("text", ["http://a:1", "a:1", "dns://a:1", "dns:///a", "dns:///a:b", ""])
+@pytest.mark.parametrize("result", [[], "x", [{"metric": 1, "value": [1, "1"]}], [{}]])
+def test_a_prometheus_that_answers_something_else_is_told(result: object) -> None:
+    reply = json.dumps({"data": {"result": result}})
+    with other_page(reply) as url, pytest.raises(Refused, match="does not tell the figures"):
+        Prometheus(url).look_back(60)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *["http://a:1", "a:1", "dns://a:1", "dns:///a", "dns:///a:b", "", "grpc://a"],
+        *["grpc://[::1:8500", "grpc://user@a:1", "grpc://a:1, b:2", "grpc://a:99999"],
+        *["dns:///serving..pods:8500", f"dns:///{'a' * 64}:8500", "grpc://a:1/b", "grpc://a:0"],
+    ],
+)
 def test_an_address_of_another_form_is_refused_with_the_forms_expected(text: str) -> None:
     expected = r"Expected --server to be grpc://host:port or dns:///name:port"
     with pytest.raises(Refused, match=expected):

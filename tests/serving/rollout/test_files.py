@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -119,5 +121,30 @@ def test_a_history_that_somebody_fills_takes_little_time_and_memory(tmp_path: Pa
     file.write_text("[" + "{}," * 100_000 + "{}]\n" + '{"n": 1}\n')
     assert list(read_lines(file)) == [{"n": 1}]
     file.write_text("{}\n" * 3_000_000)
-    with pytest.raises(Refused, match="Move it away"):
+    with pytest.raises(Refused, match="Remove its oldest lines"):
         list(read_lines(file))
+
+
+def test_what_an_editor_keeps_beside_a_file_stays(offline: Deployment) -> None:
+    folder = offline.config.file.parent
+    kept = [folder / ".models.config.swp", folder / ".traffic.json.bak"]
+    for file in kept:
+        file.write_text("somebody's")
+    with offline.exclusive("any command"):
+        assert all(file.exists() for file in kept)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [lambda file: append(file, {"n": 1}), lambda file: write_atomically(file, "text")],
+    ids=["append", "replace"],
+)
+def test_a_disk_that_is_full_is_told_with_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[Path], None]
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=f"No space left on device: '{tmp_path / 'file'}'"):
+        write(tmp_path / "file")

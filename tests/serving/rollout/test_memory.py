@@ -26,6 +26,11 @@ def test_what_does_not_fit_with_a_margin_is_refused() -> None:
         require_room(500 * MB, 520 * MB)
 
 
+def test_what_is_forced_is_not_compared() -> None:
+    told = require_room(500 * MB, 520 * MB, force=True)
+    assert told == "needs 500 MB; not compared with what is free (--force)"
+
+
 def test_where_it_cannot_be_told_nothing_is_refused() -> None:
     assert "cannot be told" in require_room(500 * MB, None)
 

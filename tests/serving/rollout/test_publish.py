@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
@@ -104,7 +105,7 @@ def test_the_number_of_a_deleted_version_is_not_used_again(
         do(offline, publish(offline, "publish", candidate))
         offline.store.delete(version)
     assert names(offline) == {"1"}
-    assert offline.history.highest_version() == 3
+    assert max(offline.history.versions()) == 3
 
 
 def test_the_number_of_a_version_that_was_copied_by_hand_and_deleted_is_not_used_again(
@@ -113,7 +114,7 @@ def test_the_number_of_a_version_that_was_copied_by_hand_and_deleted_is_not_used
     models.publish(checked.store.path(3), checked.store.folder, 20)
     do(checked, commands.retire(checked, "retire 20 --delete", 20, delete=True))
     assert 20 not in checked.store.versions()
-    assert checked.history.highest_version() == 20
+    assert max(checked.history.versions()) == 20
 
 
 def test_a_number_that_is_taken_is_never_overwritten(
@@ -175,3 +176,51 @@ def test_golden_photos_must_be_answered_rightly(grpc_url: str, tmp_path: Path) -
     with pytest.raises(Refused, match="No golden photos in"):
         Golden(tmp_path / "20")
     client.close()
+
+
+def test_what_a_publication_that_was_killed_left_is_no_source(
+    offline: Deployment, small_models: Path
+) -> None:
+    source = small_models / "half" / "2"
+    left = offline.store.draft(source, digest_of(source))
+    with pytest.raises(Refused, match=r"Received the unfinished copy of one: .*Publish the origin"):
+        publish(offline, "publish", left)
+    assert digest_of(left) == digest_of(source)
+
+
+def test_a_key_that_is_not_there_is_told_before_anything_is_done(
+    offline: Deployment, small_models: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(FileNotFoundError, match="no key"):
+        publish(offline, "publish", small_models / "half" / "2", tmp_path / "no key")
+
+
+def test_a_name_that_is_no_text_is_published(offline: Deployment, tmp_path: Path) -> None:
+    source = shutil.copytree(offline.store.path(1), tmp_path / "source")
+    (source / os.fsdecode(b"a\xff")).write_text("")
+    believe(offline, source)
+    do(offline, publish(offline, "publish", source))
+    assert digest_of(offline.store.path(2)) == digest_of(source)
+
+
+def test_all_folders_of_a_number_are_deleted(offline: Deployment) -> None:
+    for name in ("7", "007"):
+        shutil.copytree(offline.store.path(1), offline.store.folder / name)
+    offline.store.delete(7)
+    assert names(offline) == {"1"}
+
+
+def test_files_that_cannot_be_deleted_are_told(
+    offline: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: str, **_: object) -> None:
+        raise PermissionError(1, "Operation not permitted", path)
+
+    shutil.copytree(offline.store.path(1), offline.store.folder / "2")
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "unlink", refuse)
+        with pytest.raises(PermissionError, match="not permitted"):
+            offline.store.delete(2)
+    assert names(offline) == {"1", ".retired-2"}
+    offline.store.delete(2)
+    assert names(offline) == {"1"}

@@ -6,14 +6,18 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from serving.rollout import cli, commands
 from serving.rollout.errors import Refused
 from serving.rollout.reconcile import reconcile
+from serving.rollout.state import deployment as deployment_module
 from serving.rollout.state.deployment import Deployment
+from serving.rollout.state.files import exclusive
 from tests.serving import models
 from tests.serving.rollout.checked import believe
 from tests.serving.rollout.conftest import CONFIG, FLAGS, do
@@ -141,3 +145,24 @@ def test_a_server_whose_files_stay_old_is_named_when_the_time_is_over(
     assert f"{site.late.grpc_url}: it loads version 2 first." in capsys.readouterr().out
     site.renew()
     assert cli.main([*where, *servers, "reconcile", "--every=0.2", "--seconds=30"]) == 0
+
+
+def test_a_file_that_cannot_be_read_for_a_moment_does_not_end_a_command_that_runs_for_ever(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = site.deployment(site.first, site.late)
+    tried = list[str]()
+
+    def stale_once(file: Path, *arguments: Any) -> AbstractContextManager[None]:
+        tried.append(file.name)
+        if len(tried) == 1:
+            raise OSError(116, "Stale file handle")
+        return exclusive(file, *arguments)
+
+    monkeypatch.setattr(deployment_module, "exclusive", stale_once)
+    said: list[str] = []
+    site.renew()
+    reconcile(both, "reconcile", said.append, every=0.2, seconds=30)
+    assert said[0] == "[Errno 116] Stale file handle"
+    assert stable_of(both) == {2}
+    both.server.close()

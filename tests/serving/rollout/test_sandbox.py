@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -62,3 +63,15 @@ def test_without_bubblewrap_a_version_is_checked_all_the_same(
         sandbox._prefix.cache_clear()
     (noted,) = [line for line in offline.history.lines() if line["event"] == "checked"]
     assert noted["sandboxed"] is False
+
+
+@needs_bubblewrap
+def test_a_version_on_a_disk_below_run_is_seen() -> None:
+    with tempfile.TemporaryDirectory(dir="/run") as folder:
+        Path(folder, "file").write_text("seen")
+        program = "import sys; print(open(sys.argv[1]).read())"
+        command = [sys.executable, "-c", program, f"{folder}/file"]
+        done = subprocess.run(
+            sandbox.sandboxed(command, [Path(folder)]), capture_output=True, text=True, check=False
+        )
+        assert done.stdout == "seen\n"

@@ -79,6 +79,7 @@ def test_a_key_that_is_not_the_sites_publishes_nothing(
     assert "model.sig: The signature is not by the site's key" in capsys.readouterr().err
     assert set(offline.store.versions()) == {1}
     assert not list(offline.store.folder.glob(".*"))
+    assert "servers load what they are told to" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("command", ["canary", "promote"])
@@ -229,3 +230,13 @@ def test_a_server_with_an_unusable_key_does_not_start(
     signed_site.flags = [*signed_site.flags, f"--verify_key={tmp_path / 'none'}"]
     assert signed_site.launch().wait(60) == 255
     assert f"--verify_key={tmp_path / 'none'}: " in signed_site.output()
+
+
+def test_a_rollback_needs_no_key(
+    offline: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("US_BILLS_VERIFY_KEY", "/nowhere/verify.pub")
+    main([*where(offline), "rollback"])
+    assert "verify.pub" not in capsys.readouterr().err
+    assert main([*where(offline), "promote", "1"]) == 1
+    assert "/nowhere/verify.pub" in capsys.readouterr().err

@@ -41,10 +41,20 @@ def test_a_canary_writes_it_anew(damaged: Deployment) -> None:
     assert damaged.traffic() == TRIAL
 
 
-def test_a_promotion_that_fails_goes_back_to_no_trial(damaged: Deployment) -> None:
+def test_a_promotion_that_fails_before_it_writes_the_file_leaves_it(damaged: Deployment) -> None:
+    before = damaged.traffic_file.read_bytes()
     command = replace(commands.promote(damaged, "promote", 2, LIMITS), steps=[Step("fail", fail)])
     with pytest.raises(Refused, match="All is as it was before"):
         do(damaged, command)
+    assert damaged.traffic_file.read_bytes() == before
+
+
+def test_a_promotion_that_fails_after_it_wrote_the_file_goes_back_to_no_trial(
+    damaged: Deployment,
+) -> None:
+    command = commands.promote(damaged, "promote", 2, LIMITS)
+    with pytest.raises(Refused, match="All is as it was before"):
+        do(damaged, replace(command, steps=[*command.steps, Step("fail", fail)]))
     assert damaged.traffic() == NO_CANARY
 
 

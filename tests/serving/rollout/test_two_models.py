@@ -68,7 +68,7 @@ def plus(server: ModelServer) -> Iterator[Deployment]:
 
 def restored(made: Deployment) -> Iterator[Deployment]:
     yield made
-    made.share(NO_CANARY)
+    made.write_split(NO_CANARY)
     made.apply(made.layout().with_labels(stable=1, canary=None, previous=None))
     made.apply(made.layout().without_version(2).without_version(3))
     for version in (2, 3):
@@ -120,7 +120,7 @@ def test_a_file_of_before_is_the_first_models_and_stays_so(
 ) -> None:
     half.traffic_file.write_text('{"canary": 2, "percent": 10}')
     assert (half.traffic(), plus.traffic()) == (TRIAL, NO_CANARY)
-    plus.share(OTHER_TRIAL)
+    plus.write_split(OTHER_TRIAL)
     assert (half.traffic(), plus.traffic()) == (TRIAL, OTHER_TRIAL)
 
 

@@ -29,7 +29,7 @@ def test_without_patience_only_a_server_that_does_not_listen_is_left_out() -> No
     done, late, away = (ModelServer(url, "half", client_of(url, NO_TLS)) for url in urls)
     wait = Wait({})
     wait.take({done: None, late: "its state is LOADING", away: gone()})
-    assert wait.left([done, late, away], patience=0).keys() == {away.url}
-    assert wait.left([done, late, away], patience=60) == {}
+    assert wait.left_out([done, late, away], patience=0).keys() == {away.url}
+    assert wait.left_out([done, late, away], patience=60) == {}
     for server in (done, late, away):
         server.close()

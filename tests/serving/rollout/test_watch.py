@@ -19,7 +19,7 @@ from serving.rollout.watch import Outcome, watch
 from serving.traffic import NO_CANARY, Traffic
 from tests.serving.rollout.conftest import do
 
-GUARD = CanaryLimits(error_rate=0.02, latency_ratio=2.0, disagreement=0.03)
+LIMITS = CanaryLimits(error_rate=0.02, latency_ratio=2.0, disagreement=0.03)
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ class Counted:
         calls = {("1", "ok"): count, ("2", "ok"): count - failed, ("2", "Unavailable"): failed}
         return Snapshot(calls, buckets, {})
 
-    def shares(self) -> dict[str, float]:
+    def canary_percents(self) -> dict[str, float]:
         """Of no front end."""
         return {}
 
@@ -77,7 +77,7 @@ def test_a_canary_that_keeps_all_limits_is_promoted_where_that_is_wished(
 ) -> None:
     do(checked, commands.canary(checked, "canary 2", Traffic(2, 10.0), commands.Limits()))
     said: list[str] = []
-    outcome = watch(checked, Counted(), GUARD, said.append, every=0.01, seconds=20, promote=True)
+    outcome = watch(checked, Counted(), LIMITS, said.append, every=0.01, seconds=20, promote=True)
     assert outcome is Outcome.PROMOTED
     assert checked.layout().stable == 2
     assert "version 2 keeps all limits, with 99% confidence" in said
@@ -89,7 +89,7 @@ def test_a_canary_that_fails_after_the_test_was_won_goes_as_soon_as_one_that_fai
     do(checked, commands.canary(checked, "canary 2", Traffic(2, 10.0), commands.Limits()))
     said: list[str] = []
     source = Counted(fail_after=9)
-    outcome = watch(checked, source, GUARD, said.append, every=0.01, seconds=20)
+    outcome = watch(checked, source, LIMITS, said.append, every=0.01, seconds=20)
     assert outcome is Outcome.ROLLED_BACK
     assert sum("keeps all limits" in line for line in said) >= 2
     assert checked.layout().stable == 1
@@ -99,7 +99,7 @@ def test_a_canary_that_fails_is_rolled_back_and_the_reason_is_kept(
     checked: Deployment, failing: FrontEnds
 ) -> None:
     do(checked, commands.canary(checked, "canary 2", Traffic(2, 10.0), commands.Limits()))
-    outcome = watch(checked, failing, GUARD, print, every=0.05, seconds=20)
+    outcome = watch(checked, failing, LIMITS, print, every=0.05, seconds=20)
     assert outcome is Outcome.ROLLED_BACK
     assert checked.traffic() == NO_CANARY
     assert checked.layout().labels == {"stable": 1}
@@ -112,7 +112,7 @@ def test_a_watch_that_meets_another_command_tries_again(
     checked: Deployment, failing: FrontEnds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(deployment_module, "LOCK_SECONDS", 0.1)
-    checked.share(Traffic(2, 10.0))
+    checked.write_split(Traffic(2, 10.0))
     said: list[str] = []
     other = checked.exclusive("promote 2")
     other.__enter__()
@@ -122,7 +122,7 @@ def test_a_watch_that_meets_another_command_tries_again(
         if line.startswith("Another rollout is under way"):
             other.__exit__(None, None, None)
 
-    assert watch(checked, failing, GUARD, say, every=0.05, seconds=20) is Outcome.ROLLED_BACK
+    assert watch(checked, failing, LIMITS, say, every=0.05, seconds=20) is Outcome.ROLLED_BACK
     assert any("`promote 2` by" in line for line in said)
     assert checked.traffic() == NO_CANARY
 
@@ -130,7 +130,7 @@ def test_a_watch_that_meets_another_command_tries_again(
 def test_a_canary_stays_under_guard_when_the_traffic_file_is_damaged(
     checked: Deployment, failing: FrontEnds
 ) -> None:
-    checked.share(Traffic(2, 10.0))
+    checked.write_split(Traffic(2, 10.0))
     patient = CanaryLimits(error_rate=0.9)
 
     def say(line: str) -> None:
@@ -144,7 +144,7 @@ def test_a_canary_stays_under_guard_when_the_traffic_file_is_damaged(
 def test_a_canary_stays_under_guard_when_the_configuration_is_damaged_for_a_while(
     checked: Deployment, failing: FrontEnds
 ) -> None:
-    checked.share(Traffic(2, 10.0))
+    checked.write_split(Traffic(2, 10.0))
     patient, whole = CanaryLimits(error_rate=0.9), checked.config.file.read_text()
     said: list[str] = []
 
@@ -168,19 +168,19 @@ def test_a_canary_that_somebody_rolled_back_meanwhile_is_not_promoted(checked: D
         if "keeps all limits" in line:
             do(checked, commands.rollback(checked, "rollback"))
 
-    outcome = watch(checked, Counted(), GUARD, say, every=0.01, seconds=20, promote=True)
+    outcome = watch(checked, Counted(), LIMITS, say, every=0.01, seconds=20, promote=True)
     assert outcome is Outcome.ENDED
     assert said[-1] == "version 2 is no canary any more"
     assert checked.layout().stable == 1
 
 
 def test_the_watch_ends_with_the_trial(checked: Deployment, failing: FrontEnds) -> None:
-    checked.share(Traffic(2, 10.0))
+    checked.write_split(Traffic(2, 10.0))
     said: list[str] = []
 
     def say(line: str) -> None:
         said.append(line)
-        checked.share(NO_CANARY)
+        checked.write_split(NO_CANARY)
 
     anything_goes = CanaryLimits(error_rate=1.0)
     assert watch(checked, failing, anything_goes, say, every=0.05, seconds=20) is Outcome.ENDED
@@ -191,4 +191,28 @@ def test_without_a_canary_there_is_nothing_to_watch(
     deployment: Deployment, failing: FrontEnds
 ) -> None:
     with pytest.raises(Refused, match="There is no canary to watch"):
-        watch(deployment, failing, GUARD, print, every=0.05, seconds=1)
+        watch(deployment, failing, LIMITS, print, every=0.05, seconds=1)
+
+
+def test_a_broken_limit_whose_rollback_another_command_holds_up_is_no_success(
+    checked: Deployment, failing: FrontEnds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deployment_module, "LOCK_SECONDS", 0.1)
+    checked.write_split(Traffic(2, 10.0))
+    with (
+        checked.exclusive("publish"),
+        pytest.raises(Refused, match="still on trial: a limit was broken, and the rollback did no"),
+    ):
+        watch(checked, failing, LIMITS, print, every=0.05, seconds=0.5)
+
+
+def test_a_front_end_that_went_away_is_not_told_as_a_kept_limit(checked: Deployment) -> None:
+    class Gone(Counted):
+        def look(self) -> Snapshot:
+            if self._looks:
+                raise Refused("The front end does not tell its figures.")
+            return super().look()
+
+    checked.write_split(Traffic(2, 10.0))
+    with pytest.raises(Refused, match=r"still on trial: .* could not be read: The front end does"):
+        watch(checked, Gone(), LIMITS, print, every=0.05, seconds=0.5)

@@ -4,13 +4,13 @@ import random
 
 import pytest
 
-from serving.rollout.analysis.sequential import Share, Verdict
+from serving.rollout.analysis.sequential import Proportion, Verdict
 
 LIMIT, ERROR = 0.02, 0.01
 
 
-def share(bad: int, of: int) -> Share:
-    return Share(bad, of, LIMIT, ERROR)
+def share(bad: int, of: int) -> Proportion:
+    return Proportion(bad, of, LIMIT, ERROR)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_looking_after_every_event_it_errs_no_more_often_than_stated(
             bad += chance.random() < true
             if (
                 of % 5 == 0
-                and (verdict := Share(bad, of, LIMIT, error).verdict()) is not Verdict.OPEN
+                and (verdict := Proportion(bad, of, LIMIT, error).verdict()) is not Verdict.OPEN
             ):
                 erred += verdict is wrong
                 break

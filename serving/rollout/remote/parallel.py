@@ -11,7 +11,7 @@ from serving.rollout.remote.server import ModelServer
 
 T = TypeVar("T")
 
-_AT_ONCE = 64
+_MOST_THREADS = 64
 
 
 def ask_all(
@@ -27,7 +27,7 @@ def ask_all(
 
     if len(servers) <= 1:
         return {server: answer(server) for server in servers}
-    with ThreadPoolExecutor(min(len(servers), _AT_ONCE)) as pool:
+    with ThreadPoolExecutor(min(len(servers), _MOST_THREADS)) as pool:
         return dict(zip(servers, pool.map(answer, servers), strict=True))
 
 
