@@ -1,8 +1,9 @@
 """The front end: takes a photo of a bill, asks the model server, shows the answer.
 
-Start with `app`, which assembles the application, then follow `views.api`: `views` (HTTP) imports
-`inference` (model answers), which imports `imaging` (bytes to a tensor), never the reverse.
-`telemetry` and `runtime` are for operators. Never imports TensorFlow.
+Start with `app`, which assembles the application, then follow `views.api`. `views` (HTTP) reads the
+photos with `uploads` and asks `inference`, which decodes them with `decoding`, in whose processes
+`imaging` runs. `feedback` stores photos that people send back; `telemetry` and `runtime` are for
+operators. An inner package never imports an outer one, and none imports TensorFlow.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from webapp.inference import traffic_split
-from webapp.inference.calls import Calls
+from webapp.inference.calls import CallCounts
 from webapp.inference.classifier import Classifier
 from webapp.inference.counter import Counter
 from webapp.inference.model import Model, connect_to
@@ -72,5 +72,5 @@ def create_app(settings: Settings) -> Flask:
     return app
 
 
-def _calls(counts: Metrics, model: str) -> Calls:
-    return Calls(partial(counts.count_call, model))
+def _calls(counts: Metrics, model: str) -> CallCounts:
+    return CallCounts(partial(counts.count_call, model))

@@ -14,7 +14,7 @@ from webapp.decoding.pool import Busy, TooSlow
 from webapp.imaging.errors import BadImage
 from webapp.inference.classifier import Classifier, Photo
 from webapp.inference.counter import Counter
-from webapp.inference.model import Model, PredictionRequest, connect_to
+from webapp.inference.model import Model, PredictionRequest, connect_to, version_number
 from webapp.inference.model_cards import ClassNames
 from webapp.settings import Settings
 
@@ -24,12 +24,12 @@ _UNSURE = "not sure"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command to its parser."""
     parser.description = "Ask the model server what the bills on photos are worth."
-    parser.epilog = "Exit status: 0 all read, 1 a file could not be read, 2 no model server."
+    parser.epilog = "Exit status: 0 all read, 1 a file could not be read, 2 no usable answer."
     parser.add_argument("photos", nargs="+", type=Path, metavar="photo", help="a picture file")
     parser.add_argument("--json", action="store_true", help="one JSON object per line, no table")
     parser.add_argument("--no-count", action="store_true", help="do not count several bills")
     asked = parser.add_mutually_exclusive_group()
-    asked.add_argument("--version", type=int, help="ask this version of the model")
+    asked.add_argument("--version", type=_version, help="ask this version of the model")
     asked.add_argument("--label", help="ask the version with this label")
 
 
@@ -37,7 +37,8 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     """Print an answer for each photo, in order, as soon as the answer arrives.
 
     Returns:
-        The exit status: 0, or 1 if a file could not be read, or 2 without a model server.
+        The exit status: 0, or 1 if a file could not be read, or 2 if the model server gave no
+        answer.
     """
     label = options.label or (None if options.version is not None else settings.model_label or None)
     query = PredictionRequest(options.version, label, count=not options.no_count)
@@ -55,6 +56,13 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     finally:
         client.close()
     return int(failed)
+
+
+def _version(text: str) -> int:
+    try:
+        return version_number(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _ask(

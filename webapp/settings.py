@@ -25,10 +25,6 @@ class BadSetting(Exception):
     """An environment variable has a value that cannot be used."""
 
 
-def _text(value: str) -> str:
-    return value
-
-
 def _name(value: str) -> str:
     if not value:
         raise ValueError("a name")
@@ -60,7 +56,8 @@ def _origins(value: str) -> str:
     for origin in value.split():
         if not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+", origin) and origin != "*":
             raise ValueError("origins such as https://shop.example, separated by spaces, or *")
-    return value
+    # Browsers send origins in lower case.
+    return value.lower()
 
 
 def _server_url(value: str) -> str:
@@ -89,7 +86,7 @@ def _collector(value: str) -> str:
 
 
 def _file(value: str) -> str:
-    if value and not os.access(value, os.R_OK):
+    if value and not (os.path.isfile(value) and os.access(value, os.R_OK)):
         raise ValueError("a file that can be read")
     return value
 
@@ -116,22 +113,22 @@ class Settings:
     client_key: str = _setting("", _file, "PEM file: private key of that certificate")
     model_name: str = _setting("us_bills", _name, "model to ask for")
     model_label: str = _setting(
-        "stable", _text, "version label to ask for; empty asks for the newest version"
+        "stable", str, "version label to ask for; empty asks for the newest version"
     )
     counter: str = _setting(
-        "us_bills_count", _text, "model that counts several bills on a photo; empty disables it"
+        "us_bills_count", str, "model that counts several bills on a photo; empty disables it"
     )
     counter_timeout: float = _setting(
         3.0, _seconds, "seconds the counter may take; after that a photo is answered without it"
     )
     traffic_file: str = _setting(
         "serving/config/traffic.json",
-        _text,
+        str,
         "file in which rollouts write a canary's share, re-read when it changes; empty disables it",
     )
     models: str = _setting(
         "models/us_bills",
-        _text,
+        str,
         "folder of the versions; their model cards hold names of classes and expected confidences;"
         " empty disables reading them",
     )
@@ -172,7 +169,7 @@ class Settings:
     )
     feedback: str = _setting(
         "",
-        _text,
+        str,
         "folder for photos that people send back with the right answer; empty keeps no photo",
     )
     feedback_bytes: int = _setting(

@@ -33,7 +33,7 @@ def prediction(denomination: str | None, likeliest: str = "Other") -> dict[str, 
 def reply(denomination: str | None, likeliest: str = "Other") -> ClassifiedPhotos:
     """The front end's reply about one picture."""
     model = {"name": "us_bills", "version": 1, "label": "stable"}
-    return ClassifiedPhotos(model, [prediction(denomination, likeliest)], [None])
+    return ClassifiedPhotos(model, [prediction(denomination, likeliest)])
 
 
 def html(denomination: str | None, bills: Sequence[str] = ()) -> str:

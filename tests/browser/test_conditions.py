@@ -18,7 +18,7 @@ from tests.browser.conftest import (
     pages,
     record_speech,
 )
-from tests.support.servers import HOST, ModelServer
+from tests.support.servers import HOST, ModelServer, free_port
 from tests.webapp.server import FrontEnd
 
 WITH_WORKER = "navigator.serviceWorker.ready.then(() => true)"
@@ -127,6 +127,16 @@ def test_behind_a_proxy_without_its_server_it_opens_too(
         with proxy_without_its_server(stopping.port):
             page.reload()
             assert headline(page) == "No connection"
+
+
+def test_a_refusal_of_the_front_end_itself_is_shown(browser: Any) -> None:
+    with (
+        FrontEnd(f"grpc://{HOST}:{free_port()}") as lonely,
+        pages(browser, lonely.url) as open_page,
+    ):
+        page = open_page(service_workers="allow")
+        assert page.evaluate(WITH_WORKER)
+        assert page.goto(f"{lonely.url}/readyz").status == 503
 
 
 @pytest.mark.parametrize(

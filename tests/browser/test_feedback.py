@@ -141,6 +141,18 @@ def test_without_javascript_it_is_sent_in_and_deleted(open_page: OpenPage, folde
     assert kept(folder) == []
 
 
+def test_a_photos_own_page_deletes_it(open_page: OpenPage, folder: Path) -> None:
+    page = open_page()
+    ask(page)
+    page.get_by_label("What was it?").select_option("$50")
+    page.get_by_label("I agree").check()
+    page.get_by_role("button", name="Send this photo in").click()
+    page.get_by_role("link", name="The photo's own page").click()
+    page.get_by_role("button", name="Delete the photo").click()
+    page.locator("#verdict").get_by_text("Deleted", exact=True).wait_for()
+    assert kept(folder) == []
+
+
 def test_what_keeps_it_from_being_kept_is_said_and_may_be_tried_again(
     open_page: OpenPage, folder: Path
 ) -> None:

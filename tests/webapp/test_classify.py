@@ -77,6 +77,16 @@ def test_a_version_that_does_not_exist_is_asked_for_and_not_served(
     assert "0" in done.stderr
 
 
+@pytest.mark.parametrize("version", ["9223372036854775808", "-1", "new"])
+def test_a_version_that_no_number_can_name_is_refused_with_what_was_expected(
+    photo: Path, capsys: pytest.CaptureFixture[str], version: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["classify", f"--version={version}", str(photo)])
+    assert ended.value.code == 2
+    assert f"'{version}'. Expected a whole number" in capsys.readouterr().err
+
+
 def test_a_file_that_cannot_be_read_does_not_stop_the_others(
     model_server: ModelServer, photo: Path
 ) -> None:

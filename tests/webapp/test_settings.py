@@ -104,6 +104,7 @@ def test_each_setting_is_read_from_its_variable() -> None:
         ("US_BILLS_MODEL_SERVER", "http://models:8501#v1", "an address such as grpc://"),
         ("US_BILLS_MODEL_SERVER", "grpcs://models", "an address such as grpc://"),
         ("US_BILLS_MODEL_SERVER_CA", "/nowhere", "a file that can be read"),
+        ("US_BILLS_MODEL_SERVER_CA", str(ROOT), "a file that can be read"),
         ("US_BILLS_CLIENT_KEY", "/nowhere", "a file that can be read"),
         ("US_BILLS_OTLP", "collector:4318", "a URL such as http://127.0.0.1:4318"),
         ("US_BILLS_CORS_ORIGINS", "shop.example", "origins such as https://"),
@@ -112,6 +113,11 @@ def test_each_setting_is_read_from_its_variable() -> None:
 def test_a_bad_value_is_named_with_what_was_expected(name: str, value: str, expected: str) -> None:
     with pytest.raises(BadSetting, match=f"{name}: expected {expected}.*received '{value}'"):
         Settings.from_env({name: value})
+
+
+def test_origins_are_those_that_browsers_send_in_lower_case() -> None:
+    made = Settings.from_env({"US_BILLS_CORS_ORIGINS": "https://Shop.Example *"})
+    assert made.cors_origins == "https://shop.example *"
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from training.export.gif import first_frame
-from webapp.imaging.preprocessing import ENOUGH, IMAGE_SIZE
+from webapp.imaging.preprocessing import IMAGE_SIZE, MIN_REDUCED_SIDE
 
 LARGEST_SIDE = 20_000
 LARGEST_AREA = 16_000_000
@@ -161,7 +161,7 @@ def _reduction(sides: tf.Tensor) -> tf.Tensor:
     Up to 24 megapixels it is the front end's choice, unless that leaves too many pixels.
     """
     ratios = tf.constant(_RATIOS)
-    fits = (sides[:, None] % ratios == 0) & (sides[:, None] // ratios >= ENOUGH)
+    fits = (sides[:, None] % ratios == 0) & (sides[:, None] // ratios >= MIN_REDUCED_SIDE)
     exact = tf.reduce_max(tf.where(tf.reduce_all(fits, axis=0), tf.range(len(_RATIOS)), 0))
     few = _area(sides) <= LARGEST_AREA * tf.cast(ratios, tf.int64) ** 2
     return tf.maximum(exact, tf.argmax(few, output_type=tf.int32))

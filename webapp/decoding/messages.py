@@ -49,7 +49,7 @@ class _Reply(IntEnum):
     READY = 0
     PHOTO = 1
     ERROR = 2
-    COSTLY = 3
+    EXCEEDS_LIMITS = 3
 
 
 class ExceedsLimits(Exception):
@@ -126,7 +126,7 @@ def send_photo(connection: socket.socket, photo: DecodedPhoto) -> None:
 def send_error(connection: socket.socket, error: BadImage | ExceedsLimits) -> None:
     """Send the reason why the picture was not decoded."""
     if isinstance(error, ExceedsLimits):
-        return _send(connection, _Reply.COSTLY, b"")
+        return _send(connection, _Reply.EXCEEDS_LIMITS, b"")
     kind = bytes([_KINDS.index(type(error))])
     return _send(connection, _Reply.ERROR, kind + str(error).encode()[:_LONGEST_SENTENCE])
 
@@ -150,7 +150,7 @@ def receive_photo(connection: socket.socket, until: float) -> DecodedPhoto:
 
     Raises:
         BadImage: The problem that the process has found in the picture.
-        Costly: The picture exceeds the limits of the process.
+        ExceedsLimits: The picture exceeds the limits of the process.
         TimeoutError: There is no whole answer by `until`, on the clock of `time.monotonic`.
         EOFError, OSError: The process has ended.
         BrokenReply: The answer violates the protocol.
@@ -158,7 +158,7 @@ def receive_photo(connection: socket.socket, until: float) -> DecodedPhoto:
     kind, body = _receive_reply(connection, until)
     if kind == _Reply.PHOTO:
         return _photo(body)
-    if kind == _Reply.COSTLY:
+    if kind == _Reply.EXCEEDS_LIMITS:
         raise ExceedsLimits
     if kind == _Reply.ERROR and body and body[0] < len(_KINDS):
         raise _KINDS[body[0]](body[1:].decode(errors="replace"))

@@ -35,7 +35,7 @@ _KEPT = ("PATH", "LD_LIBRARY_PATH", "LD_PRELOAD", "LANG", "LC_ALL", "PYTHONHOME"
 
 
 class Busy(Exception):
-    """No decoding process became free before the deadline of the picture."""
+    """No decoding process could take the picture in time."""
 
 
 class TooSlow(Exception):
@@ -96,7 +96,7 @@ class DecodeProcess:
             seconds: Most seconds of wall-clock time for the picture.
 
         Raises:
-            BadImage, Costly: The error that the process reports.
+            BadImage, ExceedsLimits: The error that the process reports.
             DamagedImage: The picture has crashed the process.
             TooSlow: Decoding took too long, and the process was killed.
             Busy: The process is still starting, or cannot be started.

@@ -16,12 +16,13 @@ import time
 import warnings
 from contextlib import suppress
 
-# All plugins that a picture may need: a confined process cannot import modules.
+# All modules that a picture may need, `ImageCms` for LAB: a confined process cannot import any.
 from PIL import (  # noqa: F401
     AvifImagePlugin,
     BmpImagePlugin,
     GifImagePlugin,
     Image,
+    ImageCms,
     JpegImagePlugin,
     PngImagePlugin,
     TiffImagePlugin,
@@ -41,13 +42,13 @@ from webapp.decoding.messages import (
 )
 from webapp.imaging import cost
 from webapp.imaging.errors import BadImage, TooCostly
+from webapp.imaging.header import open_header
 from webapp.imaging.preprocessing import (
     COUNT_SIZE,
-    ENOUGH,
+    MIN_REDUCED_SIDE,
     at_reduced_scale,
     decode,
     letterboxed,
-    open_header,
     to_square,
 )
 
@@ -93,7 +94,7 @@ def _answer(request: Request) -> DecodedPhoto:
         header = open_header(request.data)
         full_size = header.size
         longest = COUNT_SIZE if request.for_counter else 0
-        reduced = at_reduced_scale(header, max(ENOUGH, request.side), longest)
+        reduced = at_reduced_scale(header, max(MIN_REDUCED_SIDE, request.side), longest)
         scans = header.info.get("scans", 1)
         if cost.estimate(reduced, full_size, scans, len(request.data)) > request.most_estimated:
             raise ExceedsLimits

@@ -34,3 +34,11 @@ class RateLimit:
                 return self._started + HOUR - now
             self._counts[client] += 1
             return 0.0
+
+    def give_back(self, client: str) -> None:
+        """Take back one counted use, of which nothing came."""
+        with self._lock:
+            self._counts[client] -= 1
+            # Also if the hour has ended since: nothing is counted any more then.
+            if self._counts[client] <= 0:
+                del self._counts[client]

@@ -18,10 +18,11 @@ from webapp.imaging.upright import upright_rgb
 if TYPE_CHECKING:
     import numpy as np
 
+# `BadImage` and `open_header` are among them for the training, which imports no other module.
 __all__ = [
     "COUNT_SIZE",
-    "ENOUGH",
     "IMAGE_SIZE",
+    "MIN_REDUCED_SIDE",
     "BadImage",
     "Frame",
     "at_reduced_scale",
@@ -37,13 +38,13 @@ __all__ = [
 IMAGE_SIZE = 224
 COUNT_SIZE = 448
 """Side in pixels of the square that is the counter's input."""
-ENOUGH = IMAGE_SIZE * 3 // 2
+MIN_REDUCED_SIDE = IMAGE_SIZE * 3 // 2
 """Fewest pixels of a photo's shorter side when it is decoded at reduced scale: 1.5 times the size
 of the model's input, so that the later resize still smooths."""
-ROUNDED = 24_000_000
+PADDING_IGNORED_FROM = 24_000_000
 """Pixels of a photo above which its sides need not be multiples of the scale: the padding that the
 decoder adds is then less than one pixel of the model's input."""
-ALL_BUT = 0.95
+MIN_ROWS_SHARE = 0.95
 """Share of its rows that a truncated JPEG must have."""
 
 
@@ -65,7 +66,9 @@ def open_upright(data: bytes) -> Image.Image:
     return decode(open_header(data))
 
 
-def at_reduced_scale(image: Image.Image, enough: int = ENOUGH, longest: int = 0) -> Image.Image:
+def at_reduced_scale(
+    image: Image.Image, enough: int = MIN_REDUCED_SIDE, longest: int = 0
+) -> Image.Image:
     """Choose the smallest scale at which a photo that is shrunk later can be decoded.
 
     A JPEG is decoded at 1/8, 1/4 or 1/2 of its size if that keeps enough pixels and divides both
@@ -80,7 +83,7 @@ def at_reduced_scale(image: Image.Image, enough: int = ENOUGH, longest: int = 0)
         The same picture, with the size at which it will be decoded.
     """
     # The decoder pads a side that is no multiple of the scale: pixels would shift by half a pixel.
-    exact = image.width * image.height <= ROUNDED
+    exact = image.width * image.height <= PADDING_IGNORED_FROM
     for scale in (8, 4, 2):
         divides = not (exact and any(side % scale for side in image.size))
         keeps = min(image.size) // scale >= enough and max(image.size) // scale >= longest
@@ -186,5 +189,5 @@ def _check_rows(image: Image.Image) -> None:
     if image.mode == "CMYK":  # Pillow inverts most of them: 128 becomes 127.
         difference = difference.point(lambda value: 255 * (value > 1))
     box = difference.getbbox()
-    if not box or box[3] < ALL_BUT * image.height:
+    if not box or box[3] < MIN_ROWS_SHARE * image.height:
         raise DamagedImage("The picture is damaged or incomplete: its lower part is missing.")

@@ -9,7 +9,7 @@ from serving.client import BadReply
 
 
 def read_answers(
-    outputs: Mapping[str, np.ndarray], filenames: Sequence[str | None]
+    outputs: Mapping[str, np.ndarray], filenames: Sequence[str | None], explained: bool = False
 ) -> list[dict[str, Any]]:
     """Convert one batch of model outputs to one answer for each picture.
 
@@ -17,6 +17,7 @@ def read_answers(
         outputs: `classes` bytes `[N, C]` most likely first, `probabilities` float32 `[N, C]`,
             `accepted` bool `[N]`, and from `explain` also `heatmap` float32 `[N, H, W]`.
         filenames: The N file names of the pictures.
+        explained: Whether the outputs are those of `explain`.
 
     Returns:
         N dictionaries ready for JSON; `denomination` is None if the model is not sure.
@@ -26,19 +27,41 @@ def read_answers(
     """
     try:
         _check(outputs, len(filenames))
+        if explained or "heatmap" in outputs:
+            _check_heatmap(outputs["heatmap"], len(filenames))
         return [_answer(outputs, n, filename) for n, filename in enumerate(filenames)]
-    except (KeyError, ValueError, IndexError, AttributeError) as error:
+    except (KeyError, ValueError, IndexError, AttributeError, TypeError) as error:
         raise BadReply(f"The outputs do not follow the contract: {error!r}") from error
 
 
 def _check(outputs: Mapping[str, np.ndarray], count: int) -> None:
-    classes, probabilities = outputs["classes"], outputs["probabilities"]
+    classes, probabilities, accepted = (
+        outputs[name] for name in ("classes", "probabilities", "accepted")
+    )
     if classes.shape != probabilities.shape or classes.ndim != 2 or classes.shape[1] == 0:
         raise ValueError(f"classes {classes.shape}, probabilities {probabilities.shape}")
-    if len(classes) != count or outputs["accepted"].shape != (count,):
+    if len(classes) != count or accepted.shape != (count,):
         raise ValueError(f"{len(classes)} answers for {count} pictures")
-    if not np.isfinite(probabilities).all():
-        raise ValueError("probabilities that are not numbers")
+    if accepted.dtype != np.bool_:
+        raise ValueError(f"accepted: expected bool, received {accepted.dtype}")
+    _require_numbers("probabilities", probabilities)
+    # Rounding may lift a probability a little above 1.
+    if not ((probabilities >= 0) & (probabilities <= 1.001)).all():
+        found = f"{probabilities.min()} to {probabilities.max()}"
+        raise ValueError(f"probabilities: expected 0 to 1, received {found}")
+
+
+def _check_heatmap(heatmap: np.ndarray, count: int) -> None:
+    _require_numbers("heatmap", heatmap)
+    if heatmap.ndim != 3 or len(heatmap) != count:
+        raise ValueError(f"heatmap: expected [{count}, H, W], received {heatmap.shape}")
+    if not np.isfinite(heatmap).all():
+        raise ValueError("heatmap: expected finite numbers, received others")
+
+
+def _require_numbers(name: str, array: np.ndarray) -> None:
+    if array.dtype.kind not in "fiu":
+        raise ValueError(f"{name}: expected numbers, received {array.dtype}")
 
 
 def _answer(outputs: Mapping[str, np.ndarray], n: int, filename: str | None) -> dict[str, Any]:

@@ -156,6 +156,8 @@ def _check(outputs: Mapping[str, np.ndarray], photos: int) -> None:
     found = {name: outputs[name].shape for name in expected}
     if found != expected:
         raise ValueError(f"expected {expected}, received {found}")
+    if outputs["accepted"].dtype != np.bool_:
+        raise ValueError(f"accepted: expected bool, received {outputs['accepted'].dtype}")
     count, scores = outputs["count"], outputs["scores"].astype(float)
     if not ((count >= 0) & (count <= places[0])).all():
         raise ValueError(f"counts {count.tolist()} for {places[0]} places")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from serving.client import ServingError
 
-Count = Callable[[int | None, str, str, float], None]
+CountCall = Callable[[int | None, str, str, float], None]
 """Counts a call of one model. Takes the version; how the call was sent, `stable`, `canary`,
 `shadow` or `named`; the result, `ok` or the kind of error; and the seconds."""
 
@@ -15,7 +15,7 @@ def no_count(_version: int | None, _sent_as: str, _result: str, _seconds: float)
 
 
 @dataclass(frozen=True)
-class Calls:
+class CallCounts:
     """Counts the calls of one model; safe to use from many threads.
 
     Attributes:
@@ -23,7 +23,7 @@ class Calls:
         answered_last: The version that answered last, by how calls were sent.
     """
 
-    count: Count = no_count
+    count: CountCall = no_count
     answered_last: dict[str, int] = field(default_factory=dict)
 
     def answered(self, sent_as: str, version: int | None, seconds: float) -> None:

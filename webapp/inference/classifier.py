@@ -1,7 +1,7 @@
 """Turns photos into the models' answers, for the page, the API and the terminal."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -18,13 +18,7 @@ from webapp.inference.bills import (
     contradiction,
     without_gaps,
 )
-from webapp.inference.counter import (
-    Counter,
-    Counting,
-    CountResponse,
-    Unasked,
-    Uncounted,
-)
+from webapp.inference.counter import Counter, Counting, CountResponse, Unasked, Uncounted
 from webapp.inference.model import Model, PhotoBatch, PredictionRequest, PredictionResponse
 from webapp.inference.model_cards import ClassNames
 from webapp.inference.shadow import Shadow
@@ -77,29 +71,26 @@ class Classifier:
 
         Raises:
             BadImage, Busy, TooSlow: No file could be decoded; the error of the first one.
+            TooManyRequests: The client's place, released for a slow photo, was not free in time.
             ServingError: The model server gave no usable answer in time.
         """
         timings = timings or Timings()
-        decode_by = deadline if len(photos) == 1 else deadline - _FOR_THE_MODEL * _left(deadline)
-        wanted = DecodeOptions(query.small, self.counter is not None and query.count)
-        outcomes = [_decode(photo, wanted, timings, decode_by, client) for photo in photos]
-        decoded = [each for each in outcomes if isinstance(each, DecodedPhoto)]
+        decoded, errors = self._decode(photos, query, deadline, timings, client)
         if not decoded:
-            raise next(each for each in outcomes if not isinstance(each, DecodedPhoto))
-        read = [n for n, each in enumerate(outcomes) if isinstance(each, DecodedPhoto)]
-        batch = PhotoBatch(_images(decoded), [photos[n].filename for n in read])
+            raise errors[0]
+        batch = PhotoBatch(_images(decoded.values()), [photos[n].filename for n in decoded])
         client.place.acquire(deadline)
-        answer, counted = self._ask_both(batch, decoded, query, deadline, timings)
+        answer, counted = self._ask_both(batch, [*decoded.values()], query, deadline, timings)
         reply = ClassifiedPhotos(
             {"name": self.model.settings.model_name, **answer.model},
             [_no_answer(photo) for photo in photos],
-            [each.small if isinstance(each, DecodedPhoto) else None for each in outcomes],
-            {n: each for n, each in enumerate(outcomes) if not isinstance(each, DecodedPhoto)},
+            {n: each.small for n, each in decoded.items() if each.small},
+            errors,
             counted.to_json(),
-            [each.size if isinstance(each, DecodedPhoto) else None for each in outcomes],
+            {n: each.size for n, each in decoded.items()},
             names=self.names.of(answer.model["version"]),
         )
-        _fill_in(reply, read, answer, counted)
+        _fill_in(reply, list(decoded), answer, counted)
         return reply
 
     def check_ready(self) -> None:
@@ -117,6 +108,26 @@ class Classifier:
         if self.counter is None:
             return CountResponse(Uncounted.SWITCHED_OFF)
         return self.counter.check()
+
+    def _decode(
+        self,
+        photos: Sequence[Photo],
+        query: PredictionRequest,
+        deadline: float,
+        timings: Timings,
+        client: Requester,
+    ) -> tuple[dict[int, DecodedPhoto], dict[int, NotDecoded]]:
+        """Decode photos in order; return those that were decoded, and the errors, by index."""
+        if len(photos) > 1:
+            deadline -= _FOR_THE_MODEL * _left(deadline)
+        wanted = DecodeOptions(query.small, self.counter is not None and query.count)
+        decoded, errors = dict[int, DecodedPhoto](), dict[int, NotDecoded]()
+        for n, photo in enumerate(photos):
+            try:
+                decoded[n] = decoders.decode(photo.data, wanted, deadline, timings, client)
+            except (BadImage, Busy, TooSlow) as error:
+                errors[n] = error
+        return decoded, errors
 
     def _ask_both(
         self,
@@ -163,20 +174,20 @@ class ClassifiedPhotos:
         predictions: One answer for each photo, see `read_answers`, with its `value` in dollars,
             None if it has none; a photo that could not be decoded has no `probabilities`, and is
             not accepted. Counted photos have `bills` and `total`.
-        pictures: A small copy of each photo as a JPEG, if requested.
+        pictures: Small copies of the photos as JPEG, if requested, by index of the photo.
         errors: Why photos could not be decoded, by index of the photo.
         count: Whether bills were counted, by which model or why not; see `CountResponse.to_json`.
-        sizes: Width and height of each upright photo; None for photos that were not decoded.
+        sizes: Width and height of the upright photos that were decoded, by index of the photo.
         contradictions: Why sure answers were withheld, by index of the photo.
         names: The values and words of the version's classes.
     """
 
     model: dict[str, Any]
     predictions: list[dict[str, Any]]
-    pictures: list[bytes | None] = field(default_factory=list)
+    pictures: dict[int, bytes] = field(default_factory=dict)
     errors: dict[int, NotDecoded] = field(default_factory=dict)
     count: dict[str, Any] = field(default_factory=CountResponse(Uncounted.SWITCHED_OFF).to_json)
-    sizes: list[tuple[int, int] | None] = field(default_factory=list)
+    sizes: dict[int, tuple[int, int]] = field(default_factory=dict)
     contradictions: dict[int, Contradiction] = field(default_factory=dict)
     names: Names = field(default_factory=Names)
 
@@ -222,18 +233,9 @@ def _left(deadline: float) -> float:
     return max(0.0, deadline - time.monotonic())
 
 
-def _images(decoded: list[DecodedPhoto]) -> np.ndarray:
+def _images(decoded: Iterable[DecodedPhoto]) -> np.ndarray:
     pixels = np.frombuffer(b"".join(picture.pixels for picture in decoded), np.uint8)
-    return pixels.reshape(len(decoded), IMAGE_SIZE, IMAGE_SIZE, 3)
-
-
-def _decode(
-    photo: Photo, wanted: DecodeOptions, timings: Timings, deadline: float, client: Requester
-) -> DecodedPhoto | NotDecoded:
-    try:
-        return decoders.decode(photo.data, wanted, deadline, timings, client)
-    except (BadImage, Busy, TooSlow) as error:
-        return error
+    return pixels.reshape(-1, IMAGE_SIZE, IMAGE_SIZE, 3)
 
 
 def _with_value(prediction: dict[str, Any], names: Names) -> dict[str, Any]:

@@ -21,16 +21,16 @@ from serving.client import (
     Unavailable,
 )
 from webapp.inference.bills import CountedPhoto, read_counts
-from webapp.inference.calls import Calls
+from webapp.inference.calls import CallCounts
 from webapp.settings import Settings
 
 _log = logging.getLogger("webapp")
 
 MOST_PICTURES = 16
 """Most pictures in one call of the counter."""
-PAUSE = 2.0
-"""Seconds without calls after a failure of the counter, so that a counter that hangs delays few
-photos and a missing counter costs nothing."""
+OPEN_SECONDS = 2.0
+"""Seconds for which the circuit breaker stays open after a failure, so that a counter that hangs
+delays few photos and a missing counter costs nothing."""
 CHECK_SECONDS = 1.0
 
 
@@ -135,17 +135,22 @@ class Counting:
 
 
 class Counter:
-    """Asks one model for the bills on photos and their values; safe to use from many threads."""
+    """Asks one model for the bills on photos and their values; safe to use from many threads.
+
+    A circuit breaker opens after a failure: for `OPEN_SECONDS` no request is sent to the stable
+    version.
+    """
 
     def __init__(
-        self, settings: Settings, model_server: Client, calls: Calls | None = None
+        self, settings: Settings, model_server: Client, calls: CallCounts | None = None
     ) -> None:
         self.name = settings.counter
-        self.calls = calls or Calls()
+        self.calls = calls or CallCounts()
         self._settings = settings
         self._model_server = model_server
         self._label = settings.model_label or None
-        self._resting: tuple[float, Uncounted] = (0.0, Uncounted.UNAVAILABLE)
+        self._open_until = 0.0
+        self._open_reason = Uncounted.UNAVAILABLE
 
     def begin(
         self,
@@ -180,14 +185,13 @@ class Counter:
         self, squares: np.ndarray, sizes: Sequence[tuple[int, int]], deadline: float
     ) -> Counting | Unasked:
         now = time.monotonic()
-        until, reason = self._resting
-        if now < until:
-            return Unasked(reason)
-        # A late answer pauses the calls only if it had time enough: several pictures take longer,
+        if now < self._open_until:
+            return Unasked(self._open_reason)
+        # A late answer opens the circuit only if it had time enough: several pictures take longer,
         # and a slow photo or a canary may have used up most of the time before.
         usual = min(self._settings.counter_timeout, self._settings.timeout)
         fair = len(sizes) == 1 and deadline - now > usual / 2
-        when_failed = self._rest if fair else self._rest_unless_late
+        when_failed = self._open_circuit if fair else self._open_circuit_unless_late
         asked = _Asked("stable", None, self._label)
         return self._begin(asked, squares, sizes, deadline - now, when_failed)
 
@@ -213,18 +217,17 @@ class Counter:
         ]
         return Counting(self, asked, calls, sizes, when_failed)
 
-    def _rest(self, error: ServingError) -> CountResponse:
-        """Record a failure, and send no calls to the counter for `PAUSE` seconds."""
-        reason = _reason(error)
-        # Logged at most once per pause: one line per request would hide all other lines.
-        if time.monotonic() >= self._resting[0]:
+    def _open_circuit(self, error: ServingError) -> CountResponse:
+        # Logged once while the circuit is open: one line per request would hide all other lines.
+        if time.monotonic() >= self._open_until:
             _log.warning("bills are not counted: %s: %s", type(error).__name__, error)
-        self._resting = (time.monotonic() + PAUSE, reason)
+        reason = _reason(error)
+        self._open_until, self._open_reason = time.monotonic() + OPEN_SECONDS, reason
         return CountResponse(reason)
 
-    def _rest_unless_late(self, error: ServingError) -> CountResponse:
+    def _open_circuit_unless_late(self, error: ServingError) -> CountResponse:
         late = _reason(error) is Uncounted.LATE
-        return CountResponse(Uncounted.LATE) if late else self._rest(error)
+        return CountResponse(Uncounted.LATE) if late else self._open_circuit(error)
 
     def check(self) -> CountResponse:
         """Report whether the counter is available now, without running the model."""

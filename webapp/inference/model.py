@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from serving.client import Client, DeadlineExceeded, ServingError, Tls, connect
+from serving.traffic import VERSIONS
 from webapp.inference.answers import read_answers
-from webapp.inference.calls import Calls
+from webapp.inference.calls import CallCounts
 from webapp.settings import Settings
 
 _log = logging.getLogger("webapp")
@@ -18,7 +19,7 @@ _log = logging.getLogger("webapp")
 
 @dataclass(frozen=True)
 class PredictionRequest:
-    """The version to ask, by number or by label, and whether to explain the answer.
+    """How to answer photos: the version, the outputs, and the versions on trial.
 
     Attributes:
         version: A version number, or None.
@@ -55,6 +56,20 @@ class PredictionResponse(NamedTuple):
     predictions: list[dict[str, Any]]
 
 
+def version_number(text: str) -> int:
+    """Convert text to the number of a version.
+
+    Raises:
+        ValueError: It is no such number; names the expected and the received text.
+    """
+    # `int` also reads signs, spaces and other digits.
+    number = int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else -1
+    if number not in VERSIONS:
+        expected = f"Expected a whole number, at most {VERSIONS[-1]}."
+        raise ValueError(f"Unrecognized version: {text!r}. {expected}")
+    return number
+
+
 def connect_to(settings: Settings) -> Client:
     """Return a client for the model server that the settings name."""
     tls = Tls.of(settings.model_server_ca, settings.client_cert, settings.client_key)
@@ -67,7 +82,7 @@ class Model:
 
     settings: Settings
     model_server: Client
-    calls: Calls = field(default_factory=Calls)
+    calls: CallCounts = field(default_factory=CallCounts)
 
     def ask(
         self, batch: PhotoBatch, query: PredictionRequest, deadline: float
@@ -145,7 +160,7 @@ class Model:
                 label=label,
                 timeout=seconds,
             )
-            predictions = read_answers(prediction.outputs, batch.filenames)
+            predictions = read_answers(prediction.outputs, batch.filenames, query.explain)
         except ServingError as error:
             self.calls.failed(sent_as, version, error, time.monotonic() - started)
             raise

@@ -22,7 +22,10 @@ def read_card(folder: Path, version: int) -> dict[str, Any]:
         OSError: The card does not exist, or cannot be read.
         ValueError: The card is not a JSON object.
     """
-    card = json.loads(card_file(folder, version).read_bytes())
+    try:
+        card = json.loads(card_file(folder, version).read_bytes())
+    except RecursionError as error:
+        raise ValueError("Expected a JSON object. Received one nested too deeply.") from error
     if not isinstance(card, dict):
         raise ValueError(f"Expected a JSON object. Received {type(card).__name__}.")
     return card

@@ -17,7 +17,7 @@ from webapp.inference.model import Model, PhotoBatch, PredictionRequest, Predict
 _log = logging.getLogger("webapp")
 
 WAITING = 8
-"""Copies that may wait: 150 kB for each photo, at most 16 photos each."""
+"""Copies that may wait: 150 kB for each photo, up to `US_BILLS_MAX_PICTURES` photos each."""
 
 
 class _Copy(NamedTuple):

@@ -56,7 +56,7 @@ class Connection(TConn):  # type: ignore[misc]
         received: The received bytes of the next request, and of any requests after it.
         reserved: How many of these bytes are counted in the memory budget.
         deadline: When waiting ends unless bytes arrive, on the clock of `time.monotonic`.
-        latest: When waiting for the current body ends; 0 while no body is expected.
+        body_deadline: When waiting for the current body ends; 0 while no body is expected.
         leaves_body: Whether the current request has a body that nothing reads, since it is refused.
     """
 
@@ -156,6 +156,11 @@ class Connection(TConn):  # type: ignore[misc]
             return False
 
     @property
+    def is_receiving_body(self) -> bool:
+        """Whether a part of the current request's body is still to arrive."""
+        return self.body_deadline > 0
+
+    @property
     def is_chunked(self) -> bool:
         """Whether the request has a `Transfer-Encoding`, with or without a `Content-Length`."""
         return bool(_CODING.search(self.received, 0, self._head))
@@ -197,7 +202,7 @@ class Connection(TConn):  # type: ignore[misc]
         self.received = bytearray()
         self._head = self._size = 0
         self._begun = False
-        self.latest = 0.0
+        self.body_deadline = 0.0
 
     def _judge(self) -> Arrival:
         if not self._head:

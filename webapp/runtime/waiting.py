@@ -58,7 +58,7 @@ class WaitingConnections:
 
         At least one body must be arriving.
         """
-        bodies = [conn for conn in self._oldest_first if conn.latest]
+        bodies = [conn for conn in self._oldest_first if conn.is_receiving_body]
         held = Counter[str]()
         for conn in bodies:
             held[network(conn.client[0])] += len(conn.received)

@@ -27,25 +27,17 @@ from webapp.uploads.memory_budget import NO_ROOM
 
 MOMENT = 0.05
 """Seconds for which a thread waits for the next request on the connection that it answered."""
-
 KEPT = 75.0
-"""Seconds an idle connection is kept open: longer than the minute for which most proxies keep one.
-
-A request that is in transit when the server closes the connection is lost (RFC 9112, 9.3.1).
-"""
-
+"""Seconds an idle connection is kept open: longer than the minute for which most proxies keep one,
+since a request in transit to a server that closes the connection is lost (RFC 9112, 9.3.1)."""
 HEALTH_THREADS = 2
 """Threads that answer only `/livez`; as many answer only `/metrics`."""
-
 CHUNKED_SHARE = 4
 """One thread in this many, but at least one, reads chunked bodies; browsers, phones send none."""
-
 RESERVED = 32
 """Connections that uploads must leave free, so that health checks still get one."""
-
 _LAST = 2.0
 """Seconds for which a stopping worker keeps connections on which no body is arriving."""
-
 _PAUSE = 0.25
 """Seconds between two checks for connections that have waited too long."""
 
@@ -132,10 +124,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def _wait_for_body(self, conn: Connection) -> None:
         now = time.monotonic()
-        if not conn.latest:
-            conn.latest = now + self.settings.patience
+        if not conn.is_receiving_body:
+            conn.body_deadline = now + self.settings.patience
             self.waiting.requeue(conn)
-        conn.deadline = min(now + self.settings.silence, conn.latest)
+        conn.deadline = min(now + self.settings.silence, conn.body_deadline)
 
     def _make_room(self, conn: Connection) -> None:
         while not conn.reserve():
@@ -210,7 +202,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self._next_look = now + _PAUSE
         for conn in self.waiting:
             # A stopping worker waits for bodies that are arriving as long as for its threads.
-            if not (self.alive or conn.latest):
+            if not (self.alive or conn.is_receiving_body):
                 conn.deadline = min(conn.deadline, now + _LAST)
             if conn.deadline <= now:
                 # Bytes that arrived since the last turn, long ago on a busy machine, are not late.
@@ -218,7 +210,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
                 act(conn)
 
     def _give_up(self, conn: Connection) -> None:
-        if conn.latest and self.alive:
+        if conn.is_receiving_body and self.alive:
             self.waiting.remove(conn)
             conn.give_up()
             self._dispatch(conn)
@@ -242,10 +234,14 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         may_wait = self.alive and self.nr_conns <= self.cfg.threads
         return may_wait and conn.receive_within(MOMENT) is Arrival.WHOLE and not conn.is_chunked
 
+    def handle_request(self, req: Any, conn: Connection) -> Any:
+        """Answer one request; say so in the reply if its body will not be read to its end."""
+        req.must_close = req.must_close or conn.leaves_body or conn.unreader.is_late
+        return super().handle_request(req, conn)
+
     def _keepalive_after(self, conn: Connection, keepalive: bool) -> bool:
         # A request that cannot be read to its end closes the connection, without a log entry.
-        # Gunicorn would wait here for a refused body; the poller discards it without a thread.
         try:
-            return not conn.leaves_body and bool(super()._keepalive_after(conn, keepalive))
+            return bool(super()._keepalive_after(conn, keepalive))
         except Exception:
             return False

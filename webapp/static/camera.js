@@ -5,7 +5,7 @@ const AGREEING = 3; // frames that must agree before their answer or hint is ann
 const PAUSE = 300; // milliseconds between frames
 const REST = 2000; // milliseconds that a hint stays, so that a screen reader can finish it
 const PATIENCE = 8000; // milliseconds for the answer to a frame
-const OTHER = "Other"; // the class of everything that belongs to none of the other classes
+const OTHER = "Other"; // as `OTHER` in webapp/names.py
 const ANSWER = "="; // prefix of a class that was seen, which distinguishes it from a hint
 const SIDE = 480; // longest side of a frame that is sent
 const GLANCE = [32, 24]; // size of the copy from which hints are computed

@@ -11,7 +11,7 @@ export function showFrame(card) {
   card.querySelector(".feedback summary")?.after(frame);
 }
 
-async function give(form) {
+async function give(form, place) {
   const { status, page } = await send(form.action, new FormData(form), new AbortController().signal);
   const parts = ["verdict", "details"].flatMap((id) => [...(page?.getElementById(id)?.children ?? [])]);
   const outcome = document.createElement("div");
@@ -19,16 +19,18 @@ async function give(form) {
   outcome.tabIndex = -1;
   outcome.append(...(parts.length ? parts : [phrases.failed, ". ", status ? phrases.refused : phrases.unreachable]));
   form.parentElement.querySelector(":scope > .outcome")?.remove();
-  if (status >= 200 && status < 300) form.closest(".feedback, .outcome").replaceWith(outcome);
+  if (status >= 200 && status < 300) place.replaceWith(outcome);
   else form.before(outcome);
   // A screen reader reads the element that has the focus.
   outcome.focus();
 }
 
 details.addEventListener("submit", async (event) => {
+  const place = event.target.closest(".feedback, .outcome");
+  if (!place) return; // On a photo's own page the browser posts the form.
   event.preventDefault();
   const button = event.submitter;
   button.disabled = true;
-  await give(event.target);
+  await give(event.target, place);
   button.disabled = false;
 });

@@ -68,7 +68,7 @@ function rhythm(region) {
 const times = (n, length, pause) => [...Array(n - 1).fill([length, pause]).flat(), length, GAP];
 const quick = ({ dataset: { bills } }) => (bills ? times(Number(bills), QUICK, BETWEEN) : []);
 
-// Milliseconds of the pulses or tones for the number of bills, if switched on; speech waits for them.
+// Milliseconds of the pulses or tones for the number of bills, for which speech waits.
 function herald() {
   const felt = boxes.some(({ name, checked }) => checked && name !== "speech");
   return felt ? quick(verdict).reduce((sum, length) => sum + length, 0) : 0;

@@ -7,7 +7,7 @@ const SCRIPTS = ["page.js", "adder.js", "camera.js", "feedback.js", "send.js", "
 const PICTURES = ["icon.svg", "samples/five.webp", "samples/fifty.webp"];
 const NAMES = ["page.css", "manifest.webmanifest", ...SCRIPTS, ...PICTURES];
 const FILES = NAMES.map((name) => `/static/${name}`);
-const AWAY = [502, 503, 504]; // statuses of a proxy that cannot reach the server
+const AWAY = [502, 503, 504]; // of a proxy that cannot reach the server
 
 async function install() {
   const cache = await caches.open(CACHE);
@@ -23,8 +23,8 @@ async function activate() {
 
 async function open(request) {
   const reply = await fetch(request).catch(() => null);
-  // The reply to a form is from the front end, whatever its status.
-  const away = !reply || (request.method === "GET" && AWAY.includes(reply.status));
+  // Elsewhere the status may be the front end's own.
+  const away = !reply || (new URL(request.url).pathname === "/" && AWAY.includes(reply.status));
   return away ? caches.match(OFFLINE) : reply;
 }
 

@@ -1,5 +1,6 @@
-"""For operators: metrics and their history, access log, log format.
+"""For operators: metrics, access log, log format, traces.
 
-Start with `metrics`. Imports `inference`, to count calls and answers; `views` and `runtime` may
+Start with `metrics`, which adds `current_state` and `confidence` to its counts and keeps a
+`metrics_history`. Imports `inference`, to count calls and answers; `views` and `runtime` may
 import this package.
 """

@@ -19,6 +19,8 @@ BINS = 15
 SMOOTHING = 0.5
 """Added to the count of each bin, since the index is not defined for an empty bin."""
 _MOST_VERSIONS = 20
+# The errors of a card without usable figures: anything can stand in the place of each of them.
+_UNUSABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
 
 LABELS = tuple(f"{n / BINS:.2f}-{(n + 1) / BINS:.2f}" for n in range(BINS))
 
@@ -58,7 +60,7 @@ class ExpectedConfidence:
         folder = Path(str(self._folder))
         try:
             return shares(read_card(folder, version))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, *_UNUSABLE) as error:
             if version not in self._warned:
                 file = card_file(folder, version)
                 _log.warning("%s does not say how sure the version should be: %r", file, error)
@@ -72,7 +74,7 @@ def shares(card: dict[str, Any]) -> dict[str, float]:
     """Return the share of pictures in each bin, of those from another source if the card has any.
 
     Raises:
-        KeyError, TypeError: The card has no such figures.
+        Exception: One of `_UNUSABLE`: the card has no such figures.
     """
     measures = card["measures"]
     found = (measures.get("other_source") or measures["held_out"])["reliability"]

@@ -72,7 +72,7 @@ class Metrics:
             "us_bills_request_seconds", "Duration of whole requests.", "endpoint"
         )
         self.stages = self._histogram(
-            "us_bills_stage_seconds", "Duration of a stage of POST /predict.", "stage"
+            "us_bills_stage_seconds", "Duration of a stage of a request with photos.", "stage"
         )
         self.calls = self._counter(
             "us_bills_model_calls",
@@ -160,7 +160,7 @@ class Metrics:
     def count_call(
         self, model: str, version: int | None, sent_as: str, result: str, seconds: float
     ) -> None:
-        """Count a call of the model server; see `webapp.inference.calls.Count`."""
+        """Count a call of the model server; see `webapp.inference.calls.CountCall`."""
         number = str(version or "unknown")
         self._begin(self.calls, (model, number, sent_as), RESULTS)
         self.calls.labels(model, number, sent_as, result).inc()

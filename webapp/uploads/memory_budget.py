@@ -13,6 +13,8 @@ from serving.concurrency import ByteBudget
 _COPIES = {"application/json": 5}
 _COPIES_OF_OTHERS = 2
 _SMALLEST, _LARGEST = 65_536, 1_048_576
+RETRY_SECONDS = 2
+"""`Retry-After` of a refusal whose cause soon passes."""
 NO_ROOM = "Too many pictures are on their way at this moment. Please try again."
 _NOTHING = memoryview(b"")
 
@@ -54,7 +56,7 @@ class MemoryBudget:
     def take(self, count: int) -> None:
         """Take `count` bytes, or raise `ServiceUnavailable`."""
         if not self._bytes.take(count):
-            raise ServiceUnavailable(NO_ROOM, retry_after=2)
+            raise ServiceUnavailable(NO_ROOM, retry_after=RETRY_SECONDS)
 
     def take_early(self, count: int) -> bool:
         """Take bytes for a body that no thread reads yet; such bodies may take half the budget."""
@@ -99,7 +101,11 @@ class _ReservingReader:
         return piece
 
     def _read_ahead(self) -> None:
-        piece = self._receive(min(max(self._arrived, _SMALLEST), _LARGEST))
+        size = min(max(self._arrived, _SMALLEST), _LARGEST)
+        if self._announced:
+            # Flask's own server waits for bytes beyond the body, so PEP 3333 forbids to read there.
+            size = min(size, self._announced - self._arrived)
+        piece = self._receive(size)
         if not piece and self._arrived < self._announced:
             raise BadRequest("The upload is incomplete: its end is missing. Please send it again.")
         self._budget.take(len(piece) * self._copies)

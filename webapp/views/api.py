@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from serving.concurrency import FairSemaphore
 from webapp.decoding.pool import Requester
 from webapp.inference.classifier import ClassifiedPhotos, Classifier, Photo
-from webapp.inference.model import PredictionRequest
+from webapp.inference.model import PredictionRequest, version_number
 from webapp.inference.traffic_split import TrafficFile, assign
 from webapp.settings import Settings
 from webapp.timings import Timings
@@ -26,9 +26,8 @@ from webapp.views.problems import add_errors
 
 blueprint = Blueprint("api", __name__)
 
-_LARGEST_VERSION = 2**63 - 1
 # Share of the timeout that a request may take by estimate; the rest covers estimation errors.
-_LONGEST = 0.8
+_ADMITTED_SHARE = 0.8
 _DESCRIPTION: dict[str, Any] = json.loads(
     (Path(__file__).parents[1] / "openapi.json").read_text(encoding="utf-8")
 )
@@ -40,7 +39,7 @@ def init_app(app: Flask) -> None:
     # Half of the threads may wait here; the others read bodies, serve pages and refuse requests.
     places = FairSemaphore(settings.at_once, settings.threads // 2)
     app.extensions["places"] = places
-    app.extensions["admission"] = Admission(places, _LONGEST * settings.timeout)
+    app.extensions["admission"] = Admission(places, _ADMITTED_SHARE * settings.timeout)
     app.extensions["budget"] = MemoryBudget(settings.bytes_at_once)
 
 
@@ -102,27 +101,26 @@ def read_query(asked: Mapping[str, str], settings: Settings) -> PredictionReques
     how: dict[str, Any] = {
         "explain": _flag(asked, "explain"),
         "small": PICTURE_SIZE if prefers_html() else 0,
-        "count": _flag(asked, "count", usual="1"),
+        "count": _flag(asked, "count", default="1"),
     }
     if version is not None and label is not None:
         abort(400, "Ask for a version or for a label, not for both.")
     if version is not None:
-        return PredictionRequest(_whole_number(version), None, **how)
+        return PredictionRequest(_version(version), None, **how)
     if label == "":
         abort(400, "`label` is empty. Expected the name of a version label.")
     return PredictionRequest(None, label or settings.model_label or None, **how)
 
 
-def _whole_number(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) < 20):
-        abort(400, f"Unrecognized version: {text!r}. Expected a whole number.")
-    if int(text) > _LARGEST_VERSION:
-        abort(400, f"Unrecognized version: {text}. Expected at most {_LARGEST_VERSION}.")
-    return int(text)
+def _version(text: str) -> int:
+    try:
+        return version_number(text)
+    except ValueError as error:
+        abort(400, str(error))
 
 
-def _flag(asked: Mapping[str, str], name: str, usual: str = "0") -> bool:
-    value = asked.get(name, usual)
+def _flag(asked: Mapping[str, str], name: str, default: str = "0") -> bool:
+    value = asked.get(name, default)
     if value not in ("0", "1"):
         abort(400, f"Unrecognized {name}: {value!r}. Expected 0 or 1.")
     return value == "1"

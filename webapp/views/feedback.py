@@ -5,7 +5,8 @@ All routes of this module reply 404 unless the operator names a folder (`US_BILL
 
 import logging
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -59,14 +60,13 @@ def give() -> ResponseReturnValue:
     _require_own_page(settings)
     asked = read_query(request.args.to_dict(), settings)
     query = replace(asked, small=PICTURE_SIZE, explain=False, count=False)
-    _count()
-    with budget.reserve(request.environ):
+    with _counted(), budget.reserve(request.environ):
         form = read_photo_form(settings, _TEXTS)
         _require_consent(form.texts)
         reply = ask(form.photos, query)
-    feedback = _feedback(form.texts, reply, settings.feedback_days)
-    # The stored copy is the one from the decoding process: upright, small, without metadata.
-    _keep(store, feedback, reply.pictures[0] or b"")
+        feedback = _feedback(form.texts, reply, settings.feedback_days)
+        # The stored copy is the one from the decoding process: upright, small, without metadata.
+        _keep(store, feedback, reply.pictures[0])
     return _kept(feedback, 201)
 
 
@@ -101,11 +101,19 @@ def _unknown() -> Any:
     abort(404, "There is no such photo: it was deleted, or its time was over.")
 
 
-def _count() -> None:
+@contextmanager
+def _counted() -> Iterator[None]:
+    """Count a photo for its client, unless the block raises an error and so keeps nothing."""
     limit: RateLimit = current_app.extensions["feedback_rate"]
-    if seconds := limit.take(network(request.remote_addr)):
+    client = network(request.remote_addr)
+    if seconds := limit.take(client):
         sentence = "You have sent as many photos back as one may within an hour."
         raise TooManyRequests(sentence, retry_after=math.ceil(seconds))
+    try:
+        yield
+    except BaseException:
+        limit.give_back(client)
+        raise
 
 
 def _require_own_page(settings: Settings) -> None:

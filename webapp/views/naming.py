@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from webapp.feedback.record import UNLISTED
 from webapp.inference.classifier import ClassifiedPhotos
 from webapp.names import OTHER, Name, Names
 from webapp.views.translations import LANGUAGES, language
@@ -25,6 +26,11 @@ class Naming:
         name, shown = self._names.of(label), self.shown(label)
         return shown if name.value is None or name.amount() == label else f"{shown} ({label})"
 
+    def sent_back(self, label: str) -> str:
+        """Return the text for a class that a person sends back, which may be `UNLISTED`."""
+        unlisted = str(self._phrases["feedback"]["unlisted"])
+        return unlisted if label == UNLISTED else self.listed(label)
+
     def said(self, label: str) -> str:
         """Return the spoken text: `20 dollars`, or the name of a class that is no money."""
         name = self._names.of(label)
@@ -37,10 +43,6 @@ class Naming:
     def code(self, label: str) -> str:
         """Return the key for pulses, tones and sums: the value, or the label if it is no money."""
         return self._names.of(label).amount() or label
-
-    def state(self, label: str) -> str:
-        """Return the page's state for an answer: `other` for the class `Other`, else `sure`."""
-        return "other" if label == OTHER else "sure"
 
     def _words(self, name: Name) -> str:
         stated = name.spoken.get(self._lang)

@@ -1,11 +1,11 @@
-"""The page for people. It is one template: empty, with answers, or with a problem."""
+"""The page for people. It is one template: empty, with answers, or with a notice."""
 
 import base64
 import hashlib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from flask import Blueprint, current_app, render_template, request
 from flask.typing import ResponseReturnValue
@@ -15,7 +15,7 @@ from webapp.inference.classifier import ClassifiedPhotos
 from webapp.inference.counter import Uncounted
 from webapp.inference.model_cards import ClassNames
 from webapp.inference.traffic_split import TrafficFile, number_client
-from webapp.names import Names
+from webapp.names import OTHER, Names
 from webapp.settings import Settings
 from webapp.views.naming import Naming
 from webapp.views.translations import LANGUAGES, language, sentence
@@ -26,6 +26,20 @@ PICTURE_SIZE = 480
 SAMPLES = ("five.webp", "fifty.webp")
 
 blueprint = Blueprint("pages", __name__)
+
+
+class Card(NamedTuple):
+    """One photo on the page.
+
+    Attributes:
+        answer: Its prediction, see `ClassifiedPhotos`.
+        picture: Its small copy as a data URL; None if there is none.
+        size: Width and height of the drawing over it; None if the photo was not decoded.
+    """
+
+    answer: Mapping[str, Any]
+    picture: str | None
+    size: tuple[int, int] | None
 
 
 @blueprint.get("/")
@@ -42,7 +56,7 @@ def offline() -> ResponseReturnValue:
     """Show the page that the service worker keeps for when the front end cannot be reached."""
     phrases = LANGUAGES[language()]
     headline, detail = phrases["no_connection"], phrases["offline"]
-    return _page(problem={"state": "offline", "headline": headline, "detail": detail})
+    return _page(notice={"state": "offline", "headline": headline, "detail": detail})
 
 
 @blueprint.get("/worker.js")
@@ -59,13 +73,24 @@ def prefers_html() -> bool:
 
 def answer_page(reply: ClassifiedPhotos) -> str:
     """Return the page with the answers of a reply, each next to a small copy of its photo."""
-    pictures = [_data_url(picture) if picture else None for picture in reply.pictures]
-    sizes = [_drawn(size) for size in reply.sizes or [None] * len(pictures)]
-    answers = list(zip(reply.predictions, pictures, sizes, strict=True))
+    pictures = {n: _data_url(picture) for n, picture in reply.pictures.items()}
+    sizes = {n: _drawn(size) for n, size in reply.sizes.items()}
+    cards = [
+        Card(answer, pictures.get(n), sizes.get(n)) for n, answer in enumerate(reply.predictions)
+    ]
     missed = reply.count.get("reason") not in (None, Uncounted.NOT_ASKED, Uncounted.SWITCHED_OFF)
     return _page(
-        answers=answers, model=reply.model, count=reply.count, missed=missed, names=reply.names
+        cards=cards, model=reply.model, count=reply.count, missed=missed, names=reply.names
     )
+
+
+def state(answer: Mapping[str, Any]) -> str:
+    """Return the page's state for an answer: `sure`, `unsure`, or `other` for the class `Other`."""
+    if is_sum(answer):
+        return "sure"
+    if not answer["accepted"]:
+        return "unsure"
+    return "other" if answer["denomination"] == OTHER else "sure"
 
 
 def is_several(answer: Mapping[str, Any]) -> bool:
@@ -89,7 +114,7 @@ def scores(answer: Mapping[str, Any]) -> list[tuple[str, float]]:
 
 def problem_page(problem: Mapping[str, Any], filename: str | None = None) -> str:
     """Return the page with a problem and the name of its file."""
-    return _page(problem=problem, filename=filename)
+    return _page(notice=problem, filename=filename)
 
 
 def kept_page(feedback: Feedback) -> str:
@@ -102,7 +127,7 @@ def deleted_page() -> str:
     """Return the page that confirms the deletion of a photo."""
     phrases = LANGUAGES[language()]["feedback"]
     headline, detail = phrases["deleted"], phrases["deleted_said"]
-    return _page(problem={"state": "other", "headline": headline, "detail": detail})
+    return _page(notice={"state": "other", "headline": headline, "detail": detail})
 
 
 def _page(names: Names = Names(), **parts: Any) -> str:  # noqa: B008
@@ -119,6 +144,7 @@ def _page(names: Names = Names(), **parts: Any) -> str:  # noqa: B008
         feedback_days=settings.feedback_days if settings.feedback else 0,
         unlisted=UNLISTED,
         counting=bool(settings.counter),
+        state=state,
         is_several=is_several,
         is_sum=is_sum,
         scores=scores,
@@ -127,13 +153,11 @@ def _page(names: Names = Names(), **parts: Any) -> str:  # noqa: B008
     )
 
 
-def _drawn(size: tuple[int, int] | None) -> tuple[int, int] | None:
+def _drawn(size: tuple[int, int]) -> tuple[int, int]:
     """Return width and height of the drawing over a photo, whose longer side is `PICTURE_SIZE`.
 
     The size does not depend on the photo's, so numbers over small and large photos look alike.
     """
-    if size is None:
-        return None
     width, height = (round(PICTURE_SIZE * side / max(size)) for side in size)
     return max(1, width), max(1, height)
 

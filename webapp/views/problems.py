@@ -15,12 +15,13 @@ from webapp.decoding.pool import Busy, TooSlow
 from webapp.imaging.errors import BadImage, TooCostly, TooManyPixels, UnsupportedImage
 from webapp.inference.classifier import ClassifiedPhotos, NotDecoded
 from webapp.telemetry.metrics import Metrics
+from webapp.uploads.memory_budget import RETRY_SECONDS
 from webapp.views.pages import prefers_html, problem_page
 
 _log = logging.getLogger("webapp")
 
 CONTENT_TYPE = "application/problem+json"
-RETRY_AFTER = {"Retry-After": "2"}
+RETRY_AFTER = {"Retry-After": str(RETRY_SECONDS)}
 
 _BAD_IMAGE: dict[type[Exception], int] = {
     BadImage: 400,

@@ -63,8 +63,7 @@ ENGLISH: dict[str, Any] = {
     "offline": "This page needs its server to read a photo, and cannot reach it. It starts again "
     "by itself once the connection is back.",
     "no_camera": "The camera cannot be used. Allow it in the browser's settings, or take a photo.",
-    "needs_https": "The live camera works only where this page's address begins with https. "
-    "Give a photo instead.",
+    "needs_https": "The live camera works if the address begins with https. Give a photo instead.",
     "camera_lost": "The camera stopped. Start it again, or give a photo.",
     "dark": "Too dark",
     "bright": "Too bright",
@@ -170,8 +169,7 @@ SPANISH: dict[str, Any] = {
     "offline": "Esta página necesita su servidor para leer una foto, y no puede llegar a él. "
     "Empieza de nuevo por sí sola cuando vuelva la conexión.",
     "no_camera": "No se puede usar la cámara. Permítala en el navegador, o tome una foto.",
-    "needs_https": "La cámara en vivo solo funciona si la dirección de esta página empieza por "
-    "https. Dé una foto en su lugar.",
+    "needs_https": "La cámara en vivo funciona si la dirección empieza por https. Dé una foto.",
     "camera_lost": "La cámara se detuvo. Iníciela de nuevo, o dé una foto.",
     "dark": "Muy oscuro",
     "bright": "Demasiada luz",
@@ -216,19 +214,19 @@ SPANISH: dict[str, Any] = {
         "deleted_said": "La foto y todo lo que se guardó con ella están borrados. Un modelo que ya "
         "aprendió de ella conserva lo que aprendió.",
     },
-    "problems": {
-        400: "El archivo no es una imagen que se pueda leer: no lo es, o está dañada.",
-        403: "No se guardó nada: falta su consentimiento.",
+    "problems": {  # Each is true for all causes of its status.
+        400: "El archivo no es una imagen, o está dañado, o la petición no es válida.",
+        403: "No se guardó nada: falta su consentimiento, o lo envió la página de otro sitio.",
         404: "Esa página, foto, versión o etiqueta no existe.",
         408: "La imagen no llegó completa. Envíela de nuevo.",
-        413: "La imagen es demasiado grande, o son demasiadas.",
-        415: "Ese tipo de archivo no sirve. Envíe JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP o TIFF.",
+        413: "La imagen o la petición es demasiado grande, o son demasiadas imágenes.",
+        415: "Ese tipo de imagen no sirve. Envíe JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP o TIFF.",
         422: "No se envió ninguna imagen, o falta decir qué era.",
-        429: "Hay demasiadas fotos en este momento. Inténtelo de nuevo.",
+        429: "Hay demasiadas fotos en este momento, o usted ya envió muchas. Inténtelo más tarde.",
         500: "Algo falló aquí; la culpa no es de su imagen.",
         502: "El modelo dio una respuesta que no se puede usar.",
-        503: "El modelo no está listo. Inténtelo de nuevo en un momento.",
-        504: "El modelo tardó demasiado. Inténtelo de nuevo.",
+        503: "El servicio no está listo o está ocupado. Inténtelo de nuevo en un momento.",
+        504: "La respuesta tardó demasiado. Inténtelo de nuevo, o con una imagen más pequeña.",
         507: "Por ahora no se pueden guardar más fotos. Esta no se guardó.",
     },
 }

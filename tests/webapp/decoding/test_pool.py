@@ -82,6 +82,12 @@ def test_when_all_decoders_are_busy_until_the_deadline_it_is_503(
     assert refused.headers["Retry-After"] == "2"
 
 
+def test_a_picture_with_lab_colours_is_read_in_a_confined_process() -> None:
+    picture = specimen.encode(Image.new("LAB", (300, 200)), "TIFF")
+    decoded = decoders.decode(picture, DecodeOptions(), time.monotonic() + 60, Timings())
+    assert decoded.size == (300, 200)
+
+
 def test_a_picture_that_takes_too_long_is_504_and_its_decoder_is_replaced(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,6 +27,20 @@ def test_after_an_hour_it_may_again(monkeypatch: pytest.MonkeyPatch) -> None:
     assert limit.take("a") == 0
 
 
+def test_a_use_that_is_given_back_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("webapp.feedback.rate_limit.time.monotonic", lambda: now[0])
+    limit = RateLimit(1)
+    limit.take("a")
+    limit.give_back("a")
+    assert limit.take("a") == 0
+    # In the next hour a use of the last one has nothing to be taken back from.
+    now[0] += HOUR
+    limit.take("b")
+    limit.give_back("a")
+    assert [limit.take("a"), limit.take("a")] == [0, HOUR]
+
+
 def test_a_flood_of_addresses_takes_no_memory_and_no_rights(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

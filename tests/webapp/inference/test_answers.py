@@ -49,7 +49,7 @@ def test_a_class_that_nobody_here_has_heard_of_comes_through(client: FlaskClient
     answers = read_answers(eight, ["two.jpg"])
     assert answers[0]["denomination"] == "2"
     assert len(answers[0]["probabilities"]) == 8
-    reply = ClassifiedPhotos({"name": "us_bills", "version": 2, "label": "canary"}, answers, [None])
+    reply = ClassifiedPhotos({"name": "us_bills", "version": 2, "label": "canary"}, answers)
     with client.application.test_request_context():
         assert "2 dollars" in answer_page(reply)
 
@@ -66,7 +66,31 @@ def test_answers_for_another_number_of_pictures_are_a_bad_reply() -> None:
         read_answers(outputs(), [None] * 3)
 
 
-def test_probabilities_that_are_not_numbers_are_a_bad_reply() -> None:
-    broken = outputs() | {"probabilities": np.full((2, 2), np.nan, np.float32)}
-    with pytest.raises(BadReply, match="not numbers"):
-        read_answers(broken, [None, None])
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("probabilities", np.full((2, 2), np.nan, np.float32)),
+        ("probabilities", np.full((2, 2), -3.5, np.float32)),
+        ("probabilities", np.full((2, 2), 1.5, np.float32)),
+        ("probabilities", np.full((2, 2), b"0.5", object)),
+        ("probabilities", np.full((2, 2), True)),
+        ("accepted", np.full(2, np.nan)),
+        ("accepted", np.full(2, b"false", object)),
+        ("accepted", np.full(2, 1)),
+        ("heatmap", np.full((2, 7, 7), np.nan, np.float32)),
+        ("heatmap", np.full((2, 7, 7), b"0.5", object)),
+        ("heatmap", np.zeros(2, np.float32)),
+        ("heatmap", np.zeros((2, 7), np.float32)),
+        ("heatmap", np.zeros((3, 7, 7), np.float32)),
+        ("heatmap", np.zeros((2, 7, 7, 1), np.float32)),
+    ],
+    ids=lambda value: value if isinstance(value, str) else f"{value.shape} {value.flat[0]}",
+)
+def test_values_that_no_answer_may_have_are_a_bad_reply(name: str, values: np.ndarray) -> None:
+    with pytest.raises(BadReply, match="expected"):
+        read_answers(outputs() | {name: values}, [None, None])
+
+
+def test_an_explained_answer_without_a_heatmap_is_a_bad_reply() -> None:
+    with pytest.raises(BadReply, match="heatmap"):
+        read_answers(outputs(), [None, None], explained=True)

@@ -114,6 +114,8 @@ def test_a_value_that_nobody_here_has_heard_of_counts() -> None:
         {"count": np.array([-1], np.int32)},
         {"count": np.array(1, np.int32)},
         {"accepted": np.array([True, True])},
+        {"accepted": np.array([0.2], np.float32)},
+        {"accepted": np.array([b"false"], np.object_)},
     ],
     ids=lambda change: "-".join(f"{name} {array.flat[0]}" for name, array in change.items()),
 )

@@ -30,7 +30,11 @@ def test_without_cards_labels_say_what_they_say(folder: str) -> None:
     assert names.of(None).of("mug").value is None
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"names": {"mug": 5}}'])
+@pytest.mark.parametrize(
+    "text",
+    ["{", "[]", "[" * 200_000, '{"names": {"mug": 5}}'],
+    ids=["not JSON", "a list", "too deep", "no object"],
+)
 def test_a_card_that_cannot_be_used_is_named_once_and_stops_no_answer(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, text: str
 ) -> None:

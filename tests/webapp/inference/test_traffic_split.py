@@ -20,7 +20,7 @@ from serving.client import ServingError, connect
 from serving.traffic import NO_CANARY, Splits, Traffic
 from tests import specimen
 from tests.support.servers import ModelServer
-from webapp.inference.calls import Calls
+from webapp.inference.calls import CallCounts
 from webapp.inference.model import Model, PhotoBatch, PredictionRequest, PredictionResponse
 from webapp.inference.shadow import WAITING, Shadow
 from webapp.inference.traffic_split import COOKIE, TrafficFile
@@ -183,7 +183,7 @@ def test_a_failure_of_a_label_is_counted_for_the_version_that_it_led_to(
 ) -> None:
     counted: list[tuple[int | None, str, str]] = []
     client = connect(model_server.grpc_url)
-    calls = Calls(lambda *call: counted.append(call[:3]))
+    calls = CallCounts(lambda *call: counted.append(call[:3]))
     model = Model(Settings(), client, calls)
     query, batch = PredictionRequest(label="stable"), PhotoBatch(IMAGES, [None])
     model.ask(batch, query, time.monotonic() + 20)

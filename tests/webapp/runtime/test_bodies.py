@@ -6,7 +6,7 @@ import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 
 import pytest
 import requests
@@ -80,6 +80,16 @@ def test_bodies_that_are_too_large_hold_no_thread(front_end: FrontEnd) -> None:
         assert {status(connection) for connection in connections} == {413}
 
 
+def test_a_reply_says_that_the_connection_ends_where_a_body_is_not_read(
+    front_end: FrontEnd,
+) -> None:
+    too_large = {"Content-Length": "900000000"}
+    with closing(http.client.HTTPConnection(HOST, front_end.port, timeout=50)) as connection:
+        connection.request("POST", "/predict", headers=too_large)
+        reply = connection.getresponse()
+        assert (reply.status, reply.headers["Connection"]) == (413, "close")
+
+
 def test_chunked_bodies_that_stall_hold_up_only_each_other(front_end: FrontEnd) -> None:
     with stalled(front_end, 6, CHUNKED + b"5\r\nabc"):
         assert front_end.predict(BILL).status_code == 200
@@ -135,7 +145,11 @@ def test_a_body_that_takes_too_long_is_a_request_time_out(
     with FrontEnd(model_server.grpc_url, US_BILLS_SILENCE="0.5") as running:
         with connect(running) as connection:
             connection.sendall(sent)
-            assert status(connection) == 408
+            reply = http.client.HTTPResponse(connection)
+            reply.begin()
+            assert (reply.status, json.loads(reply.read())["status"]) == (408, 408)
+            # Of a chunked body it is known too late that its end will not be read.
+            assert sent is CHUNKED or reply.headers["Connection"] == "close"
         counts = requests.get(f"{running.url}/metrics", timeout=20).text
         assert 'us_bills_rejections_total{reason="RequestTimeout"} 1.0' in counts
         assert running.predict(b"text").status_code == 400

@@ -60,7 +60,24 @@ def test_the_shipped_cards_tell_it() -> None:
     assert all(each["0.93-1.00"] > 0.9 for each in expected.values())
 
 
-@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"measures": {"held_out": {}}}', None])
+def bin_of(figures: str) -> str:
+    """The text of a card with one bin."""
+    return f'{{"measures": {{"held_out": {{"reliability": [{{{figures}}}]}}}}}}'
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "[]",
+        "{}",
+        '{"measures": {"held_out": {}}}',
+        bin_of('"confidence": Infinity, "count": 1'),
+        bin_of('"confidence": -9, "count": 1'),
+        bin_of('"confidence": 0.5, "count": -7.5'),
+        None,
+    ],
+)
 def test_a_card_that_tells_nothing_is_named_once_and_left_out(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, content: str | None
 ) -> None:

@@ -201,7 +201,7 @@ def test_several_photos_that_are_late_say_nothing_about_the_next_one(counting: A
 
 
 def test_it_is_asked_again_after_a_pause(counting: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counter, "PAUSE", 0.0)
+    monkeypatch.setattr(counter, "OPEN_SECONDS", 0.0)
     client = counting(counter_timeout=0.3)
     assert ask(client, picture([], on=FIVE, slow=True))["count"]["available"] is False
     deadline = time.monotonic() + 60

@@ -238,6 +238,12 @@ def test_a_client_may_send_so_many_an_hour(client_for: Client, tmp_path: Path) -
     assert client.post("/feedback", data=data, environ_base=elsewhere).status_code == 201
 
 
+def test_what_is_not_kept_uses_up_nothing_of_it(client_for: Client, tmp_path: Path) -> None:
+    client = client_for(feedback=str(tmp_path), feedback_rate=1)
+    tries = [AGREED | {"consent": "no"}, AGREED | {"was": "3"}, AGREED, AGREED]
+    assert [give(client, **texts).status_code for texts in tries] == [403, 422, 201, 429]
+
+
 def test_beyond_its_bytes_nothing_is_added_and_nothing_is_lost(
     client_for: Client, tmp_path: Path
 ) -> None:

@@ -184,6 +184,22 @@ def test_a_problem_is_told_in_spanish_too(client: FlaskClient) -> None:
     assert f"<bdi>a.jpg</bdi>: {SPANISH['problems'][400]}" in reply.text
 
 
+@pytest.mark.parametrize(
+    ("status", "cause"),
+    [
+        (400, "la petición no es válida"),
+        (403, "la página de otro sitio"),
+        (413, "la petición"),
+        (429, "usted ya envió"),
+        (503, "está ocupado"),
+    ],
+)
+def test_a_spanish_sentence_names_the_rarer_cause_of_its_status_too(
+    status: int, cause: str
+) -> None:
+    assert cause in SPANISH["problems"][status]
+
+
 def test_a_problem_without_a_spanish_sentence_of_its_own_is_not_told_in_english(
     client: FlaskClient,
 ) -> None:

@@ -1,14 +1,18 @@
 """How classes are shown and spoken, on the page and in the API."""
 
 import re
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
 
+from tests.webapp.inference.test_model_cards import write_card
+from webapp.feedback.record import UNLISTED, Feedback
 from webapp.inference.classifier import ClassifiedPhotos
 from webapp.names import Names, parse
 from webapp.views.naming import Naming
-from webapp.views.pages import answer_page
+from webapp.views.pages import answer_page, kept_page
 
 STATED = parse(
     {
@@ -67,7 +71,7 @@ def page_about(client: FlaskClient, label: str, names: Names) -> str:
         "probabilities": {label: 0.9, "10": 0.1},
     }
     model = {"name": "things", "version": 1, "label": "stable"}
-    reply = ClassifiedPhotos(model, [answer], [None], names=names)
+    reply = ClassifiedPhotos(model, [answer], names=names)
     with client.application.test_request_context("/?lang=en"):
         return answer_page(reply)
 
@@ -88,3 +92,21 @@ def test_a_name_is_text_and_no_markup(client: FlaskClient) -> None:
     page = page_about(client, "<b>", parse({"<b>": {"en": "<script>"}}))
     assert "<script>" not in page.replace('<script src="', "").replace("<script type=", "")
     assert "&lt;script&gt;" in page
+
+
+@pytest.mark.parametrize(
+    ("was", "shown"),
+    [
+        ("mug", "kid&#39;s mug &amp; cup"),
+        ("10-2026", "$10 (10-2026)"),
+        (UNLISTED, "Another US bill"),
+    ],
+)
+def test_what_was_sent_back_is_named_on_its_page(
+    client_for: Callable[..., FlaskClient], tmp_path: Path, was: str, shown: str
+) -> None:
+    write_card(tmp_path, 7, '{"names": {"mug": {"en": "kid\'s mug & cup"}}}')
+    app = client_for(models=str(tmp_path), feedback="unused").application
+    with app.test_request_context("/?lang=en"):
+        page = kept_page(Feedback(was, None, 7, {was: 0.9}, 90))
+    assert f"The photo is kept as “{shown}” until" in page

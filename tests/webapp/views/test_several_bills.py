@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
@@ -56,6 +57,16 @@ def test_several_bills_are_named_with_their_sum(counting: FlaskClient) -> None:
     assert verdict(page) == ("sure", "20,10,1", "3", "$31", said)
     assert says(page, said)
     assert not says(page, ENGLISH["several_advice"])
+
+
+@pytest.mark.parametrize(("unsure", "button"), [(False, "wrong"), (True, "say")])
+def test_a_sure_sum_can_be_called_wrong(
+    client_for: App, counting_server: ModelServer, tmp_path: Path, unsure: bool, button: str
+) -> None:
+    server, folder = counting_server.grpc_url, str(tmp_path)
+    client = client_for(model_server=server, counter="us_bills_count", feedback=folder)
+    page = post(client, picture(THREE, unsure=unsure))
+    assert f"<summary>{ENGLISH['feedback'][button]}</summary>" in page
 
 
 def test_so_they_are_in_spanish(counting: FlaskClient) -> None:
