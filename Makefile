@@ -7,15 +7,16 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 # No search for a GPU where none is used; `make train` takes what there is.
 run test bench rollout-demo drill: export CUDA_VISIBLE_DEVICES ?= -1
 
-# What `make train` learns from and where the new version goes; FOLDERS, FIT and EXPORT are flags of
-# `python -m training`: how to read the sub-folders, the recipe, the calibration.
+# What `make train` learns from and where the new version goes (models/us_bills if empty); FOLDERS,
+# FIT and EXPORT are flags of `python -m training`: how to read the sub-folders, the recipe, the calibration.
 PHOTOS ?=
 RUN ?= runs/latest
-MODELS ?= models/us_bills
+MODELS ?=
 FOLDERS ?=
 FIT ?=
 EXPORT ?=
-# What `make teach` and `make drill` teach, and flags of `python -m training teach`.
+# What `make teach` and `make drill` teach, and flags of `python -m training teach`. The new version goes beside it,
+# unless MODELS says where.
 MODEL ?= models/us_bills/1
 TEACH ?=
 # Flags of `python -m bench.drill`.
@@ -46,10 +47,10 @@ docs: $(VENV)/.docs  ## write the documentation as a site to build/docs; a broke
 
 train: photos $(VENV)/.training  ## train on PHOTOS=folder and add a version to models/us_bills
 	$(BIN)/python -m training fit "$(PHOTOS)" $(FOLDERS) --run "$(RUN)" $(FIT)
-	$(BIN)/python -m training export "$(PHOTOS)" $(FOLDERS) --run "$(RUN)" --models "$(MODELS)" $(EXPORT)
+	$(BIN)/python -m training export "$(PHOTOS)" $(FOLDERS) --run "$(RUN)" $(if $(MODELS),--models "$(MODELS)") $(EXPORT)
 
 teach: photos $(VENV)/.training  ## teach MODEL the PHOTOS of a new design or class, and add the version that knows them
-	$(BIN)/python -m training teach "$(PHOTOS)" $(FOLDERS) --model "$(MODEL)" --models "$(MODELS)" $(TEACH)
+	$(BIN)/python -m training teach "$(PHOTOS)" $(FOLDERS) --model "$(MODEL)" $(if $(MODELS),--models "$(MODELS)") $(TEACH)
 
 photos:
 	@test -n "$(PHOTOS)" || { echo "Say which photos: make $(MAKECMDGOALS) PHOTOS=folder (one sub-folder per class)" >&2; exit 2; }

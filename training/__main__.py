@@ -4,10 +4,21 @@ import argparse
 import importlib
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 from training.counting.flags import add_counter
-from training.flags import add_names, add_photos, add_recipe, share
+from training.flags import (
+    NEW_RUN,
+    SHIPPED,
+    add_models,
+    add_names,
+    add_photos,
+    add_recipe,
+    add_run,
+    fraction,
+    whole,
+)
 from training.recipe import RISK, Recipe
 
 # Set before TensorFlow is imported: its start-up messages say nothing about a training run.
@@ -44,9 +55,9 @@ def _run(given: argparse.Namespace) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """Returns the parser of all commands."""
-    whole = argparse.ArgumentParser(prog="python -m training", description=__doc__)
-    whole.set_defaults(module="training.commands", stopped="Nothing was added.")
-    commands = whole.add_subparsers(dest="command", required=True)
+    root = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    root.set_defaults(module="training.commands", stopped="Nothing was added.")
+    commands = root.add_subparsers(dest="command", required=True)
 
     inspect = commands.add_parser("inspect", help="look at a folder of photos before training")
     add_photos(inspect)
@@ -59,7 +70,7 @@ def parser() -> argparse.ArgumentParser:
 
     fit = commands.add_parser("fit", help="train a classifier on a folder of photos")
     add_photos(fit)
-    fit.add_argument("--run", type=Path, default=Path("runs/latest"), dest="folder")
+    add_run(fit, "runs/latest", NEW_RUN)
     fit.add_argument(
         "--resume",
         action="store_true",
@@ -76,30 +87,33 @@ def parser() -> argparse.ArgumentParser:
         help="measure a recipe on sources that training does not see: each is left out once",
     )
     add_photos(folds)
-    folds.add_argument("--run", type=Path, default=Path("runs/folds"), dest="folder")
+    add_run(folds, "runs/folds", "folder of the folds' runs and of the report")
     folds.add_argument(
-        "--folds", type=int, default=3, help="number of folds (default: %(default)s)"
+        "--folds",
+        type=partial(whole, least=2),
+        default=3,
+        help="number of folds (default: %(default)s)",
     )
     folds.set_defaults(stopped="The same command continues after the last finished epoch.")
     add_recipe(folds, Recipe)
 
     export = commands.add_parser("export", help="make a version from a trained run")
     add_photos(export)
-    export.add_argument("--run", type=Path, default=Path("runs/latest"), dest="folder")
-    export.add_argument("--models", type=Path, default=Path("models/us_bills"))
+    add_run(export, "runs/latest", "folder of the run")
+    add_models(export, SHIPPED)
     export.add_argument(
         "--measured-on", type=Path, help="photos of another source, to measure the version on"
     )
     export.add_argument(
         "--risk",
-        type=share,
+        type=fraction,
         default=RISK,
         help="largest share of wrong answers among accepted ones, 0 to 1; holds with 99 %%"
         " confidence if the photos are enough to show it (default: %(default)s)",
     )
     export.add_argument(
         "--second-look",
-        type=share,
+        type=fraction,
         metavar="BELOW",
         help="look again, at the middle of the picture, if the probability is below this; 0: never"
         " (default: the lowest value that is about as good as the best one on held-out photos)",
@@ -127,7 +141,7 @@ def parser() -> argparse.ArgumentParser:
         "reexport", help="make a version from another's weights, with the current code's signatures"
     )
     reexport.add_argument("--model", type=Path, required=True, help="e.g. models/us_bills/1")
-    reexport.add_argument("--models", type=Path, default=Path("models/us_bills"))
+    add_models(reexport, None)
     add_names(reexport)
     reexport.set_defaults(module="training.version_commands")
 
@@ -144,16 +158,23 @@ def parser() -> argparse.ArgumentParser:
         "teach", help="train a version on new photos, without its old training photos"
     )
     add_photos(teach)
-    teach.add_argument("--model", type=Path, default=Path("models/us_bills/1"))
-    teach.add_argument("--models", type=Path, default=Path("models/us_bills"))
+    teach.add_argument(
+        "--model",
+        type=Path,
+        default=SHIPPED / "1",
+        help="folder of the version that learns (default: %(default)s)",
+    )
+    add_models(teach, None)
     teach.add_argument(
         "--lost-at-most",
-        type=share,
+        type=fraction,
         default=0.1,
         help="largest share of its held-out pictures that a class may lose, 0 to 1; if one loses"
         " more, and not by chance, no version is added (default: %(default)s)",
     )
-    teach.add_argument("--steps", type=int, help="batches to train on (default: 400)")
+    teach.add_argument(
+        "--steps", type=partial(whole, least=1), help="batches to train on (default: 400)"
+    )
     add_names(teach)
 
     rehearse = commands.add_parser(
@@ -212,7 +233,7 @@ def parser() -> argparse.ArgumentParser:
     model_card.add_argument(
         "--into", type=Path, help="Markdown file to write the card into, between its two markers"
     )
-    return whole
+    return root
 
 
 if __name__ == "__main__":

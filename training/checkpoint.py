@@ -4,7 +4,6 @@ The running averages of the weights are evaluated and saved. They generalise bet
 after a single step: Polyak and Juditsky, SIAM J. Control Optim. 30 (1992) 838-855.
 """
 
-import os
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -12,6 +11,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from training.data.drafts import replacing
 from training.progress import say
 from training.run_folder import STATE, WEIGHTS
 
@@ -115,11 +115,17 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is un
             average += (1 - self._momentum) * (np.asarray(weight) - average)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Evaluates, saves, and stops after `patience` epochs without an improvement."""
+        """Evaluates, saves, and stops after `patience` epochs without an improvement.
+
+        Raises:
+            ValueError: The loss is no finite number.
+        """
         logs = {} if logs is None else logs
         current = self.model.get_weights()
         self.model.set_weights(self._averages)
         logs["val_loss"], logs["val_accuracy"] = self._held_out.evaluate(self.model)
+        if not np.isfinite(logs["val_loss"]):
+            raise ValueError("The loss is no number: the training diverged. Use a lower --rate.")
         if logs["val_loss"] < self._best:
             self._best, self._best_epoch = logs["val_loss"], epoch
             self._save_best()
@@ -130,13 +136,10 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is un
         self._tell(logs)
 
     def _save_best(self) -> None:
-        """Writes a draft file and renames it, so that a killed process keeps the earlier best."""
-        draft = self._run / f"draft-{WEIGHTS}"
-        self.model.save_weights(draft)
-        os.replace(draft, self._run / WEIGHTS)
+        with replacing(self._run / WEIGHTS) as draft:
+            self.model.save_weights(draft)
 
     def _write_state(self, model: keras.Model) -> None:
-        """Writes a draft file and renames it, so that a killed process keeps a complete state."""
         arrays = {
             f"{name}.{index}": np.asarray(variable)
             for name, variables in _variables(model).items()
@@ -145,9 +148,8 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]  # Keras is un
         arrays |= {f"average.{index}": value for index, value in enumerate(self._averages)}
         marks = {"best": self._best, "best_epoch": self._best_epoch, "next_epoch": self.next_epoch}
         arrays |= {name: np.asarray(value) for name, value in marks.items()}
-        draft = self._run / f"draft-{STATE}"
-        np.savez(draft, allow_pickle=False, **arrays)
-        os.replace(draft, self._run / STATE)
+        with replacing(self._run / STATE) as draft:
+            np.savez(draft, allow_pickle=False, **arrays)
 
     def _tell(self, logs: dict[str, float]) -> None:
         best = "the best so far" if self._best_epoch == self.next_epoch - 1 else "no better"

@@ -29,6 +29,7 @@ def fit(given: argparse.Namespace) -> None:
     """Trains a classifier, or resumes a run with the run's own recipe."""
     from training.fit import fit
 
+    run_folder.require_no_counter(given.folder)
     photos = scan_and_warn(given)
     begun = Recipe()
     if given.resume:
@@ -85,7 +86,7 @@ def teach(given: argparse.Namespace) -> None:
     version = teach(
         photos,
         given.model,
-        given.models,
+        given.models or given.model.parent,
         command_line(),
         given.lost_at_most,
         names_of(given),
@@ -96,12 +97,15 @@ def teach(given: argparse.Namespace) -> None:
 
 def rehearse(given: argparse.Namespace) -> None:
     """Writes the rehearsal set of a version into its folder."""
+    from training.data import checks
     from training.data.split import split
     from training.rehearsal import parts, rehearsal
 
-    card = model_card.read(given.model)
+    photos = scan(given)
+    card = model_card.read_classifier(given.model)
+    checks.require_known(photos, card["classes"], given.model)
     recipe = run_folder.recipe_of(card, Recipe)
-    training, held_out = split(scan(given), recipe.seed, recipe.held_out_source)
+    training, held_out = split(photos, recipe.seed, recipe.held_out_source)
     network = parts.of_version(given.model, card)
     rehearsal.gather(network, training, held_out, card["classes"], recipe.seed).write(given.model)
     print(f"rehearsal set: {rehearsal.file(given.model)}")
@@ -120,10 +124,11 @@ def evaluate(given: argparse.Namespace) -> None:
     )
 
     photos = scan_and_warn(given)
+    # First, since its file is written by hand and the other figures may take an hour.
+    halves = given.corners and note_halves.evaluate_halves(given.model, photos, given.corners)
     figures, answers = evaluate.evaluate(given.model, photos, slices=given.slices)
     print(tables.lines(figures))
-    if given.corners:
-        halves = note_halves.evaluate_halves(given.model, photos, given.corners)
+    if halves:
         figures["note_halves"] = halves
         print(f"\n{tables.listed(halves, 'right denomination first, half of the note covered')}")
     if given.edges:
@@ -143,7 +148,7 @@ def evaluate(given: argparse.Namespace) -> None:
 
 def card(given: argparse.Namespace) -> None:
     """Prints a version's model card, or inserts it into a document."""
-    text = model_card.markdown(model_card.read(given.model))
+    text = model_card.markdown(model_card.read_classifier(given.model))
     if given.into:
         model_card.put_into(given.into, text)
     else:

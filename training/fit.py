@@ -17,9 +17,9 @@ import keras
 from training import run_folder
 from training.augmentation.views import Views, weighted_hard_views
 from training.checkpoint import Checkpoint, HeldOut, is_finished
-from training.data import dataset
+from training.data import checks, dataset
 from training.data.dataset import Photo
-from training.data.split import fingerprint, split
+from training.data.split import Groups, contradictions, fingerprint, near_duplicates, split
 from training.network import backbones
 from training.progress import Progress, say
 from training.recipe import Recipe
@@ -90,7 +90,7 @@ def fit(
         ValueError: Too few photos or classes, an unknown backbone or weights, or a recipe or photos
             that differ from those of the run to continue.
     """
-    dataset.require_enough(photos)
+    checks.require_enough(photos)
     epochs, steps = _epochs(recipe)
     if resume:
         run_folder.require_same(run_folder.read(run), recipe, fingerprint(photos))
@@ -106,9 +106,11 @@ def fit(
 
     # ── The photos ────────────────────────────────────────────────────────────────────────────
     say(f"reading {len(photos):,} photos: near-duplicates, what is held out, views")
-    training, held_out = split(photos, recipe.seed, recipe.held_out_source)
+    groups = near_duplicates(photos)
+    _warn_of_contradictions(groups)
+    training, held_out = split(photos, recipe.seed, recipe.held_out_source, groups=groups)
     readable, pictures = dataset.load(training)
-    dataset.require_every_class(classes, readable)
+    checks.require_every_class(classes, readable)
     views = Views(readable, pictures, classes, recipe)
     evaluated = HeldOut(*weighted_hard_views(held_out, classes, recipe.seed, each=1))
     _warn_of_classes_not_held_out(classes, held_out)
@@ -184,11 +186,19 @@ def _train_head(model: keras.Model, views: Views, recipe: Recipe, first_step: in
     model.fit(views.of(first_step, steps), verbose=0, callbacks=[shown])
 
 
+def _warn_of_contradictions(groups: Groups) -> None:
+    if number := len(contradictions(groups)):
+        say(
+            f"same picture in more than one class: {number} times; `python -m training inspect`"
+            " names the files."
+        )
+
+
 def _warn_of_classes_not_held_out(classes: Sequence[str], held_out: list[Photo]) -> None:
     if missing := sorted(set(classes) - {photo.label for photo in held_out}):
         say(
-            f"No photo of {', '.join(missing)} is held out, since all of them are copies of each"
-            " other: nothing tells how well the model knows it."
+            f"No photo of {', '.join(missing)} is held out: nothing tells how well the model knows"
+            " it."
         )
 
 

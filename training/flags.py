@@ -4,13 +4,18 @@ import argparse
 import json
 import shlex
 import sys
+from collections import Counter
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from training.data import dataset, files
-from training.data.dataset import Photo
+from training.data.dataset import OTHER, Photo
 from webapp import names
+
+SHIPPED = Path("models/us_bills")
+"""The folder of the versions of the shipped classifier."""
+NEW_RUN = "folder of the run; without --resume an earlier run in it is deleted"
 
 
 def add_photos(parser: argparse.ArgumentParser, name: str = "photos") -> None:
@@ -33,6 +38,28 @@ def add_photos(parser: argparse.ArgumentParser, name: str = "photos") -> None:
     )
 
 
+def add_models(parser: argparse.ArgumentParser, default: Path | None) -> None:
+    """Adds `--models`, the folder of the new version; None stands for that of `--model`."""
+    told = default or "that of --model"
+    parser.add_argument(
+        "--models",
+        type=Path,
+        default=default,
+        help=f"folder in which the next version is made (default: {told})",
+    )
+
+
+def add_run(parser: argparse.ArgumentParser, default: str, text: str) -> None:
+    """Adds `--run`, the folder of a training run."""
+    parser.add_argument(
+        "--run",
+        type=Path,
+        default=Path(default),
+        dest="folder",
+        help=f"{text} (default: %(default)s)",
+    )
+
+
 def add_names(parser: argparse.ArgumentParser) -> None:
     """Adds `--names`, a file that says what classes are worth."""
     parser.add_argument(
@@ -50,7 +77,7 @@ def _pair(text: str) -> tuple[str, str]:
     return folder, label
 
 
-def share(text: str) -> float:
+def fraction(text: str) -> float:
     """Reads a number from 0 to 1; raises `ArgumentTypeError` for any other text."""
     try:
         number = float(text)
@@ -84,7 +111,18 @@ def stated(given: argparse.Namespace, recipe: type[Any]) -> dict[str, Any]:
 
 
 def scan(given: argparse.Namespace) -> list[Photo]:
-    """Lists the photos of a folder; `--relabel` and `--skip` must name existing sub-folders."""
+    """Lists the photos of a folder.
+
+    Raises:
+        ValueError: `--relabel` or `--skip` names a sub-folder that does not exist, or one twice; or
+            see `dataset.scan`.
+    """
+    named = Counter([folder for folder, _ in set(given.relabel)] + list(set(given.skip)))
+    if twice := sorted(folder for folder, times in named.items() if times > 1):
+        raise ValueError(
+            f"--relabel and --skip name {', '.join(twice)} more than once. Expected one class, or"
+            " --skip, for each sub-folder."
+        )
     if given.photos.is_dir():
         files.require_folders(given.photos, given.skip, "--skip")
         files.require_folders(given.photos, dict(given.relabel), "--relabel")
@@ -92,11 +130,24 @@ def scan(given: argparse.Namespace) -> list[Photo]:
 
 
 def scan_and_warn(given: argparse.Namespace) -> list[Photo]:
-    """Calls `scan`, and prints to stderr which files of the folder are left out."""
+    """Calls `scan`, and prints to stderr what is left out and which class may be a slip."""
     photos = scan(given)
     for line in files.lines(files.left_out(given.photos, given.skip)):
         print(line, file=sys.stderr)  # noqa: T201
+    for label in dataset.classes_of(photos):
+        if label != OTHER and label.casefold() == OTHER.casefold():
+            print(  # noqa: T201
+                f"`{label}` is a class of its own; the class of everything else is `{OTHER}`"
+                f" (--relabel {label}={OTHER}).",
+                file=sys.stderr,
+            )
     return photos
+
+
+def photo_flags(given: argparse.Namespace) -> list[str]:
+    """Returns the arguments of `add_photos`, for the next command about the same photos."""
+    relabel = [f"--relabel={folder}={label}" for folder, label in given.relabel]
+    return [str(given.photos), *relabel, *(f"--skip={folder}" for folder in given.skip)]
 
 
 def command_line() -> str:
@@ -117,6 +168,12 @@ def names_of(given: argparse.Namespace) -> dict[str, Any]:
 
 
 def made_message(version: Path) -> str:
-    """Returns the message about a new version of the classifier: its folder, the next command."""
-    next_command = f".venv/bin/python -m serving rollout canary {version.name}"
+    """Returns the message about a new version: its folder and the next command.
+
+    The command leaves out the shipped model, the first one of the model server.
+    """
+    name = version.absolute().parent.name
+    model = [] if name == SHIPPED.name else ["--model", name]
+    rollout = ["-m", "serving", "rollout", *model, "canary", version.name]
+    next_command = shlex.join([".venv/bin/python", *rollout])
     return f"made: {version}\nnext, while `make run` runs: {next_command}"

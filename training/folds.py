@@ -54,7 +54,10 @@ def source_folds(photos: list[Photo], count: int) -> list[list[str]]:
     others = Counter(photo.source for photo in photos if photo.label == OTHER)
     sources = sorted({*bills, *others} - {""}, key=lambda name: (-bills[name], -others[name], name))
     if len(sources) < count:
-        raise ValueError(f"Expected at least {count} sources. Received: {', '.join(sources)}.")
+        raise ValueError(
+            f"Expected at least {count} sources. Received: {', '.join(sources) or 'none'}. The"
+            " source of a photo is its file name up to the last hyphen, such as `mine-001.jpg`."
+        )
     folds: list[list[str]] = [[] for _ in range(count)]
     for name in sources:
         counted = bills if bills[name] else others

@@ -1,5 +1,6 @@
 """The settings of a training run. Imports no TensorFlow, so that `--help` is fast."""
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -59,7 +60,7 @@ class Recipe:
         "how many times as often as usual each source (the start of a file's name) is shown within"
         " its classes, such as mine=5",
     )
-    patience: int = setting(5, "epochs without improvement after which training stops", least=0)
+    patience: int = setting(5, "epochs without improvement after which training stops", least=1)
     held_out_source: str = setting(
         "", "sources to hold out, separated by commas; empty: a fifth of each folder"
     )
@@ -83,10 +84,11 @@ def check_ranges(recipe: Any) -> None:
     """
     for one in fields(recipe):
         value, (least, most) = getattr(recipe, one.name), one.metadata["range"]
-        if not isinstance(value, str) and not least <= value <= most:
+        if not isinstance(value, str) and not (least <= value <= most and math.isfinite(value)):
             flag = "--" + one.name.replace("_", "-")
-            expected = f"from {least} to {most}" if most < NO_LIMIT else f"of at least {least}"
-            raise ValueError(f"Expected {flag} to be a number {expected}. Received: {value}.")
+            bounded = f"number from {least} to {most}"
+            expected = bounded if most < NO_LIMIT else f"finite number of at least {least}"
+            raise ValueError(f"Expected {flag} to be a {expected}. Received: {value}.")
 
 
 def weights(text: str, known: Collection[str], what: str) -> dict[str, float]:

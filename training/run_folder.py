@@ -42,6 +42,16 @@ def read(run: Path) -> dict[str, Any]:
     return facts
 
 
+def require_no_counter(run: Path) -> None:
+    """Refuses the folder of a counter's run, which a run of the classifier would replace.
+
+    Raises:
+        ValueError: The folder holds a run of the counter.
+    """
+    if (run / RUN).is_file() and read(run).get("kind") == "counter":
+        raise ValueError(f"{run} holds a run of the counter. Expected another --run, or fit-count.")
+
+
 def recipe_of(facts: dict[str, Any], kind: type[_Recipe]) -> _Recipe:
     """Returns the recipe of a run; settings that an older run lacks get their defaults."""
     known = {field.name for field in fields(kind)}

@@ -18,22 +18,22 @@ def line_up(
         order.append(number)
         places.release()
 
-    waiting, thread = len(places._line), threading.Thread(target=wait)
+    waiting, thread = len(places._queue), threading.Thread(target=wait)
     thread.start()
-    while len(places._line) == waiting:
+    while len(places._queue) == waiting:
         time.sleep(0.001)
     return thread
 
 
 def test_there_are_as_many_places_as_were_asked_for() -> None:
-    places = FairSemaphore(2, longest_line=0)
+    places = FairSemaphore(2, max_waiting=0)
     assert [places.acquire(0), places.acquire(0), places.acquire(0)] == [True, True, False]
     places.release()
     assert places.acquire(0)
 
 
 def test_the_request_that_has_waited_longest_is_next() -> None:
-    places, order = FairSemaphore(1, longest_line=5), list[int]()
+    places, order = FairSemaphore(1, max_waiting=5), list[int]()
     assert places.acquire(0)
     threads = [line_up(places, order, number) for number in range(5)]
     places.release()
@@ -43,7 +43,7 @@ def test_the_request_that_has_waited_longest_is_next() -> None:
 
 
 def test_no_request_passes_those_that_wait() -> None:
-    places = FairSemaphore(1, longest_line=5)
+    places = FairSemaphore(1, max_waiting=5)
     assert places.acquire(0)
     thread = line_up(places, [], 0)
     assert not places.acquire(0.01)
@@ -52,7 +52,7 @@ def test_no_request_passes_those_that_wait() -> None:
 
 
 def test_a_request_that_gives_up_loses_no_place() -> None:
-    places = FairSemaphore(1, longest_line=1)
+    places = FairSemaphore(1, max_waiting=1)
     assert places.acquire(0)
     assert not places.acquire(0.01)
     places.release()
@@ -60,7 +60,7 @@ def test_a_request_that_gives_up_loses_no_place() -> None:
 
 
 def test_the_line_has_an_end() -> None:
-    places = FairSemaphore(1, longest_line=1)
+    places = FairSemaphore(1, max_waiting=1)
     assert places.acquire(0)
     thread = line_up(places, [], 0)
     started = time.monotonic()

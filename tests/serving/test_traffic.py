@@ -57,6 +57,7 @@ def test_a_file_of_before_there_were_several_models_is_about_the_first() -> None
         ('{"cannary": 2}', "Expected for us_bills an object with canary, percent, shadow, by"),
         ('{"count": {"x": 2}}', "Expected for count an object with canary, percent, shadow, by"),
         ('{"count": {}, "us_bills": 2}', "Expected for us_bills an object with canary, percent"),
+        ('{"count": null, "us_bills": {}}', "Expected for count an object with canary, percent"),
         ('{"canary": "2"}', "Expected a version number as canary. Received: '2'"),
         ('{"count": {"canary": "2"}}', "Expected a version number as canary. Received: '2'"),
         ('{"canary": true}', "Expected a version number"),

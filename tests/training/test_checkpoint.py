@@ -90,6 +90,13 @@ def test_the_best_epoch_is_kept_and_training_stops_once_patience_is_out(
     assert model.evaluate(INPUTS, CLASSES, verbose=0)[0] == pytest.approx(kept._best, rel=1e-5)
 
 
+def test_a_loss_that_is_no_number_ends_the_run_and_is_not_saved(tmp_path: Path) -> None:
+    kept = checkpoint(tmp_path, weights=np.full_like(EQUAL, np.nan))
+    with pytest.raises(ValueError, match=r"the training diverged\. Use a lower --rate"):
+        train(network(), kept, 1)
+    assert not list(tmp_path.iterdir())
+
+
 def test_each_epoch_says_how_good_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     train(network(), checkpoint(tmp_path), 6)
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch ")]

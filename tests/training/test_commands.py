@@ -1,5 +1,6 @@
 """The command line, as a user runs it."""
 
+import argparse
 import contextlib
 import csv
 import io
@@ -17,7 +18,7 @@ import pytest
 from tests.support.servers import ROOT
 from tests.training.conftest import CLASSES, TINY_RECIPE
 from training.__main__ import main, parser
-from training.evaluation import model_card
+from training.evaluation import model_card, report
 
 
 def test_a_run_leaves_its_facts_its_log_and_a_sheet_of_views(small_run: Path) -> None:
@@ -61,18 +62,25 @@ def test_a_relabelling_of_another_form_is_refused(
 @pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
 def test_make_train_fits_and_exports_with_the_same_photos() -> None:
     given = ["PHOTOS=my photos", "FOLDERS=--relabel 2=Other", "FIT=--views 9", "EXPORT=--risk 0.1"]
-    commands = [
-        shlex.split(line) for line in make("--dry-run", "train", *given).stdout.splitlines()
-    ]
-    fit, export = [
-        parser().parse_args(words[3:]) for words in commands if words[1:3] == ["-m", "training"]
-    ]
+    fit, export = trainings("train", *given)
     assert (fit.command, export.command) == ("fit", "export")
     assert fit.photos == export.photos == Path("my photos")
     assert fit.relabel == export.relabel == [("2", "Other")]
     assert fit.folder == export.folder
+    assert export.models == Path("models/us_bills")
     assert (fit.views, export.risk) == (9, 0.1)
     assert export.second_look is None
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
+@pytest.mark.parametrize(("models", "expected"), [("", None), ("models/others", "models/others")])
+def test_make_teach_adds_the_version_beside_the_one_that_is_taught_unless_told(
+    models: str, expected: str | None
+) -> None:
+    given = ["PHOTOS=new", "MODEL=models/things/1", f"MODELS={models}"]
+    (taught,) = trainings("teach", *given)
+    assert taught.model == Path("models/things/1")
+    assert taught.models == (expected and Path(expected))
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
@@ -89,6 +97,15 @@ def test_make_train_without_photos_says_how_to_name_them() -> None:
     done = make("train")
     assert done.returncode != 0
     assert "make train PHOTOS=folder" in done.stderr
+
+
+def trainings(*arguments: str) -> list[argparse.Namespace]:
+    """The commands of `python -m training` that make would run."""
+    lines = make("--dry-run", *arguments).stdout.splitlines()
+    commands = [shlex.split(line) for line in lines]
+    return [
+        parser().parse_args(words[3:]) for words in commands if words[1:3] == ["-m", "training"]
+    ]
 
 
 def make(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -186,7 +203,7 @@ def exporting(run: Path, models: Path, photos: Path, *more: str) -> str:
     return output.getvalue()
 
 
-def test_an_export_ends_with_what_was_made_and_the_next_command(
+def test_an_export_says_what_was_made_the_next_command_and_where_the_report_is(
     exported: tuple[Path, Path, str],
 ) -> None:
     run, models, said = exported
@@ -196,10 +213,11 @@ def test_an_export_ends_with_what_was_made_and_the_next_command(
     assert (run / "report" / "report.md").is_file()
     assert f"report: {run / 'report' / 'report.md'}" in said
     assert str(run / "augmented.png") in said
-    assert said.endswith(
+    assert (
         f"made: {models / '1'}\n"
-        "next, while `make run` runs: .venv/bin/python -m serving rollout canary 1\n"
-    )
+        "next, while `make run` runs: .venv/bin/python -m serving rollout --model models"
+        " canary 1\n"
+    ) in said
 
 
 def test_what_gets_a_second_look_is_chosen_unless_told(exported: tuple[Path, Path, str]) -> None:
@@ -218,6 +236,81 @@ def test_the_same_run_with_the_same_settings_is_exported_once(
     assert [folder.name for folder in models.iterdir()] == ["1"]
     exporting(run, models, drawn_photos, "--risk", "0.5", "--second-look", "0")
     assert {folder.name for folder in models.iterdir()} == {"1", "2"}
+
+
+def test_an_export_that_is_stopped_in_its_report_says_what_was_added_and_can_be_repeated(
+    exported: tuple[Path, Path, str],
+    drawn_photos: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    run, models = shutil.copytree(exported[0], tmp_path / "run"), tmp_path / "models"
+    command = ["export", str(drawn_photos), "--run", str(run), "--models", str(models)]
+    with monkeypatch.context() as patch:
+        patch.setattr(report, "write", interrupt)
+        assert main(command) == 130
+    output = capsys.readouterr()
+    assert f"made: {models / '1'}" in output.out
+    assert output.err.endswith(f"{models / '1'} was added; only its report is missing.\n")
+
+    assert main(command) == 0
+    assert (run / "report" / "report.md").is_file()
+    assert [folder.name for folder in models.iterdir()] == ["1"]
+
+
+def test_photos_to_measure_on_of_which_none_can_be_read_are_refused_before_the_export(
+    small_run: Path, drawn_photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "5").mkdir()
+    (tmp_path / "5" / "a-1.jpg").write_text("no picture")
+    models = ["--models", str(tmp_path / "models"), "--measured-on", str(tmp_path)]
+    assert main(["export", str(drawn_photos), "--run", str(small_run), *models]) == 2
+    output = capsys.readouterr()
+    assert "None of the 1 photos can be read." in output.err
+    assert "exporting" not in output.out
+
+
+@pytest.mark.parametrize("resume", [[], ["--resume"]])
+def test_a_run_of_the_counter_is_not_replaced_by_one_of_the_classifier(
+    drawn_photos: Path, tmp_path: Path, resume: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    facts = '{"kind": "counter", "recipe": {"scenes": 16}}'
+    (tmp_path / "run.json").write_text(facts)
+    assert main(["fit", str(drawn_photos), "--run", str(tmp_path), *resume, *TINY_RECIPE]) == 2
+    assert f"{tmp_path} holds a run of the counter" in capsys.readouterr().err
+    assert (tmp_path / "run.json").read_text() == facts
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["card", "--model"],
+        ["reexport", "--model"],
+        ["convert", "--to", "litert"],
+        ["evaluate", "--data", "PHOTOS", "--model"],
+    ],
+)
+def test_a_version_of_the_counter_is_refused_where_one_of_the_classifier_is_expected(
+    drawn_photos: Path, command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    counter = str(ROOT / "models" / "us_bills_count" / "1")
+    given = [str(drawn_photos) if word == "PHOTOS" else word for word in command]
+    assert main([*given, counter]) == 2
+    assert f"{counter} is a version of the counter" in capsys.readouterr().err
+
+
+def test_marked_corners_are_read_before_the_photos_are_judged(
+    small_version: Path, drawn_photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--model", str(small_version), "--data", str(drawn_photos)]
+    assert main(["evaluate", *arguments, "--corners", str(tmp_path / "none.csv")]) == 2
+    output = capsys.readouterr()
+    assert "none.csv" in output.err
+    assert not output.out
 
 
 def test_a_folder_without_a_trained_run_is_not_exported(

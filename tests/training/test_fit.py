@@ -14,11 +14,13 @@ from tests.training.conftest import RESNET_RECIPE, TINY_RECIPE
 from training.__main__ import main
 from training.checkpoint import Checkpoint
 from training.data import dataset
+from training.data.split import near_duplicates
 from training.export.calibration import Calibration
 from training.export.signatures import write_saved_model
 from training.fit import (
     _warn_of_another_split,
     _warn_of_classes_not_held_out,
+    _warn_of_contradictions,
     classifier,
     load,
 )
@@ -188,7 +190,18 @@ def test_a_class_that_nothing_is_held_out_of_is_named(
     _warn_of_classes_not_held_out(["5", "10", "Other"], photos)
     assert not capsys.readouterr().out
     _warn_of_classes_not_held_out(["5", "10", "20", "Other"], photos)
-    assert capsys.readouterr().out.startswith("No photo of 20 is held out")
+    assert capsys.readouterr().out.startswith("No photo of 20 is held out: nothing tells")
+
+
+def test_the_same_picture_in_two_classes_is_told(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _warn_of_contradictions(near_duplicates(dataset.scan(folder, {}, [])))
+    assert not capsys.readouterr().out
+    shutil.copy(folder / "5" / "a-1.jpg", folder / "10" / "wrong-1.jpg")
+    _warn_of_contradictions(near_duplicates(dataset.scan(folder, {}, [])))
+    said = capsys.readouterr().out
+    assert said.startswith("same picture in more than one class: 1 times; `python -m training")
 
 
 @pytest.mark.usefixtures("tiny_backbone")

@@ -36,6 +36,8 @@ def test_every_source_is_in_one_fold_and_bills_are_spread_evenly() -> None:
 def test_more_folds_than_sources_are_refused() -> None:
     with pytest.raises(ValueError, match=r"Expected at least 3 sources\. Received: phone, web"):
         source_folds([photo("1", "web"), photo("1", "phone")], 3)
+    with pytest.raises(ValueError, match=r"Received: none\. The source .* such as `mine-001\.jpg`"):
+        source_folds([photo("1", "")], 2)
 
 
 def test_other_things_count_as_withheld_where_no_photo_of_their_kind_was_seen() -> None:

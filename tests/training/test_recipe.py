@@ -29,9 +29,12 @@ def test_a_weight_of_another_form_is_refused(text: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"batch": 0}, "Expected --batch to be a number of at least 1. Received: 0"),
-        ({"views": -3}, "Expected --views to be a number of at least 1. Received: -3"),
-        ({"rate": float("nan")}, "Expected --rate to be a number of at least 1e-09. Received: nan"),
+        ({"batch": 0}, "Expected --batch to be a finite number of at least 1. Received: 0"),
+        ({"views": -3}, "Expected --views to be a finite number of at least 1. Received: -3"),
+        ({"rate": float("nan")}, "Expected --rate to be a finite number of at least 1e-09. Rec"),
+        ({"rate": float("inf")}, "Expected --rate to be a finite number of at least 1e-09. Rec"),
+        ({"other_share": float("inf")}, "Expected --other-share to be a finite number"),
+        ({"patience": 0}, "Expected --patience to be a finite number of at least 1. Received: 0"),
         ({"smoothing": 1.5}, "Expected --smoothing to be a number from 0 to 1. Received: 1.5"),
         ({"seed": -1}, "Expected --seed to be a number from 0 to 4294967295. Received: -1"),
     ],

@@ -68,7 +68,7 @@ def shrunk(canvas: Pixels) -> Pixels:
 
 
 def _random_crop(picture: Pixels, rng: Generator) -> Pixels:
-    height, width = (int(side * rng.uniform(0.5, 1)) for side in picture.shape[:2])
+    height, width = (max(1, int(side * rng.uniform(0.5, 1))) for side in picture.shape[:2])
     top = int(rng.integers(0, picture.shape[0] - height + 1))
     left = int(rng.integers(0, picture.shape[1] - width + 1))
-    return picture[top : top + max(1, height), left : left + max(1, width)]
+    return picture[top : top + height, left : left + width]

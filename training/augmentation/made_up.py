@@ -17,6 +17,8 @@ from training.augmentation.camera import Pixels
 
 # Width over height of photos that a whole bill fills (a bill is 2.35 times as wide as high).
 FLAT_ASPECT = (2.2, 2.5)
+# In pixels. On a lower note the places of numerals and words would be empty.
+LEAST_HEIGHT = 8
 
 VALUES = {
     "3": "THREE",
@@ -84,9 +86,12 @@ _PORTRAIT = Box(0.3, 0.13, 0.62, 0.86)
 
 
 def is_flat(picture: Pixels) -> bool:
-    """Returns whether a bill's photo, uint8 [H,W,3], has the aspect ratio of a bill."""
+    """Returns whether a bill's photo, uint8 [H,W,3], has a bill's aspect ratio and room to write.
+
+    A photo lower than `LEAST_HEIGHT` has none.
+    """
     height, width = picture.shape[:2]
-    return bool(FLAT_ASPECT[0] <= width / height <= FLAT_ASPECT[1])
+    return bool(FLAT_ASPECT[0] <= width / height <= FLAT_ASPECT[1]) and height >= LEAST_HEIGHT
 
 
 def made_up(

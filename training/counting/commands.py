@@ -1,27 +1,28 @@
 """The commands of the counter: `fit-count`, `export-count` and `evaluate-count`."""
 
 import argparse
+import shlex
 from dataclasses import replace
-from pathlib import Path
 
 from training import run_folder
 from training.counting.recipe import CountRecipe
-from training.flags import command_line, scan, stated
+from training.flags import command_line, photo_flags, scan, scan_and_warn, stated
 
 
 def fit_count(given: argparse.Namespace) -> None:
     """Trains a counter, or resumes a run with the run's own recipe."""
     from training.counting.fit import fit
 
-    photos = scan(given)
+    photos = scan_and_warn(given)
     begun = CountRecipe()
     if given.resume:
         begun = run_folder.recipe_of(run_folder.read(given.folder), CountRecipe)
     recipe = replace(begun, **stated(given, CountRecipe))
     fit(photos, recipe, given.folder, command_line(), resume=given.resume)
+    export = ["-m", "training", "export-count", *photo_flags(given), "--run", str(given.folder)]
     print(
-        f"some scenes as the detector saw them: {Path(given.folder) / 'scenes.png'}\n"
-        f"next: python -m training export-count {given.photos} --run {given.folder}"
+        f"some scenes as the detector saw them: {given.folder / 'scenes.png'}\n"
+        f"next: {shlex.join(['.venv/bin/python', *export])}"
     )
 
 

@@ -19,7 +19,7 @@ from training.counting.scenes.mixture import random_scene
 from training.counting.scenes.scene import Scene
 from training.counting.scenes.stock import Stock, stock_of
 from training.data.dataset import Photo
-from training.data.split import fingerprint, split
+from training.data.split import held_out_of
 from training.evaluation import model_card
 from training.export.calibration import Selection, best_temperature
 from training.export.version import draft_beside, publish, write_warm_up
@@ -56,7 +56,8 @@ def export(run: Path, photos: list[Photo], models: Path, number: int = SCENES) -
     """
     detector, parts, facts = fit.load(run)
     seed, classes = facts["recipe"]["seed"], facts["classes"]
-    judges = _unseen(facts, photos)
+    marked = fit.marked_by(run_folder.recipe_of(facts, CountRecipe), photos)
+    judges = stock_of(held_out_of(facts, photos), *marked)
     cut = reader.examples(
         judges, parts, finding.finder(detector), number, np.random.default_rng((seed, 3))
     )
@@ -78,18 +79,6 @@ def export(run: Path, photos: list[Photo], models: Path, number: int = SCENES) -
         }
         model_card.write_counter(draft, {**facts, **trust._asdict(), **chosen}, photos)
         return publish(draft, models)
-
-
-def _unseen(facts: dict[str, Any], photos: list[Photo]) -> Stock:
-    """Returns the photos that the run held out, after checking their fingerprint."""
-    _, held_out = split(photos, facts["recipe"]["seed"])
-    if fingerprint(held_out) != facts["held_out_fingerprint"]:
-        raise ValueError(
-            "These are not the photos that the run was trained on, so it is unknown which of them"
-            f" it has not seen. It was trained by: {facts['command']}"
-        )
-    recipe = run_folder.recipe_of(facts, CountRecipe)
-    return stock_of(held_out, *fit.marked_by(recipe, photos))
 
 
 def _temperature(parts: Parts, cut: Examples, classes: list[str]) -> float:

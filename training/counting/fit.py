@@ -4,7 +4,6 @@ A run is a folder: `run.json`, `scenes.png` (36 scenes with their boxes), and `d
 `reader/` with the weights. `--resume` continues after the detector's last finished epoch.
 """
 
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,9 @@ from training.counting.detector.batches import HeldOutScenes, Scenes
 from training.counting.recipe import CountRecipe
 from training.counting.scenes.mixture import contact_sheet
 from training.counting.scenes.stock import Stock, stock_of
-from training.data import corners, dataset
+from training.data import checks, corners, dataset
 from training.data.dataset import Photo
+from training.data.drafts import replacing
 from training.data.split import fingerprint, split
 from training.evaluation import model_card
 from training.progress import Progress, say
@@ -84,11 +84,7 @@ def fit(
 def _require_classes(photos: list[Photo], recipe: CountRecipe) -> None:
     known = model_card.read(Path(recipe.weights))["classes"]
     rehearsal.read(Path(recipe.weights))
-    if unknown := sorted(set(dataset.classes_of(photos)) - set(known)):
-        raise ValueError(
-            f"{recipe.weights} knows {', '.join(known)}. Received photos of {', '.join(unknown)}:"
-            " choose another version by --weights, or use --relabel or --skip."
-        )
+    checks.require_known(photos, known, recipe.weights)
     begun = run_folder.read(Path(recipe.start))["classes"] if recipe.start else known
     if begun != known:
         raise ValueError(f"{recipe.start} knows {begun}, {recipe.weights} {known}. Expected equal.")
@@ -182,9 +178,8 @@ def _fit_reader(stock: Stock, recipe: CountRecipe, find: finding.Finder, run: Pa
     told = Before(before, card["classes"], card["temperature"])
     lessons = Lessons(told, new, kept, card["classes"], steps, recipe.seed, _NEW_SHARE)
     learn(after, lessons, "stage 2", recipe.reader_rate)
-    draft = run / f"draft-{WEIGHTS}"
-    after.whole.save_weights(draft)
-    os.replace(draft, run / WEIGHTS)  # A killed process leaves no half a file, which would count.
+    with replacing(run / WEIGHTS) as draft:  # Half a file would count as a finished stage.
+        after.whole.save_weights(draft)
 
 
 def _facts(

@@ -5,16 +5,16 @@ from pathlib import Path
 from typing import Any
 
 from training.counting.recipe import CountRecipe
-from training.flags import add_photos, add_recipe, whole
+from training.flags import NEW_RUN, add_models, add_photos, add_recipe, add_run, whole
 
 
 def add_counter(commands: Any) -> None:
     """Adds the commands of the counter, which finds several bills in a picture."""
     module = {"module": "training.counting.commands"}
-    run = Path("runs/count")
+    run = "runs/count"
     fit = commands.add_parser("fit-count", help="train a counter on scenes composed of photos")
     add_photos(fit)
-    fit.add_argument("--run", type=Path, default=run, dest="folder")
+    add_run(fit, run, NEW_RUN)
     fit.add_argument(
         "--resume", action="store_true", help="continue --run after its last finished epoch"
     )
@@ -25,8 +25,8 @@ def add_counter(commands: Any) -> None:
 
     export = commands.add_parser("export-count", help="make a version from a trained counter")
     add_photos(export)
-    export.add_argument("--run", type=Path, default=run, dest="folder")
-    export.add_argument("--models", type=Path, default=Path("models/us_bills_count"))
+    add_run(export, run, "folder of the run")
+    add_models(export, Path("models/us_bills_count"))
     export.add_argument(
         "--scenes",
         type=partial(whole, least=12),

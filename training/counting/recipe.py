@@ -28,7 +28,7 @@ class CountRecipe:
     rate: float = setting(2e-3, "highest learning rate of the detector", least=1e-9)
     reader_rate: float = setting(3e-4, "highest learning rate of the reader", least=1e-9)
     batch: int = setting(16, "scenes per step", least=1)
-    patience: int = setting(10, "epochs without improvement that end the detector's stage", least=0)
+    patience: int = setting(10, "epochs without improvement that end the detector's stage", least=1)
     seed: int = setting(1, "seed of the split, the order and the scenes", least=0, most=2**32 - 1)
 
     def __post_init__(self) -> None:

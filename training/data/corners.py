@@ -4,16 +4,19 @@ A folder of photos gives the class of a bill, but not its position. With its cor
 cut out and straightened, or half of it can be covered.
 """
 
-import csv
+import math
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from training.data import csv_files
 from training.data.dataset import Photo
 
 _COLUMNS = [f"{axis}{corner}" for corner in (1, 2, 3, 4) for axis in ("x", "y")]
+# A bill may reach beyond its photo. Pixels and percent, which are no shares, go further.
+_LEAST, _MOST = -0.5, 1.5
 
 
 class Marked(NamedTuple):
@@ -38,16 +41,13 @@ def read(file: Path) -> list[Marked]:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file lacks a column, or a corner is not a number.
+        ValueError: The file is no CSV in UTF-8, lacks a column, or a corner is no share of the
+            photo.
     """
-    with file.open(encoding="utf-8", newline="") as lines:
-        rows = csv.DictReader(lines)
-        if missing := {"file", *_COLUMNS} - set(rows.fieldnames or ()):
-            raise ValueError(
-                f"{file} has no columns {', '.join(sorted(missing))}. Expected file, x1, y1 to x4,"
-                " y4."
-            )
-        return [Marked(row["file"], row.get("side", ""), _corners(row)) for row in rows]
+    return [
+        Marked(row["file"], row.get("side", ""), _corners(row, f"{file}, line {line}"))
+        for line, row in csv_files.rows(file, "file", *_COLUMNS)
+    ]
 
 
 def checked(file: str | Path | None, photos: list[Photo]) -> Path | None:
@@ -70,5 +70,19 @@ def name_of(photo: Photo) -> str:
     return f"{photo.path.parent.name}/{photo.path.name}"
 
 
-def _corners(row: dict[str, str]) -> NDArray[np.float32]:
-    return np.array([float(row[column]) for column in _COLUMNS], np.float32).reshape(4, 2)
+def _corners(row: dict[str, str], where: str) -> NDArray[np.float32]:
+    values = [_share(row[column], f"{where}: {column}") for column in _COLUMNS]
+    return np.array(values, np.float32).reshape(4, 2)
+
+
+def _share(text: str, where: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not _LEAST <= number <= _MOST:
+        raise ValueError(
+            f"{where} is {text!r}. Expected a share of the photo's width or height: 0 to 1, or"
+            f" {_LEAST} to {_MOST} where a bill reaches beyond it."
+        )
+    return number

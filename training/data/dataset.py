@@ -1,8 +1,7 @@
 """Photos by class: reading a folder with one sub-folder per class, pictures, tensors."""
 
-import csv
-import io
 import sys
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,12 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from training.data import files
+from training.data import csv_files, files
 from training.data.files import shown
 from webapp.feedback.store import MARKER
 from webapp.imaging.preprocessing import BadImage, open_upright, to_tensor
 
-MINIMUM_PER_CLASS = 2
 # The class of all pictures that show none of the denominations.
 OTHER = "Other"
 # Enough for 224-pixel training views; keeps thousands of decoded photos in memory.
@@ -64,8 +62,9 @@ def scan(folder: Path, relabel: Mapping[str, str], skip: Iterable[str]) -> list[
         skip: Sub-folders to leave out.
 
     Raises:
-        ValueError: There is no folder, it has no pictures, a sub-folder has none or its name is not
-            UTF-8, or the folder holds feedback that nobody has reviewed.
+        ValueError: There is no folder, it has no pictures, a sub-folder has none, the name of a
+            class is not UTF-8 or has a control character, or the folder holds feedback that nobody
+            has reviewed.
     """
     if not folder.is_dir():
         raise ValueError(f"{folder} is no folder. Expected one with a sub-folder per class.")
@@ -74,7 +73,7 @@ def scan(folder: Path, relabel: Mapping[str, str], skip: Iterable[str]) -> list[
             f"Nobody has looked at the photos in {folder} yet. Run `python -m training review"
             f" {folder.parent}`, which says where the photos lie that you accept."
         )
-    rows = _manifest(folder)
+    rows = csv_files.manifest(folder)
     skipped = set(skip)
     photos = [
         _photo(path, relabel.get(name, name), rows.get(f"{name}/{path.name}", {}))
@@ -84,7 +83,7 @@ def scan(folder: Path, relabel: Mapping[str, str], skip: Iterable[str]) -> list[
     if not photos:
         raise ValueError(f"{folder} has no sub-folders with pictures. Expected one per class.")
     _require_none_empty(folder, photos, skipped)
-    _require_utf8(photos)
+    _require_plain_names(photos)
     return photos
 
 
@@ -100,47 +99,23 @@ def _require_none_empty(folder: Path, photos: list[Photo], skip: set[str]) -> No
         )
 
 
-def _require_utf8(photos: list[Photo]) -> None:
-    """Refuses class names that no signature can carry; the names of files may be any bytes."""
-    for photo in photos:
-        if shown(photo.label) != photo.label:
+def _require_plain_names(photos: list[Photo]) -> None:
+    """Refuses class names that signatures or terminals cannot carry; file names may be any."""
+    for label in {photo.label for photo in photos}:
+        if reason := _unfit(label):
             raise ValueError(
-                f"The name of the sub-folder {shown(photo.path.parent)} is not UTF-8. Expected a"
-                " class name in UTF-8; rename it, or leave it out with --skip."
+                f"The name of the class {shown(label)} {reason}. Expected a class name in UTF-8"
+                " without control characters; rename its sub-folder, or leave it out with --skip."
             )
 
 
-def require_enough(photos: list[Photo]) -> None:
-    """Refuses photos that are too few to train a classifier on.
-
-    Raises:
-        ValueError: Fewer than two classes, or a class with too few pictures to hold one out.
-    """
-    number = counts(photos)
-    if len(number) < 2:
-        raise ValueError(
-            f"There are photos of {len(number)} class only: {list(number)}. Expected at least two"
-            " sub-folders with pictures, for example `20/` and `Other/`."
-        )
-    few = {label: n for label, n in number.items() if n < MINIMUM_PER_CLASS}
-    if few:
-        raise ValueError(
-            f"Too few photos: {few}. Expected at least {MINIMUM_PER_CLASS} of each class; leave a"
-            " sub-folder out with --skip."
-        )
-
-
-def require_every_class(classes: Iterable[str], readable: Iterable[Photo]) -> None:
-    """Checks that each class has at least one readable photo.
-
-    Raises:
-        ValueError: A class has none; the message names the classes.
-    """
-    if missing := set(classes) - {photo.label for photo in readable}:
-        raise ValueError(
-            f"Of {', '.join(sorted(missing))} no picture to learn from can be read. Expected"
-            " some of each class; `python -m training inspect` lists the files."
-        )
+def _unfit(label: str) -> str:
+    try:
+        label.encode()
+    except UnicodeEncodeError:
+        return "is not UTF-8"
+    controls = any(unicodedata.category(character) == "Cc" for character in label)
+    return "has a control character" if controls else ""
 
 
 def classes_of(photos: Iterable[Photo]) -> list[str]:
@@ -151,8 +126,13 @@ def classes_of(photos: Iterable[Photo]) -> list[str]:
 def in_order(names: Iterable[str]) -> list[str]:
     """Returns names of classes in the order of the model's outputs."""
     return sorted(
-        names, key=lambda name: (not name.isdigit(), int(name) if name.isdigit() else 0, name)
+        names, key=lambda name: (not name.isdecimal(), int(name) if name.isdecimal() else 0, name)
     )
+
+
+def readable(photos: list[Photo]) -> list[Photo]:
+    """Returns the photos that can be read; see `load`."""
+    return [photo for photo, _ in _readable(photos)]
 
 
 def load(photos: list[Photo]) -> tuple[list[Photo], list[NDArray[np.uint8]]]:
@@ -160,13 +140,16 @@ def load(photos: list[Photo]) -> tuple[list[Photo], list[NDArray[np.uint8]]]:
 
     Returns:
         The readable photos and their pixels, uint8 [H,W,3] RGB.
+
+    Raises:
+        ValueError: None of the photos can be read.
     """
-    readable, pictures = [], []
+    found, pictures = [], []
     for photo, picture in _readable(photos):
         picture.thumbnail((CACHED_SIDE, CACHED_SIDE))
-        readable.append(photo)
+        found.append(photo)
         pictures.append(np.asarray(picture))
-    return readable, pictures
+    return found, pictures
 
 
 def tensors(
@@ -177,6 +160,9 @@ def tensors(
     Args:
         photos: The photos to read.
         change: A change to each picture before it is resized.
+
+    Raises:
+        ValueError: None of the photos can be read.
     """
     pairs = [(photo, to_tensor(change(picture))) for photo, picture in _readable(photos)]
     return [photo for photo, _ in pairs], np.stack([tensor for _, tensor in pairs])
@@ -195,6 +181,17 @@ def _readable(photos: list[Photo]) -> Iterator[tuple[Photo, Image.Image]]:
         yield photo, picture
     if bad:
         print(f"left out {bad} of {len(photos)} photos", file=sys.stderr)  # noqa: T201
+    require_some(len(photos) - bad, photos)
+
+
+def require_some(readable: int, photos: list[Photo]) -> None:
+    """Checks that at least one of the photos can be read.
+
+    Raises:
+        ValueError: None can.
+    """
+    if photos and not readable:
+        raise ValueError(f"None of the {len(photos)} photos can be read.")
 
 
 def backgrounds(photos: list[Photo], pictures: list[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
@@ -217,30 +214,17 @@ def counts(photos: Iterable[Photo]) -> dict[str, int]:
     return {label: number[label] for label in classes_of(photos)}
 
 
+def by_source(photos: list[Photo]) -> dict[str, dict[str, int]]:
+    """Returns how many photos of each class each source gave, the largest source first."""
+    sources = Counter(photo.source for photo in photos)
+    counted = Counter((photo.source, photo.label) for photo in photos)
+    labels = classes_of(photos)
+    return {
+        source: {label: counted[source, label] for label in labels if counted[source, label]}
+        for source, _ in sources.most_common()
+    }
+
+
 def _photo(path: Path, label: str, row: Mapping[str, str]) -> Photo:
     source = shown(path.stem.rpartition("-")[0])
     return Photo(path, label, source, row.get("other_kind", ""), row.get("side", ""))
-
-
-def _manifest(folder: Path) -> dict[str, dict[str, str]]:
-    """Returns the manifest's rows by class folder and file name; none without a manifest.
-
-    Raises:
-        ValueError: The manifest is not UTF-8, or has no column `file`.
-    """
-    for manifest in (place / files.MANIFEST for place in (folder, folder.parent)):
-        if manifest.is_file():
-            own = [row for row in _rows(manifest) if row.get("split", folder.name) == folder.name]
-            return {"/".join(row["file"].split("/")[-2:]): row for row in own}
-    return {}
-
-
-def _rows(manifest: Path) -> list[dict[str, str]]:
-    try:
-        text = manifest.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{manifest} is not UTF-8: {error}.") from error
-    rows = csv.DictReader(io.StringIO(text))
-    if "file" not in (rows.fieldnames or ()):
-        raise ValueError(f"{manifest} has the columns {rows.fieldnames}. Expected one named file.")
-    return list(rows)

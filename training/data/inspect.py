@@ -9,6 +9,7 @@ from training.data import dataset
 from training.data.dataset import Photo
 from training.data.duplicates import difference_hash, groups_of
 from training.data.files import shown
+from training.data.split import contradictions
 from webapp.imaging.preprocessing import BadImage
 
 TILE = (112, 112)
@@ -32,12 +33,16 @@ class Findings(NamedTuple):
 
     @property
     def contradictions(self) -> list[list[Photo]]:
-        """Groups of duplicates that lie in more than one class: at least one label is wrong."""
-        return [group for group in self.duplicates if len({photo.label for photo in group}) > 1]
+        """Groups of duplicates that lie in more than one class."""
+        return contradictions(self.duplicates)
 
 
 def look(photos: list[Photo]) -> Findings:
-    """Reads every photo once and compares them all."""
+    """Reads every photo once and compares them all.
+
+    Raises:
+        ValueError: None of the photos can be read.
+    """
     sizes: dict[Photo, tuple[int, int]] = {}
     hashes = []
     for photo in photos:
@@ -47,6 +52,7 @@ def look(photos: list[Photo]) -> Findings:
             continue
         sizes[photo] = picture.size
         hashes.append(difference_hash(picture))
+    dataset.require_some(len(sizes), photos)
     readable = list(sizes)
     groups = [[readable[index] for index in group] for group in groups_of(hashes)]
     return Findings(

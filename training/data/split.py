@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,11 @@ Groups = list[list[Photo]]
 
 
 def split(
-    photos: list[Photo], seed: int, sources: str = "", held_out: float = 0.2
+    photos: list[Photo],
+    seed: int,
+    sources: str = "",
+    held_out: float = 0.2,
+    groups: Groups | None = None,
 ) -> tuple[list[Photo], list[Photo]]:
     """Returns (training, held-out) photos; near-duplicates stay on one side.
 
@@ -26,27 +31,44 @@ def split(
         sources: Holds out exactly the photos of these sources, separated by commas, and their
             near-duplicates; empty: the share `held_out` of each folder.
         held_out: The share of each folder to hold out.
+        groups: The `near_duplicates` of the photos; None finds them, which reads every photo.
 
     Raises:
         ValueError: One part would be empty, or a source is unknown.
     """
-    groups = near_duplicates(photos)
+    groups = near_duplicates(photos) if groups is None else groups
     named = set(sources.split(",")) - {""}
     training, reserved = _by_source(groups, named) if named else _share(groups, seed, held_out)
-    if not (training and reserved) or named - {photo.source for photo in photos}:
-        raise ValueError(
-            f"Not all of {sources!r}, or nothing else, is a source of these photos."
-            f" Sources: {sorted({photo.source for photo in photos})}."
-            if named
-            else "Nothing can be held out: the photos are all copies of each other."
-        )
     return [p for group in training for p in group], [p for group in reserved for p in group]
+
+
+def held_out_of(facts: dict[str, Any], photos: list[Photo]) -> list[Photo]:
+    """Returns the photos that a run held out, after checking their fingerprint.
+
+    Raises:
+        ValueError: They are not the photos of the run, whose `run.json` is `facts`.
+    """
+    recipe = facts["recipe"]
+    _, held_out = split(photos, recipe["seed"], recipe.get("held_out_source", ""))
+    if fingerprint(held_out) != facts["held_out_fingerprint"]:
+        raise ValueError(
+            "These are not the photos that the run was trained on, so it is unknown which of them"
+            f" it has not seen. It was trained by: {facts['command']}"
+        )
+    return held_out
 
 
 def _by_source(groups: Groups, sources: set[str]) -> tuple[Groups, Groups]:
     """Holds out the sources and the near-duplicates of their photos."""
+    existing = {photo.source for group in groups for photo in group}
+    if missing := sorted(sources - existing):
+        raise ValueError(f"Unknown source {', '.join(missing)}. Sources: {sorted(existing)}.")
     reserved = [group for group in groups if any(photo.source in sources for photo in group)]
-    return [group for group in groups if group not in reserved], reserved
+    training = [group for group in groups if group not in reserved]
+    if not training:
+        named = ", ".join(sorted(sources))
+        raise ValueError(f"Without {named} and copies of their photos nothing is left to train on.")
+    return training, reserved
 
 
 def _share(groups: Groups, seed: int, held_out: float) -> tuple[Groups, Groups]:
@@ -56,16 +78,19 @@ def _share(groups: Groups, seed: int, held_out: float) -> tuple[Groups, Groups]:
     hold out the same photos, and a later one is not evaluated on what an earlier one learnt from.
     """
     number = _folders(photo for group in groups for photo in group)
-    wanted = {folder: max(1, round(held_out * n)) for folder, n in number.items()}
+    wanted = Counter({folder: max(1, round(held_out * n)) for folder, n in number.items()})
     training: Groups = []
     reserved: Groups = []
     for group in sorted(groups, key=lambda group: min(_rank(photo, seed) for photo in group)):
         size = _folders(group)
-        fits = all(wanted[folder] >= n for folder, n in size.items())
-        (reserved if fits else training).append(group)
-        if fits:
-            wanted = {folder: n - size[folder] for folder, n in wanted.items()}
+        if all(wanted[folder] >= n for folder, n in size.items()):
+            reserved.append(group)
+            wanted.subtract(size)
+        else:
+            training.append(group)
     _represent_every_class(training, reserved)
+    if not (training and reserved):
+        raise ValueError("Nothing can be held out: the photos are all copies of each other.")
     return training, reserved
 
 
@@ -89,6 +114,11 @@ def near_duplicates(photos: list[Photo]) -> Groups:
     """Returns the photos in groups that show the same picture; an unreadable one stands alone."""
     hashes = [_hash(photo) for photo in photos]
     return [[photos[index] for index in group] for group in groups_of(hashes)]
+
+
+def contradictions(groups: Groups) -> Groups:
+    """Returns the groups that lie in more than one class: at least one label is wrong."""
+    return [group for group in groups if len({photo.label for photo in group}) > 1]
 
 
 def _hash(photo: Photo) -> Hash:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from training.data import dataset
 from training.data.dataset import Photo
+from training.evaluation import model_card
 from training.evaluation.measures import Answers, measures
 from training.evaluation.slices import SLICES, Change
 from webapp.imaging.preprocessing import IMAGE_SIZE
@@ -31,9 +32,12 @@ class Version:
 
         Raises:
             FileNotFoundError: There is no SavedModel.
+            ValueError: It is a version of the counter.
         """
         if not (folder / "saved_model.pb").is_file():
             raise FileNotFoundError(f"{folder} holds no SavedModel (saved_model.pb).")
+        if model_card.path(folder).is_file():  # A draft has none yet.
+            model_card.read_classifier(folder)
         self.folder = folder
         self._rewrites = {"auto_mixed_precision_onednn_bfloat16": bfloat16}
         self._loaded = tf.saved_model.load(str(folder))
@@ -110,11 +114,11 @@ def evaluate(
 
     Raises:
         FileNotFoundError: `folder` holds no SavedModel.
-        ValueError: No photo is of one of the model's classes.
+        ValueError: No photo is of one of the model's classes, or none can be read.
     """
     version = Version(folder)
-    photos = version.of_known_classes(photos)
-    answers = version.ask(photos)
+    answers = version.ask(version.of_known_classes(photos))
+    photos = answers.photos
     figures = {**measures(answers), "pictures_per_second": version.pictures_per_second(photos)}
     bills = [photo for photo in photos if photo.label != dataset.OTHER]
     if slices and bills:

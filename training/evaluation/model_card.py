@@ -2,13 +2,12 @@
 
 import json
 import platform
-from collections import Counter
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from training.data.dataset import Photo, classes_of
-from training.evaluation.tables import MEASURES, table
+from training.data.dataset import Photo, by_source
+from training.evaluation.tables import MEASURES, markdown_rows, table
 
 CARD = "model_card.json"
 BEGIN, END = (
@@ -76,8 +75,7 @@ def write_taught(folder: Path, card: dict[str, Any]) -> None:
 
 def write_counter(folder: Path, facts: dict[str, Any], photos: list[Photo]) -> None:
     """Writes the card of a version of the counter, see `write`."""
-    about = {**COUNTER_PURPOSE, **facts, "data": by_source(photos), "libraries": _libraries()}
-    _write(folder, about)
+    write(folder, {**COUNTER_PURPOSE, **facts}, photos)
 
 
 def _libraries() -> dict[str, str]:
@@ -108,6 +106,19 @@ def read(folder: Path) -> dict[str, Any]:
     return card
 
 
+def read_classifier(folder: Path) -> dict[str, Any]:
+    """Returns the card of the version in `folder`, after checking that it is no counter's.
+
+    Raises:
+        FileNotFoundError: The version has no card.
+        ValueError: It is a version of the counter.
+    """
+    card = read(folder)
+    if card.get("kind") == "counter":
+        raise ValueError(f"{folder} is a version of the counter; evaluate-count measures it.")
+    return card
+
+
 def find(models: Path, facts: dict[str, Any]) -> Path | None:
     """Returns the newest version in the folder `models` whose card holds all of `facts`.
 
@@ -121,17 +132,6 @@ def find(models: Path, facts: dict[str, Any]) -> Path | None:
             if same and "taught" not in card:
                 return folder
     return None
-
-
-def by_source(photos: list[Photo]) -> dict[str, dict[str, int]]:
-    """Returns how many photos of each class each source gave, the largest source first."""
-    sources = Counter(photo.source for photo in photos)
-    counted = Counter((photo.source, photo.label) for photo in photos)
-    labels = classes_of(photos)
-    return {
-        source: {label: counted[source, label] for label in labels if counted[source, label]}
-        for source, _ in sources.most_common()
-    }
 
 
 def markdown(card: dict[str, Any]) -> str:
@@ -218,8 +218,7 @@ def _sources(data: dict[str, dict[str, int]], labels: list[str]) -> str:
         [source or "no name", *(str(counted.get(label, "")) for label in labels)]
         for source, counted in data.items()
     ]
-    lines = [["source", *labels], ["---"] * (1 + len(labels)), *rows]
-    listed = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    listed = markdown_rows([["source", *labels], ["---"] * (1 + len(labels)), *rows])
     title = "Pictures by source and class"
     return f"<details><summary>{title}</summary>\n\n{listed}\n\n</details>"
 

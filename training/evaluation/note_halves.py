@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from training.data import corners
+from training.data import corners, dataset
 from training.data.dataset import Photo
 from training.evaluation.evaluate import Version
 from training.evaluation.measures import share
@@ -45,17 +45,21 @@ def evaluate_halves(folder: Path, photos: list[Photo], file: Path) -> dict[str, 
 
     Args:
         folder: The folder of the version.
-        photos: The photos; some of them must be marked.
+        photos: The photos; some of them must be marked. Those of classes that the version does not
+            know, and those that cannot be read, are left out.
         file: The corners of whole notes, see `corners`.
 
     Raises:
         FileNotFoundError: `folder` holds no SavedModel, or there is no such file.
         ValueError: The file marks none of the photos; or see `corners.read`.
     """
-    version, known = Version(folder), {corners.name_of(photo): photo for photo in photos}
-    notes = [(known[each.name], each) for each in corners.read(file) if each.name in known]
-    if not notes:
+    version, marked = Version(folder), corners.read(file)
+    names = {each.name for each in marked}
+    judged = [p for p in version.of_known_classes(photos) if corners.name_of(p) in names]
+    if not judged:
         raise ValueError(f"{file} marks none of the {len(photos)} photos. Expected some of them.")
+    known = {corners.name_of(photo): photo for photo in dataset.readable(judged)}
+    notes = [(known[each.name], each) for each in marked if each.name in known]
     figures = {}
     for half, seen in HALVES.items():
         views = [to_tensor(covered(photo.read(), each.corners, seen)) for photo, each in notes]

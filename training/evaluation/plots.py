@@ -56,8 +56,9 @@ def confusion(figures: dict[str, Any]) -> Figure:
     for (row, column), count in np.ndenumerate(counts):
         colour = "white" if count > counts[row].sum() / 2 else "black"
         axes.text(column, row, str(count) if count else "", ha="center", va="center", color=colour)
-    axes.set_xticks(range(len(names)), names)
-    axes.set_yticks(range(len(table)), list(table))
+    # A class may have dollar signs in its name, between which matplotlib would expect a formula.
+    axes.set_xticks(range(len(names)), names, parse_math=False)
+    axes.set_yticks(range(len(table)), list(table), parse_math=False)
     axes.set(xlabel="most likely class", ylabel="what it is")
     return figure
 

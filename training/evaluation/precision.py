@@ -9,6 +9,7 @@ from training.data.dataset import OTHER, Photo
 from training.evaluation.evaluate import Version
 from training.evaluation.measures import Answers, calibration_error
 from training.evaluation.slices import SLICES
+from training.evaluation.tables import markdown_rows
 
 ALL = "all pictures"
 _COUNTS = {
@@ -62,7 +63,7 @@ def agreement(full: Answers, half: Answers) -> dict[str, Any]:
 def table(found: dict[str, Any]) -> str:
     """Returns the comparison as a Markdown table."""
     rows = [_HEAD, ["---"] * len(_HEAD), *(_row(name, each) for name, each in found.items())]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return markdown_rows(rows)
 
 
 def _row(name: str, each: dict[str, Any]) -> list[str]:

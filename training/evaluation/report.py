@@ -4,10 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from training.data.files import shown
 from training.evaluation import answers_file, plots, precision
 from training.evaluation.measures import Answers
-from training.evaluation.tables import MEASURES, table
+from training.evaluation.tables import MEASURES, markdown_rows, table
 from training.network import backbones
 
 ANSWERS = "answers.csv"
@@ -136,14 +135,14 @@ def _unsure(answers: Answers) -> list[str]:
 
 
 def _listed(answers: Answers, indices: list[int]) -> str:
+    head = "| picture | was called | probability | sure |\n|---|---|---|---|"
     rows = [
-        f"| {_cell(f'{answers.photos[i].label}/{answers.photos[i].path.name}')}"
-        f" | {_cell(answers.said[i])} | {answers.confidence[i]:.3f}"
-        f" | {'yes' if answers.accepted[i] else 'no'} |"
+        [
+            f"{answers.photos[i].label}/{answers.photos[i].path.name}",
+            answers.said[i],
+            f"{answers.confidence[i]:.3f}",
+            "yes" if answers.accepted[i] else "no",
+        ]
         for i in indices
     ]
-    return "\n".join(["| picture | was called | probability | sure |", "|---|---|---|---|", *rows])
-
-
-def _cell(text: str) -> str:
-    return shown(text).replace("|", "\\|")
+    return f"{head}\n{markdown_rows(rows)}"

@@ -1,6 +1,9 @@
 """The figures of a version as text: lines for a terminal, tables for Markdown."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any
+
+from training.data.files import shown
 
 MEASURES = {
     "top_1_denominations": "right denomination first",
@@ -71,12 +74,20 @@ def _line(says: str, value: dict[str, Any]) -> str:
 
 def table(shares: dict[str, dict[str, Any]], first: str) -> str:
     """Returns shares as a Markdown table, `first` heading its first column."""
-    rows = [f"| {first} | pictures | share | 95 % interval |", "|---|---|---|---|"]
+    rows = []
     for name, value in shares.items():
         if value["share"] is not None:
             low, high = (f"{100 * bound:.1f}" for bound in value["interval"])
             counted = f"{value['count']} of {value['of']}"
-            rows.append(
-                f"| {name} | {counted} | {100 * value['share']:.1f} % | {low} to {high} % |"
-            )
-    return "\n".join(rows)
+            rows.append([name, counted, f"{100 * value['share']:.1f} %", f"{low} to {high} %"])
+    head = markdown_rows([[first, "pictures", "share", "95 % interval"]])
+    return "\n".join([head, "|---|---|---|---|", *([markdown_rows(rows)] if rows else [])])
+
+
+def markdown_rows(rows: Iterable[Sequence[str]]) -> str:
+    """Returns rows of a Markdown table; names of classes and files may have any characters."""
+    return "\n".join(f"| {' | '.join(map(_cell, row))} |" for row in rows)
+
+
+def _cell(text: str) -> str:
+    return shown(text).replace("|", "\\|")

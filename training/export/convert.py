@@ -72,9 +72,10 @@ def convert(version: Path, to: str, file: Path, *, second_look: bool = True) -> 
 
     Raises:
         FileNotFoundError: `version` has no model card or no graph.
-        ValueError: Its graph does not fit its backbone, or a package is missing.
+        ValueError: It is a version of the counter, its graph does not fit its backbone, or a
+            package is missing.
     """
-    card = model_card.read(version)
+    card = model_card.read_classifier(version)
     calibration = Calibration.of(card)
     if not second_look:
         calibration = calibration._replace(second_look_below=0.0)
@@ -86,8 +87,13 @@ def convert(version: Path, to: str, file: Path, *, second_look: bool = True) -> 
     else:
         write_litert(graph, file)
     text = json.dumps(about, indent=1, ensure_ascii=False) + "\n"
-    file.with_suffix(".json").write_text(text, encoding="utf-8")
+    described_in(file).write_text(text, encoding="utf-8")
     return about
+
+
+def described_in(file: Path) -> Path:
+    """Returns the JSON file of a converted version: each format has its own."""
+    return file.with_name(f"{file.name}.json")
 
 
 def answering(network: keras.Model, classes: list[str], calibration: Calibration) -> Graph:

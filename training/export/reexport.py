@@ -40,9 +40,10 @@ def reexport(
 
     Raises:
         FileNotFoundError: `version` has no model card or no graph.
-        ValueError: Its graph has another structure, or `names` has an unknown class.
+        ValueError: It is a version of the counter, its graph has another structure, or `names` has
+            an unknown class.
     """
-    card = model_card.with_names(model_card.read(version), names or {})
+    card = model_card.with_names(model_card.read_classifier(version), names or {})
     graph = _graph(version)
     calibration = Calibration.of(card)
     answer = Answer(_network(graph), _class_weights(graph), card["classes"], calibration)

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -19,7 +19,7 @@ from training.augmentation.camera import Pixels
 from training.augmentation.views import hard_views, one_hot
 from training.data import dataset
 from training.data.dataset import Photo
-from training.data.split import fingerprint, split
+from training.data.split import held_out_of
 from training.evaluation import evaluate, model_card
 from training.export.calibration import (
     Calibration,
@@ -39,6 +39,20 @@ WARM_UP = "tf_serving_warmup_requests"
 
 WarmUp = list[tuple[str, str, NDArray[Any]]]
 """The name of a signature and of its input, and one value, [1,...]."""
+
+
+class CalibrationSet(NamedTuple):
+    """N pictures that a version is calibrated on.
+
+    Attributes:
+        pixels: The pictures, uint8 [N,224,224,3].
+        labels: The indices of their classes, int [N].
+        unchanged: How many of them, the first ones, are unchanged photos; the others are views.
+    """
+
+    pixels: Pixels
+    labels: NDArray[np.integer]
+    unchanged: int
 
 
 def export(
@@ -73,16 +87,16 @@ def export(
     """
     model, facts = fit.load(run)
     facts = model_card.with_names(facts, names or {})
-    held_out = _unseen(facts, photos)
-    pixels, labels = _calibration_set(held_out, facts["classes"], facts["recipe"]["seed"])
-    logits = model.predict(pixels, verbose=2)
-    calibration, selection = _calibrated(
-        model, pixels, logits, labels.argmax(1), risk, second_look_below
-    )
+    held_out = held_out_of(facts, photos)
+    pictures = _calibration_set(held_out, facts["classes"], facts["recipe"]["seed"])
+    logits = model.predict(pictures.pixels, verbose=2)
+    calibration, selection = _calibrated(model, pictures, logits, risk, second_look_below)
     with draft_beside(models) as draft:
         write_saved_model(draft, model, facts["classes"], calibration)
         # The least sure picture, because it is the most likely to get a second look.
-        write_warm_up(draft, models.name, warm_up_of(pixels[softmax(logits).max(1).argmin()]))
+        write_warm_up(
+            draft, models.name, warm_up_of(pictures.pixels[softmax(logits).max(1).argmin()])
+        )
         measured = {"held_out": _measure(draft, held_out)}
         if measured_on:
             measured["other_source"] = _measure(draft, measured_on, slices=True)
@@ -99,9 +113,8 @@ def export(
 
 def _calibrated(
     model: keras.Model,
-    pixels: Pixels,
+    pictures: CalibrationSet,
     logits: NDArray[np.float32],
-    labels: NDArray[np.integer],
     risk: float,
     below: float | None,
 ) -> tuple[Calibration, Selection]:
@@ -109,17 +122,17 @@ def _calibrated(
 
     The temperature is that of the first look, since it decides which pictures get a second look.
     """
+    labels = pictures.labels
     temperature = best_temperature(logits, labels)
     ceiling = SURE if below is None else below
-    both = _after_both(model, pixels, logits, temperature, ceiling) / temperature
+    both = _after_both(model, pictures.pixels, logits, temperature, ceiling) / temperature
     first = logits / temperature
     if below is None:
         below = choose_below(first, both, labels)
         both = np.where((softmax(first).max(1) < below)[:, None], both, first)
     # Only the unchanged photos, which are independent of each other: the views repeat them.
-    photos = len(labels) // 2
-    probabilities = softmax(both[:photos])
-    right = probabilities.argmax(1) == labels[:photos]
+    probabilities = softmax(both[: pictures.unchanged])
+    right = probabilities.argmax(1) == labels[: pictures.unchanged]
     selection = select(probabilities.max(1), right, risk)
     return Calibration(temperature, selection.threshold, below), selection
 
@@ -140,28 +153,16 @@ def _after_both(
     )
 
 
-def _calibration_set(
-    photos: list[Photo], classes: list[str], seed: int
-) -> tuple[Pixels, NDArray[np.float32]]:
-    """Returns each photo unchanged and as a hard view (turned, dark, covered, far), with its class.
+def _calibration_set(photos: list[Photo], classes: list[str], seed: int) -> CalibrationSet:
+    """Returns each photo unchanged and as a hard view (turned, dark, covered, far).
 
     Held-out photos come from the sources of the training photos, so they are easier than photos of
     other people; hard views are harder. A mix of equal parts lies between, like other photos.
     """
     readable, plain = dataset.tensors(photos)
     views, labels = hard_views(photos, classes, seed, each=1)
-    return np.concatenate([plain, views]), np.concatenate([one_hot(readable, classes), labels])
-
-
-def _unseen(facts: dict[str, Any], photos: list[Photo]) -> list[Photo]:
-    """Returns the photos that the run held out, after checking their fingerprint."""
-    _, held_out = split(photos, facts["recipe"]["seed"], facts["recipe"]["held_out_source"])
-    if fingerprint(held_out) != facts["held_out_fingerprint"]:
-        raise ValueError(
-            "These are not the photos that the run was trained on, so it is unknown which of them"
-            f" it has not seen. It was trained by: {facts['command']}"
-        )
-    return held_out
+    both = np.concatenate([one_hot(readable, classes), labels])
+    return CalibrationSet(np.concatenate([plain, views]), both.argmax(1), len(plain))
 
 
 def _rehearsal(
@@ -182,11 +183,17 @@ def _measure(draft: Path, photos: list[Photo], *, slices: bool = False) -> dict[
 
 @contextmanager
 def draft_beside(models: Path) -> Iterator[Path]:
-    """Yields a path inside `models` to write a version to, and deletes it in the end."""
+    """Yields a path inside `models` to write a version to, and deletes it in the end.
+
+    Raises:
+        OSError: TensorFlow could not write the version, for example to a full disk.
+    """
     models.mkdir(parents=True, exist_ok=True)
     draft = models / f".draft-{os.getpid()}"
     try:
         yield draft
+    except tf.errors.OpError as error:
+        raise OSError(str(error)) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 

@@ -8,6 +8,8 @@ is not a picture: it is too small to contain faces, serial numbers and backgroun
 can be looked at, though a network can be trained to guess a blurred picture from it.
 """
 
+import zipfile
+import zlib
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ from training.augmentation.edges import Edges
 from training.augmentation.views import one_hot
 from training.data import dataset
 from training.data.dataset import Photo
+from training.data.drafts import replacing
 from training.rehearsal.parts import Parts
 from webapp.imaging.preprocessing import IMAGE_SIZE, to_tensor
 
@@ -36,6 +39,8 @@ NO_CLASS = ""
 """The label of a picture of several bills."""
 # The share of values that is clipped at each end of a channel, so that the steps are fine.
 _OUTLIERS = 0.0005
+# Which of these it is depends on where a file was cut off.
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, TypeError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,8 @@ class Rehearsal:
     def write(self, version: Path) -> None:
         """Writes the set into `assets.extra` of a version's folder, where servers ignore it."""
         file(version).parent.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(file(version), allow_pickle=False, **vars(self))
+        with replacing(file(version)) as draft:
+            np.savez_compressed(draft, allow_pickle=False, **vars(self))
 
 
 def file(version: Path) -> Path:
@@ -76,6 +82,7 @@ def read(version: Path) -> Rehearsal:
 
     Raises:
         FileNotFoundError: The version has no rehearsal set.
+        ValueError: The set is damaged.
     """
     if not file(version).is_file():
         raise FileNotFoundError(
@@ -83,8 +90,11 @@ def read(version: Path) -> Rehearsal:
             " what it knows. `python -m training rehearse` makes one of the photos that it was"
             " trained on."
         )
-    with np.load(file(version), allow_pickle=False) as arrays:
-        return Rehearsal(**arrays)
+    try:
+        with file(version).open("rb") as stored, np.load(stored, allow_pickle=False) as arrays:
+            return Rehearsal(**arrays)
+    except _DAMAGED as error:
+        raise ValueError(f"{file(version)} is damaged; `rehearse` makes it anew.") from error
 
 
 def packed(

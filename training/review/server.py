@@ -38,7 +38,10 @@ def serve(folder: Path, port: int, opened: Callable[[str], object]) -> list[Path
     # Werkzeug would write the token to the terminal with each request.
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     token = secrets.token_urlsafe(16)
-    server = make_server(HOST, port, create_app(store, token, [HOST]), threaded=True)
+    try:
+        server = make_server(HOST, port, create_app(store, token, [HOST]), threaded=True)
+    except SystemExit as error:  # Werkzeug ends the process where it cannot listen.
+        raise OSError(f"Port {port} is taken.") from error
     opened(f"http://{HOST}:{server.server_port}/{token}/")
     server.serve_forever()
     return store.photos(ACCEPTED)

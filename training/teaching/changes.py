@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from training.evaluation.tables import markdown_rows
 from training.export.calibration import Calibration, softmax
 
 NEW, ALL = "new photos", "all of before"
@@ -36,6 +37,7 @@ class Change(NamedTuple):
         sure: How many of those correct answers the new version accepts.
         wrong_and_sure: How many wrong answers the new version accepts.
         lost: How many the old version answered correctly and the new version does not.
+        is_new: Whether the pictures are of the new photos, none of which can be lost.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Change(NamedTuple):
     sure: int
     wrong_and_sure: int
     lost: int
+    is_new: bool = False
 
     @property
     def fewer(self) -> int:
@@ -61,31 +64,32 @@ def judged(logits: NDArray[np.floating], classes: list[str], calibration: Calibr
 
 
 def changes(
-    names: NDArray[np.str_], labels: NDArray[np.str_], before: Judged, after: Judged
+    labels: NDArray[np.str_], is_new: NDArray[np.bool_], before: Judged, after: Judged
 ) -> list[Change]:
-    """Compares two versions on N pictures.
+    """Compares two versions on N pictures, by class and apart for the new photos.
 
     Args:
-        names: The group of each, str [N].
         labels: The right class of each, str [N].
+        is_new: Which of them are of the new photos, bool [N].
         before: The answers of the old version.
         after: The answers of the new version.
     """
     found = []
-    for name in dict.fromkeys(names.tolist()):
-        of = names == name
+    for label, new in dict.fromkeys(zip(labels.tolist(), is_new.tolist(), strict=True)):
+        of = (labels == label) & (is_new == new)
         right_before = before.said[of] == labels[of]
         right = after.said[of] == labels[of]
         sure = after.sure[of]
         found.append(
             Change(
-                name,
+                f"{NEW}, {label}" if new else label,
                 int(of.sum()),
                 int(right_before.sum()),
                 int(right.sum()),
                 int((right & sure).sum()),
                 int((~right & sure).sum()),
                 int((right_before & ~right).sum()),
+                new,
             )
         )
     return found
@@ -118,11 +122,12 @@ def beyond(found: list[Change], lost_at_most: float) -> list[Change]:
     classes one is easily unlucky, so each is tested at its share of `CHANCE` (Bonferroni). All
     classes together are tested too, since losses that are small in each class may add up.
     """
-    old = [change for change in found if not change.name.startswith(NEW)]
+    old = [change for change in found if not change.is_new]
     tested = [(change, CHANCE / len(old)) for change in old]
     if len(old) > 1:
-        _, *columns = zip(*old, strict=True)
-        tested.append((Change(ALL, *map(sum, columns)), CHANCE))
+        _, *columns, _ = zip(*old, strict=True)
+        totals: list[Any] = [sum(column) for column in columns]
+        tested.append((Change(ALL, *totals), CHANCE))
     return [
         change
         for change, chance in tested
@@ -146,7 +151,7 @@ def table(found: list[Change]) -> str:
     """Returns the changes as a table for a terminal and for Markdown."""
     head = ["held-out pictures", "number", "right before", "right", "and sure", "wrong and sure"]
     rows = [head, ["---"] * len(head), *([str(value) for value in change[:6]] for change in found)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return markdown_rows(rows)
 
 
 def facts(found: list[Change]) -> list[dict[str, Any]]:

@@ -21,8 +21,7 @@ from training.data import dataset
 from training.data.dataset import Photo
 from training.data.split import fingerprint, split
 from training.evaluation import model_card
-from training.evaluation.measures import Answers, measures
-from training.export.calibration import Calibration, softmax
+from training.export.calibration import Calibration
 from training.export.signatures import write_saved_model
 from training.export.version import WARM_UP, draft_beside, publish
 from training.progress import say
@@ -31,7 +30,6 @@ from training.rehearsal.parts import Floats, Parts
 from training.rehearsal.rehearsal import Rehearsal
 from training.teaching import trust
 from training.teaching.changes import (
-    NEW,
     Change,
     Judged,
     changes,
@@ -85,7 +83,7 @@ def teach(
         version: The folder of the version that learns, e.g. `models/us_bills/1`.
         models: The folder in which the next version is made.
         command: The command line, for the model card.
-        lost_at_most: The share of right answers that a class may lose, from 0 to 1.
+        lost_at_most: The largest share of its held-out pictures that a class may lose, from 0 to 1.
         class_names: The values and words of classes, for the model card.
         steps: The number of batches to learn from.
 
@@ -94,10 +92,11 @@ def teach(
 
     Raises:
         FileNotFoundError: The version has no model card or no rehearsal set.
-        ValueError: Too few photos; `class_names` has an unknown class; or more was lost than
-            allowed, in which case nothing is published.
+        ValueError: Too few photos can be read; `class_names` has an unknown class; or more was lost
+            than allowed, in which case nothing is published.
     """
-    card, kept = model_card.read(version), rehearsal.read(version)
+    photos = dataset.readable(photos)
+    card, kept = model_card.read_classifier(version), rehearsal.read(version)
     seed = card["recipe"]["seed"]
     keras.utils.set_random_seed(seed)
     cv2.setNumThreads(1)
@@ -157,19 +156,20 @@ def _compared(
     example = Judged(earlier.said, earlier.sure & is_old)
     calibration = trust.calibrated(logits, both.labels, example, classes, old)
     known = both.labels != rehearsal.NO_CLASS
-    names = np.where(is_old, both.labels, np.char.add(f"{NEW}, ", both.labels))
     now = judged(logits[known], classes, calibration)
     was = Judged(earlier.said[known], earlier.sure[known])
-    held_out = _measured(logits[known], both.labels[known], classes, calibration)
+    held_out = trust.measured(logits[known], both.labels[known], classes, calibration)
     figures = {
         "selection": trust.counted(logits, both.labels, classes, calibration)._asdict(),
         "measures": {"held_out": held_out},
     }
-    return calibration, figures, changes(names[known], both.labels[known], was, now)
+    return calibration, figures, changes(both.labels[known], ~is_old[known], was, now)
 
 
 def _all_classes(known: list[str], photos: list[Photo]) -> list[str]:
     """Returns the classes of a version and of new photos, in the order of a training run.
+
+    A class that is new to the version is told, since its name may be a slip.
 
     Raises:
         ValueError: A class has too few photos to learn from some and evaluate on others.
@@ -179,7 +179,9 @@ def _all_classes(known: list[str], photos: list[Photo]) -> list[str]:
             f"Too few new photos: {few}. Expected at least {LEAST_PHOTOS} of each class that"
             " changes, better 20, each another picture."
         )
-    return dataset.in_order({*known, *(photo.label for photo in photos)})
+    if new := [label for label in dataset.classes_of(photos) if label not in known]:
+        say(f"new classes: {', '.join(new)}; the version knows {', '.join(known)}")
+    return dataset.in_order({*known, *new})
 
 
 def _views(network: Parts, photos: list[Photo], of_each: int, seed: int) -> Examples:
@@ -197,24 +199,6 @@ def _both(old: Examples, new: Examples) -> Examples:
         np.concatenate([old.activations, new.activations]),
         np.concatenate([old.labels, new.labels]),
     )
-
-
-def _measured(
-    logits: Floats, labels: NDArray[np.str_], classes: list[str], calibration: Calibration
-) -> dict[str, Any]:
-    """Returns the figures of held-out pictures, old and new, at the first look."""
-    probabilities = softmax(logits / calibration.temperature)
-    by_name = np.argsort(classes)
-    answers = Answers(
-        photos=[Photo(Path(), label, "") for label in labels.tolist()],
-        said=[classes[place] for place in probabilities.argmax(1)],
-        confidence=probabilities.max(1).astype(np.float32),
-        accepted=judged(logits, classes, calibration).sure,
-        probabilities=probabilities[:, by_name].astype(np.float32),
-    )
-    figures = measures(answers)
-    del figures["risk_coverage"]
-    return figures
 
 
 def _publish(

@@ -1,9 +1,13 @@
 """Decides which answers of a taught version count as sure: no more wrong answers than before."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from training.evaluation.measures import wrong_at_most
+from training.data.dataset import Photo
+from training.evaluation.measures import Answers, measures, wrong_at_most
 from training.export.calibration import CONFIDENCE, Calibration, Selection, softmax
 from training.rehearsal.parts import Floats
 from training.teaching.changes import Judged, judged
@@ -58,3 +62,21 @@ def counted(
     sure, wrong = int(now.sure.sum()), int((now.sure & (now.said != labels)).sum())
     bound = wrong_at_most(wrong, sure, CONFIDENCE)
     return Selection(calibration.threshold, bound, wrong, sure, len(labels))
+
+
+def measured(
+    logits: Floats, labels: NDArray[np.str_], classes: list[str], calibration: Calibration
+) -> dict[str, Any]:
+    """Returns the figures of held-out pictures, old and new, at the first look."""
+    probabilities = softmax(logits / calibration.temperature)
+    by_name = np.argsort(classes)
+    answers = Answers(
+        photos=[Photo(Path(), label, "") for label in labels.tolist()],
+        said=[classes[place] for place in probabilities.argmax(1)],
+        confidence=probabilities.max(1).astype(np.float32),
+        accepted=judged(logits, classes, calibration).sure,
+        probabilities=probabilities[:, by_name].astype(np.float32),
+    )
+    figures = measures(answers)
+    del figures["risk_coverage"]
+    return figures

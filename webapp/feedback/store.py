@@ -3,7 +3,7 @@
     records/ID.json                     the record, one line of JSON
     unchecked/CLASS/feedback-ID.jpg     the photo, in the class that its sender gives
     accepted/CLASS/feedback-ID.jpg      the photo, after `python -m training review` accepted it
-    unchecked/UNCHECKED.txt             makes the training refuse it, see `training.data.files`
+    unchecked/UNCHECKED.txt             makes `training.data.dataset.scan` refuse the folder
 
 Files appear by a rename, the record before its photo. So each photo always has a record, can be
 deleted by its id and is deleted when it expires. Several processes may use the same folder.

@@ -60,6 +60,13 @@ def test_photos_of_hardly_any_pixels_have_views_too(shape: tuple[int, int]) -> N
     assert len(views(20, always, np.full((*shape, 3), 90, np.uint8))) == 20
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (2, 1), (1, 2), (400, 1), (1, 400)])
+def test_pictures_of_hardly_any_pixels_can_be_tables(shape: tuple[int, int]) -> None:
+    background, rng = np.full((*shape, 3), 90, np.uint8), np.random.default_rng(0)
+    for _ in range(20):
+        assert layout.table(background, rng).shape == (layout.SIDE, layout.SIDE, 3)
+
+
 def test_no_view_is_mirrored() -> None:
     """Where the photo's corners land, they go round the same way as in the photo."""
     rng = np.random.default_rng(3)

@@ -14,6 +14,7 @@ from training.augmentation.made_up import (
     FONTS,
     HELD_OUT_FONTS,
     HELD_OUT_VALUES,
+    LEAST_HEIGHT,
     VALUES,
     is_flat,
     made_up,
@@ -80,6 +81,14 @@ def test_a_made_up_note_differs_where_a_bill_tells_its_value() -> None:
         for corner in (changed[:40, :50], changed[:40, -50:], changed[-40:, :50]):
             assert corner.mean() > 0.2
         assert not changed[60:110, :80].any()
+
+
+def test_a_note_that_is_too_small_to_write_on_is_not_flat() -> None:
+    assert not is_flat(np.zeros((3, 7, 3), np.uint8))
+    small = np.zeros((LEAST_HEIGHT, round(2.3 * LEAST_HEIGHT), 3), np.uint8)
+    assert is_flat(small)
+    for seed in range(20):
+        assert made_up(small, OTHER, np.random.default_rng(seed)).shape == small.shape
 
 
 def test_what_judges_has_other_values_and_letters_than_what_is_learnt_from() -> None:

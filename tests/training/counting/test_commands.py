@@ -71,7 +71,9 @@ def test_a_finished_run_is_left_as_it_is(
     before = (run / "detector" / "classifier.weights.h5").stat().st_mtime_ns
     assert main(["fit-count", str(photos), "--run", str(run), "--resume"]) == 0
     assert (run / "detector" / "classifier.weights.h5").stat().st_mtime_ns == before
-    assert "stage 1" not in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "stage 1" not in said
+    assert f"next: .venv/bin/python -m training export-count {photos} --run {run}\n" in said
 
 
 def test_a_run_is_not_continued_with_another_recipe(

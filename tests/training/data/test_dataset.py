@@ -1,5 +1,6 @@
 """Folders of photos: classes, balance, and the errors for unusable folders."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,8 @@ import pytest
 
 from tests.training.conftest import save_bills
 from training.data import dataset
+from training.data.dataset import Photo
+from training.data.inspect import look
 
 
 def test_sub_folders_are_the_classes_numbers_first_and_by_value(folder: Path) -> None:
@@ -55,6 +58,17 @@ def test_an_unreadable_file_is_named_and_left_out(
     assert "broken-1.jpg" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("read", [dataset.load, dataset.tensors, dataset.readable, look])
+def test_photos_of_which_none_can_be_read_are_refused(
+    tmp_path: Path, read: Callable[[list[Photo]], object]
+) -> None:
+    (tmp_path / "5").mkdir()
+    for name in ("a-1.jpg", "a-2.jpg"):
+        (tmp_path / "5" / name).write_text("no picture")
+    with pytest.raises(ValueError, match=r"None of the 2 photos can be read\."):
+        read(dataset.scan(tmp_path, {}, []))
+
+
 def test_a_photo_for_evaluation_is_the_very_tensor_that_the_front_end_sends(folder: Path) -> None:
     from webapp.imaging.preprocessing import open_upright, to_tensor
 
@@ -64,38 +78,12 @@ def test_a_photo_for_evaluation_is_the_very_tensor_that_the_front_end_sends(fold
     np.testing.assert_array_equal(tensors, expected)
 
 
-@pytest.mark.parametrize(
-    ("classes", "message"),
-    [
-        ({"20": 3}, r"1 class only: \['20'\]"),
-        ({"20": 3, "Other": 1}, r"Too few photos: \{'Other': 1\}"),
-    ],
-)
-def test_photos_that_cannot_be_learnt_from_are_refused_with_what_to_do(
-    tmp_path: Path, classes: dict[str, int], message: str
-) -> None:
-    for label, number in classes.items():
-        save_bills(tmp_path, label, *(f"a-{n}.jpg" for n in range(number)))
-    with pytest.raises(ValueError, match=message) as refusal:
-        dataset.require_enough(dataset.scan(tmp_path, {}, []))
-    assert "Expected" in str(refusal.value)
-
-
 def test_a_class_without_pictures_is_refused_and_not_left_out(folder: Path) -> None:
     (folder / "50" / "nested").mkdir(parents=True)
     (folder / "50" / "notes.txt").write_text("no picture")
     with pytest.raises(ValueError, match=r"No pictures in .*50\. Expected files .* --skip"):
         dataset.scan(folder, {}, [])
     assert dataset.classes_of(dataset.scan(folder, {}, ["50"])) == ["5", "10", "Other"]
-
-
-def test_a_class_of_which_nothing_can_be_read_is_refused(folder: Path) -> None:
-    for name in ("a-1.jpg", "a-2.jpg"):
-        save_bills(folder, "50", name)
-        (folder / "50" / name).write_text("no picture")
-    photos = dataset.scan(folder, {}, [])
-    with pytest.raises(ValueError, match="Of 50 no picture"):
-        dataset.require_every_class(dataset.classes_of(photos), dataset.load(photos)[0])
 
 
 def test_a_folder_that_is_missing_or_empty_is_refused_by_name(tmp_path: Path) -> None:

@@ -37,10 +37,11 @@ def test_the_left_half_is_the_notes_own_also_upside_down() -> None:
     assert (hidden(turned, "left half of the note") == hidden(UPRIGHT, [*HALVES][1])).all()
 
 
-def marked(folder: Path, name: str) -> Path:
+def marked(folder: Path, *names: str) -> Path:
     file = folder / "corners.csv"
     corners = "0.1,0.3,0.9,0.3,0.9,0.7,0.1,0.7"
-    file.write_text(f"file,x1,y1,x2,y2,x3,y3,x4,y4\n{name},{corners}\n")
+    rows = [f"{name},{corners}" for name in names]
+    file.write_text("\n".join(["file,x1,y1,x2,y2,x3,y3,x4,y4", *rows]))
     return file
 
 
@@ -51,6 +52,18 @@ def test_the_marked_notes_are_asked_by_halves(
     name = f"{photos[0].label}/{photos[0].path.name}"
     figures = evaluate_halves(small_version, photos, marked(tmp_path, name))
     assert {half: figure["of"] for half, figure in figures.items()} == dict.fromkeys(HALVES, 1)
+
+
+def test_notes_of_classes_that_the_version_does_not_know_and_unreadable_ones_are_not_judged(
+    small_version: Path, drawn_photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "5").mkdir()
+    (tmp_path / "5" / "broken-1.jpg").write_text("no picture")
+    photos = dataset.scan(drawn_photos, {"1": "2"}, []) + dataset.scan(tmp_path, {}, [])
+    names = ["1/drawn-0.png", "5/broken-1.jpg", "20/drawn-0.png"]
+    figures = evaluate_halves(small_version, photos, marked(tmp_path, *names))
+    assert {figure["of"] for figure in figures.values()} == {1}
+    assert "left out {'2': 6}" in capsys.readouterr().err
 
 
 def test_a_file_that_marks_none_of_the_photos_is_refused(

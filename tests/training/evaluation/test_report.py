@@ -11,7 +11,7 @@ from PIL import Image
 
 from tests.training.evaluation.test_measures import SIX
 from training.__main__ import main
-from training.evaluation import report, tables
+from training.evaluation import model_card, plots, tables
 from training.evaluation.measures import measures
 
 PLOTS = {"architecture", "confusion", "learning", "reliability", "risk_coverage"}
@@ -74,13 +74,21 @@ def section(folder: Path, title: str) -> str:
     return rest.partition("\n## ")[0]
 
 
-def test_names_with_a_pipe_do_not_break_the_table() -> None:
-    assert report._cell("a|b") == "a\\|b"
+def test_names_with_a_pipe_do_not_break_a_table() -> None:
+    share = {"share": 0.5, "count": 1, "of": 2, "interval": [0.1, 0.9]}
+    row = tables.table({"a|b": share}, "class").splitlines()[-1]
+    assert row == "| a\\|b | 1 of 2 | 50.0 % | 10.0 to 90.0 % |"
+    assert "| a\\|b | 3 |" in model_card._sources({"a|b": {"5": 3}}, ["5"])
+
+
+def test_names_with_dollar_signs_are_no_formulas(tmp_path: Path) -> None:
+    names = ["$x_$ and $y^$", "5"]
+    found = {"confusion": {name: dict.fromkeys(names, 1) for name in names}}
+    plots.save(plots.confusion(found), tmp_path / "confusion.svg")
+    assert (tmp_path / "confusion.svg").is_file()
 
 
 def test_a_plot_drawn_twice_is_the_same_file(written: Path, tmp_path: Path) -> None:
-    from training.evaluation import plots
-
     figures = json.loads((written / "report.json").read_text())
     plots.save(plots.confusion(figures), tmp_path / "again.svg")
     assert (tmp_path / "again.svg").read_bytes() == (written / "confusion.svg").read_bytes()

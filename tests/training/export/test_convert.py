@@ -16,6 +16,7 @@ from tests.training.conftest import CLASSES
 from tests.training.export.exported import Exported
 from training.__main__ import main
 from training.evaluation import model_card
+from training.export.convert import SUFFIXES, described_in
 from webapp.imaging.preprocessing import open_upright, to_tensor
 
 Ask = Callable[[np.ndarray], dict[str, np.ndarray]]
@@ -97,13 +98,18 @@ def test_it_answers_as_the_saved_model_does(
 def test_a_file_beside_it_names_the_classes_and_what_was_left_out(
     converted: Path, version: Path
 ) -> None:
-    about = json.loads(converted.with_suffix(".json").read_text(encoding="utf-8"))
+    about = json.loads(described_in(converted).read_text(encoding="utf-8"))
     card = model_card.read(version)
     assert about["classes"] == list(CLASSES)
     for name in ("temperature", "threshold", "second_look_below"):
         assert about[name] == card[name]
     assert any("heat map" in part for part in about["left_out"])
     assert not any("second look" in part for part in about["left_out"])
+
+
+def test_each_format_has_a_description_of_its_own() -> None:
+    both = {described_in(Path(f"us_bills-1{suffix}")).name for suffix in SUFFIXES.values()}
+    assert both == {"us_bills-1.onnx.json", "us_bills-1.tflite.json"}
 
 
 def test_onnx_has_that_in_its_metadata_too(version: Path, tmp_path: Path) -> None:
@@ -114,7 +120,7 @@ def test_onnx_has_that_in_its_metadata_too(version: Path, tmp_path: Path) -> Non
     found: dict[str, Any] = {
         entry.key: json.loads(entry.value) for entry in onnx.load(file).metadata_props
     }
-    assert found == json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
+    assert found == json.loads(described_in(file).read_text(encoding="utf-8"))
 
 
 def test_one_look_is_another_answer_and_says_so(

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,12 @@ def test_it_can_be_made_anew_again_and_asks_the_same_for_its_warm_up(
         for folder in (version, anew, tmp_path / "1")
     ]
     assert len(set(warm_ups)) == 1
+
+
+def test_it_goes_beside_the_other_unless_told(version: Path, tmp_path: Path) -> None:
+    copied = shutil.copytree(version, tmp_path / "bills" / "4")
+    assert main(["reexport", "--model", str(copied)]) == 0
+    assert (tmp_path / "bills" / "5" / "saved_model.pb").is_file()
 
 
 def test_it_can_be_given_names_which_the_next_one_keeps(version: Path, tmp_path: Path) -> None:

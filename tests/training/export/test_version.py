@@ -144,6 +144,16 @@ def test_a_version_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["7", "8"]
 
 
+def test_a_full_disk_is_no_error_of_tensorflow(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="/dev/full"), version.draft_beside(tmp_path):
+        fill_the_disk()
+
+
+def fill_the_disk() -> None:
+    with tf.io.TFRecordWriter("/dev/full") as records:
+        records.write(b"warm-up")
+
+
 @pytest.mark.usefixtures("tiny_backbone")
 def test_unreadable_files_among_the_photos_do_not_stop_the_export(
     drawn_photos: Path, tmp_path: Path

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.support.servers import ROOT
+from training.__main__ import main
 from training.data.dataset import OTHER, Photo
 from training.evaluation import model_card
 from training.rehearsal import parts, rehearsal
@@ -74,6 +75,49 @@ def test_its_numbers_are_what_the_versions_network_makes_of_pictures(small_versi
 def test_a_version_without_one_says_how_to_make_it(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="python -m training rehearse"):
         rehearsal.read(tmp_path)
+
+
+@pytest.mark.parametrize("bytes_left", [0, 10, 1_000, -100])
+def test_a_set_that_was_cut_off_is_refused_with_how_to_make_it_anew(
+    small_version: Path, tmp_path: Path, bytes_left: int
+) -> None:
+    whole = rehearsal.file(small_version).read_bytes()
+    rehearsal.file(tmp_path).parent.mkdir()
+    rehearsal.file(tmp_path).write_bytes(whole[:bytes_left])
+    with pytest.raises(ValueError, match=r"is damaged; `rehearse` makes it anew\."):
+        rehearsal.read(tmp_path)
+
+
+def test_a_set_that_lacks_a_part_is_refused(tmp_path: Path) -> None:
+    rehearsal.file(tmp_path).parent.mkdir()
+    np.savez(rehearsal.file(tmp_path), labels=np.array(["5"]))
+    with pytest.raises(ValueError, match="is damaged"):
+        rehearsal.read(tmp_path)
+
+
+def test_a_set_that_cannot_be_written_leaves_the_earlier_one(
+    small_version: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = rehearsal.read(small_version)
+    kept.write(tmp_path)
+
+    def cut_off(file: Path, **_: object) -> None:
+        Path(file).write_bytes(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(np, "savez_compressed", cut_off)
+    with pytest.raises(OSError, match="disk full"):
+        kept.write(tmp_path)
+    np.testing.assert_array_equal(rehearsal.read(tmp_path).labels, kept.labels)
+    assert [file.name for file in rehearsal.file(tmp_path).parent.iterdir()] == [rehearsal.FILE]
+
+
+def test_photos_of_a_class_that_the_version_does_not_know_are_refused(
+    small_version: Path, drawn_photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["rehearse", str(drawn_photos), "--model", str(small_version), "--relabel", "20=2"]
+    assert main(command) == 2
+    assert "knows 1, 5, 20, Other. Received photos of 2" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("version", ["1", "2"])

@@ -3,6 +3,7 @@
 import contextlib
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from flask.testing import FlaskClient
 from tests import specimen
 from tests.support.servers import ROOT
 from training.data import dataset
+from training.review import server
 from training.review.page import AT_ONCE, create_app
 from webapp.feedback.record import UNLISTED, Feedback
 from webapp.feedback.store import FeedbackStore, id_of
@@ -208,6 +210,14 @@ def test_it_listens_on_this_machine_alone(running: subprocess.Popen[str]) -> Non
     listening = Path("/proc/net/tcp").read_text()
     addresses = re.findall(rf"([0-9A-F]{{8}}):{int(port):04X} 00000000:0000 0A", listening)
     assert addresses == ["0100007F"]
+
+
+def test_a_port_that_is_taken_is_named(store: FeedbackStore) -> None:
+    add(store)
+    with socket.create_server((server.HOST, 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(OSError, match=rf"Port {port} is taken\."):
+            server.serve(store.folder, port, lambda _: None)
 
 
 def test_a_folder_that_holds_no_feedback_is_named(tmp_path: Path) -> None:

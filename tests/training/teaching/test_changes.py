@@ -6,24 +6,30 @@ import pytest
 from training.teaching.changes import Change, Judged, by_chance, changes, require_kept, table
 
 
-def change(name: str = "5", *, before: int, now: int, lost: int, of: int = 43) -> Change:
-    return Change(name, of, before, now, now, 0, lost)
+def change(
+    name: str = "5", *, before: int, now: int, lost: int, of: int = 43, is_new: bool = False
+) -> Change:
+    return Change(name, of, before, now, now, 0, lost, is_new)
 
 
 def test_pictures_are_counted_by_group_and_what_was_lost_apart_from_what_was_gained() -> None:
-    names = np.array(["5", "5", "5", "new photos, 5"])
-    labels = np.array(["5", "5", "5", "5"])
+    labels, is_new = np.array(["5", "5", "5", "5"]), np.array([False, False, False, True])
     before = Judged(np.array(["5", "5", "Other", "Other"]), np.array([True, True, True, True]))
     after = Judged(np.array(["5", "Other", "5", "5"]), np.array([True, True, False, True]))
-    assert changes(names, labels, before, after) == [
+    assert changes(labels, is_new, before, after) == [
         Change("5", 3, 2, 2, 1, 1, 1),
-        Change("new photos, 5", 1, 0, 1, 1, 0, 0),
+        Change("new photos, 5", 1, 0, 1, 1, 0, 0, is_new=True),
     ]
 
 
 def test_one_picture_less_is_no_loss_and_new_photos_cannot_be_lost() -> None:
-    new = change("new photos, 10", before=30, now=0, lost=30)
+    new = change("new photos, 10", before=30, now=0, lost=30, is_new=True)
     require_kept([change(before=8, now=7, lost=1, of=8), new], 0.0)
+
+
+def test_a_class_that_is_named_like_new_photos_can_be_lost() -> None:
+    with pytest.raises(ValueError, match="new photos of coins: 30 of 43 right, 0 now"):
+        require_kept([change("new photos of coins", before=30, now=0, lost=30)], 0.1)
 
 
 def test_more_than_the_limit_is_refused_by_name() -> None:

@@ -62,7 +62,7 @@ def test_the_next_version_rehearses_all_new_photos() -> None:
 
 @pytest.mark.usefixtures("few_steps")
 def test_a_new_class_is_added_and_can_be_taught_upon(
-    small_version: Path, new_design: Path, tmp_path: Path
+    small_version: Path, new_design: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (new_design / "20").rename(new_design / "Ticket")
     models, names = tmp_path / "us_bills", tmp_path / "names.json"
@@ -72,7 +72,11 @@ def test_a_new_class_is_added_and_can_be_taught_upon(
     assert model_card.read(models / "1")["names"] == {"Ticket": {"en": "a ticket"}}
     assert model_card.read(models / "1")["classes"] == ["1", "5", "20", "Other", "Ticket"]
     assert "Ticket" in rehearsal.read(models / "1").labels
-    assert teaching(new_design, models / "1", models, "--lost-at-most", "1") == 0
+    assert "new classes: Ticket; the version knows 1, 5, 20, Other" in capsys.readouterr().out
+    # Beside the version that is taught, unless `--models` names another folder.
+    command = ["teach", str(new_design), "--model", str(models / "1"), "--lost-at-most", "1"]
+    assert main(command) == 0
+    assert f"made: {models / '2'}" in capsys.readouterr().out
     assert (models / "2").is_dir()
 
 
@@ -94,10 +98,10 @@ def test_what_forgets_is_not_published(
     assert not list(models.glob("*"))
 
 
-def test_too_few_photos_are_refused_before_anything_is_read(
+def test_too_few_readable_photos_are_refused_before_training(
     small_version: Path, new_design: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for file in sorted((new_design / "20").iterdir())[4:]:
-        file.unlink()
+        file.write_text("no picture")
     assert teaching(new_design, small_version, tmp_path / "models") == 2
     assert re.search(r"Too few new photos: \{'20': 4\}", capsys.readouterr().err)

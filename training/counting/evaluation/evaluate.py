@@ -77,21 +77,21 @@ def of_photos(version: Path, photos: list[Photo]) -> dict[str, Any]:
 
 def _none(given: list[Answer]) -> dict[str, Any]:
     return {
-        "no bills found": judging.share([not one.found for one in given]),
-        "bills found, sure": judging.share([bool(one.found) and one.sure for one in given]),
+        "no bills found": judging.ratio([not one.found for one in given]),
+        "bills found, sure": judging.ratio([bool(one.found) and one.sure for one in given]),
     }
 
 
 def _own(given: list[Answer]) -> dict[str, Any]:
     other = [bool(set(one.found) - set(one.there)) for one in given]
     return {
-        "bills of its class alone": judging.share(
+        "bills of its class alone": judging.ratio(
             [bool(one.found) and not wrong for one, wrong in zip(given, other, strict=True)]
         ),
-        "the same, sure": judging.share(
+        "the same, sure": judging.ratio(
             [bool(one.found) and not w and one.sure for one, w in zip(given, other, strict=True)]
         ),
-        "a bill of another class, sure": judging.share(
+        "a bill of another class, sure": judging.ratio(
             [w and one.sure for one, w in zip(given, other, strict=True)]
         ),
     }

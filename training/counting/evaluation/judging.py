@@ -137,7 +137,7 @@ def answers(made: Iterable[Scene], count: Counting) -> list[Answer]:
 
 def total(classes: Iterable[str]) -> int:
     """Returns the sum of bills in dollars; a class whose name is not a number counts 0."""
-    return sum(int(name) for name in classes if name.isdigit())
+    return sum(int(name) for name in classes if name.isdecimal())
 
 
 def figures(given: list[Answer]) -> dict[str, Any]:
@@ -146,16 +146,16 @@ def figures(given: list[Answer]) -> dict[str, Any]:
     sure = np.array([a.sure for a in given])
     single = [a.sure and len(a.there) > 1 and len(a.found) == 1 for a in given]
     return {
-        "exact count": share([len(a.there) == len(a.found) for a in given]),
-        "exact bills": share([Counter(a.there) == Counter(a.found) for a in given]),
-        "exact sum": share(right_sum),
-        "sure": share(sure),
-        "wrong sum while sure": share(sure & ~right_sum),
-        "several bills, surely one": share(single),
+        "exact count": ratio([len(a.there) == len(a.found) for a in given]),
+        "exact bills": ratio([Counter(a.there) == Counter(a.found) for a in given]),
+        "exact sum": ratio(right_sum),
+        "sure": ratio(sure),
+        "wrong sum while sure": ratio(sure & ~right_sum),
+        "several bills, surely one": ratio(single),
     }
 
 
-def share(of: NDArray[np.bool_] | list[bool]) -> dict[str, Any]:
+def ratio(of: NDArray[np.bool_] | list[bool]) -> dict[str, Any]:
     """Returns how many of N are true: the count, N, and their ratio."""
     count = int(np.sum(of))
     return {"count": count, "of": len(of), "share": count / len(of) if len(of) else None}
