@@ -43,6 +43,10 @@ def main() -> None:
     options = parser.parse_args()
     environment.prepare_environment()
     environment.leave_out_python_api()
+    from serving.local.runtime.saved_model import start_runtime
+    from serving.local.threads import Parallelism
+
+    start_runtime(Parallelism(intra_op=1))
     for version in options.versions:
         print(f"{version}: {measure(version, options)}", flush=True)  # noqa: T201
 
@@ -98,9 +102,8 @@ def _cut_guard(function: Any) -> bool:
 def _load(version: Path, bfloat16: bool, loaded: ExitStack) -> Call:
     """Loads a version and returns its call, after two calls to warm up."""
     from serving.local.runtime.saved_model import SavedModel
-    from serving.local.threads import Parallelism
 
-    model = SavedModel(version, Parallelism(intra_op=1), bfloat16=bfloat16)
+    model = SavedModel(version, bfloat16=bfloat16)
     loaded.callback(model.close)
     signature = model.signatures[DEFAULT_SIGNATURE]
     (image,) = signature.inputs.values()

@@ -72,11 +72,13 @@ def session(folder: Path, *, bfloat16: bool = False) -> Run:
 
     environment.prepare_environment()
     environment.leave_out_python_api()
+    from serving.local.inference.dataplane import Served
     from serving.local.inference.predict import predict
-    from serving.local.runtime.saved_model import SavedModel
+    from serving.local.runtime.saved_model import SavedModel, start_runtime
     from serving.local.threads import Parallelism
 
-    model = SavedModel(folder / VERSION, Parallelism(INTRA_OP), bfloat16=bfloat16)
+    start_runtime(Parallelism(INTRA_OP))
+    model = Served(SavedModel(folder / VERSION, bfloat16=bfloat16))
     return lambda images: predict(model, "serving_default", {"image": images})["probabilities"]
 
 

@@ -1,4 +1,4 @@
-"""The server's only error class and its status codes; each protocol maps them in one place."""
+"""Status codes, and the error that carries one; each protocol maps them in one place."""
 
 import enum
 
@@ -41,6 +41,9 @@ class StatusError(Exception):
         """Returns a `StatusError` without traceback for any error; `INTERNAL` if it has no code."""
         if isinstance(error, StatusError):
             return StatusError(error.code, error.message)
+        if isinstance(error, UnicodeEncodeError):
+            text = "A string holds half of a surrogate pair, or bytes of no UTF-8."
+            return invalid_argument(text)
         return StatusError(Code.INTERNAL, f"{type(error).__name__}: {error}")
 
 

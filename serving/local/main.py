@@ -18,7 +18,7 @@ from typing import NoReturn
 from serving.local.errors import StatusError, invalid_argument
 from serving.local.ports import require_free
 from serving.local.runtime import environment
-from serving.local.settings import FlagError, Settings, help_text, parse
+from serving.local.settings import Settings, help_text, parse
 
 log = logging.getLogger("serving")
 
@@ -47,9 +47,6 @@ def main(arguments: Sequence[str]) -> int:
         from serving.local.lifecycle import config_files
 
         config_files.check(settings)
-    except FlagError as error:
-        log.error("%s", error)
-        return REFUSED
     except StatusError as error:
         return _refuse(error)
     return _run(settings)

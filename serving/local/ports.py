@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import socket
 
-from serving.local.settings import FlagError, Settings
+from serving.local.errors import failed_precondition
+from serving.local.settings import Settings
 
 _BACKLOG = 1024
 
 
 def require_free(settings: Settings) -> None:
-    """Tries each port once; raises `FlagError` if a port is taken or not allowed."""
+    """Tries each port once; raises `StatusError` if a port is taken or not allowed."""
     if settings.port:
         _try(settings.host, settings.port, "gRPC", "port")
     if settings.serves_rest:
@@ -30,8 +31,8 @@ def listen(host: str, port: int) -> socket.socket:
 def _try(host: str, port: int, purpose: str, flag: str) -> None:
     try:
         listen(host, port).close()
-    except (OSError, OverflowError) as error:
-        raise FlagError(
+    except OSError as error:
+        raise failed_precondition(
             f"Port {port} on {host} for {purpose} cannot be used ({error}): choose another with "
             f"--{flag} or the environment variable US_BILLS_{purpose.upper()}_PORT."
         ) from error

@@ -15,14 +15,12 @@ from serving.local.grpc.server import GrpcServer
 from serving.local.inference.dataplane import DataPlane
 from serving.local.inference.loader import SavedModelLoader
 from serving.local.inference.signature import TensorLimits
-from serving.local.lifecycle import config_files
 from serving.local.lifecycle.manager import Manager
-from serving.local.lifecycle.model_config import ModelConfigs
 from serving.local.lifecycle.versions import Versions
 from serving.local.metrics import Metrics
 from serving.local.rest.http_server import RestServer
 from serving.local.rest.rest_api import RestApi
-from serving.local.settings import BFLOAT16, Settings
+from serving.local.settings import Settings
 
 if TYPE_CHECKING:
     from serving.spans import Spans
@@ -40,18 +38,8 @@ class ModelServer:
         self._settings = settings
         versions = Versions()
         self._metrics = Metrics(versions.is_known)
-        self._metrics_path = config_files.metrics_path(settings)
-        self._limits = TensorLimits(settings.max_batch_rows, settings.max_tensor_bytes)
-        load = SavedModelLoader(
-            settings.enable_model_warmup,
-            config_files.batching(settings),
-            settings.parallelism,
-            self._limits,
-            self._metrics,
-            bfloat16=settings.mixed_precision == BFLOAT16,
-            verify=config_files.verifier(settings),
-        )
-        self._manager = Manager(versions, self._read_config, load, settings, self._metrics)
+        load = SavedModelLoader(settings, self._metrics)
+        self._manager = Manager(versions, load, settings, self._metrics)
         self._credentials = _credentials(settings.ssl_config_file)
         self._spans = _spans(settings.otlp)
         self._listeners: list[GrpcServer | RestServer] = []
@@ -64,14 +52,14 @@ class ModelServer:
         """
         settings = self._settings
         self._manager.start()
-        plane = DataPlane(self._manager.versions, self._metrics, self._limits)
+        plane = DataPlane(self._manager.versions, self._metrics, TensorLimits.of(settings))
         addresses = []
         if settings.port:
             self._listeners.append(self._grpc(plane))
             kind = "gRPC with TLS" if self._credentials else "gRPC"
             addresses.append(f"{kind} {settings.host}:{settings.port}")
         if settings.serves_rest:
-            api = RestApi(plane, self._metrics, settings, self._metrics_path)
+            api = RestApi(plane, self._metrics, settings)
             self._listeners.append(RestServer(settings, api))
             addresses.append(f"REST {settings.host}:{settings.rest_api_port}")
         for listener in self._listeners:
@@ -94,18 +82,9 @@ class ModelServer:
 
     def _grpc(self, plane: DataPlane) -> GrpcServer:
         settings = self._settings
-        services = Services(
-            plane,
-            self._manager,
-            config_files.config_reader(settings).confined(self._read_config()),
-            self._metrics,
-            reload_from_any_peer=settings.reload_config_from_any_peer,
-        )
-        answers, serves = services.answers(), plane.versions.serves
+        answers = Services(plane, self._manager, settings, self._metrics).answers()
+        serves = plane.versions.serves
         return GrpcServer(settings, answers, serves, self._credentials, self._spans)
-
-    def _read_config(self) -> ModelConfigs:
-        return config_files.read_models(self._settings)
 
 
 def _credentials(ssl_config_file: str) -> grpc.ServerCredentials | None:

@@ -9,9 +9,11 @@ import argparse
 import dataclasses
 import functools
 import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from serving.local.errors import invalid_argument
 from serving.local.threads import Parallelism, usable_cores
 
 ALTS = "use_alts_credentials"
@@ -20,23 +22,33 @@ ALTS = "use_alts_credentials"
 BFLOAT16 = "bfloat16"
 """The only value of `--mixed_precision` besides the empty one."""
 
+_INTEGER = re.compile(r"-?[0-9]{1,4000}")
 NOT_THEIRS = "(not a flag of TensorFlow Serving)"
 
 
-def _flag(default: Any, text: str, *, env: str = "", least: int | None = None) -> Any:
-    """Returns a field with its help text, environment variable and smallest value."""
-    return dataclasses.field(default=default, metadata={"help": text, "env": env, "least": least})
+INT32, INT64 = 2**31 - 1, 2**63 - 1
+"""The largest numbers of two of TensorFlow's types."""
+
+
+def _flag(default: Any, text: str, *, env: str = "", least: int = -INT32, most: int = INT32) -> Any:
+    """Returns a field with its help text, environment variable, smallest and largest number."""
+    metadata = {"help": text, "env": env, "range": range(least, most + 1)}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
     """The values of all flags; each field is the flag of the same name."""
 
-    port: int = _flag(8500, "gRPC port; 0 disables gRPC", env="US_BILLS_GRPC_PORT")
+    port: int = _flag(
+        8500, "gRPC port; 0 disables gRPC", env="US_BILLS_GRPC_PORT", least=0, most=65_535
+    )
     rest_api_port: int = _flag(
         8501,
         "REST port; 0 disables REST (the default of TensorFlow Serving)",
         env="US_BILLS_REST_PORT",
+        least=0,
+        most=65_535,
     )
     host: str = _flag("127.0.0.1", "address to listen on (TensorFlow Serving listens on all)")
     model_config_file: str = _flag(
@@ -60,7 +72,9 @@ class Settings:
     )
     enable_model_warmup: bool = _flag(True, "replay a version's warm-up requests before it serves")
     max_num_load_retries: int = _flag(5, "retries for a version that cannot be loaded")
-    load_retry_interval_micros: int = _flag(60_000_000, "microseconds between these retries")
+    load_retry_interval_micros: int = _flag(
+        60_000_000, "microseconds between these retries", most=INT64
+    )
     rest_api_timeout_in_ms: int = _flag(30_000, "milliseconds for a REST request; 0: no limit")
     rest_api_num_threads: int = _flag(64, "simultaneous REST predictions; more wait", least=1)
     rest_api_max_body_mb: int = _flag(
@@ -95,6 +109,7 @@ class Settings:
         10 * 2**20,
         "largest gRPC request in bytes; all current requests together: sixteen times as much "
         f"{NOT_THEIRS}",
+        least=1,
     )
     max_batch_rows: int = _flag(
         64,
@@ -102,7 +117,10 @@ class Settings:
         least=1,
     )
     max_tensor_bytes: int = _flag(
-        2**26, f"largest tensor of a request, in bytes of memory {NOT_THEIRS}", least=1
+        2**26,
+        f"largest tensor of a request, in bytes of memory {NOT_THEIRS}",
+        least=1,
+        most=INT64,
     )
     reload_config_from_any_peer: bool = _flag(
         False,
@@ -146,32 +164,28 @@ class Settings:
         )
 
 
-class FlagError(ValueError):
-    """A known flag has no value, or a value that cannot be used."""
-
-
 def parse(
     arguments: Sequence[str], environment: Mapping[str, str] = os.environ
 ) -> tuple[Settings, list[str]]:
     """Parses the command line; environment variables give defaults.
 
-    Returns the settings, and the arguments that this server does not know. Raises `FlagError` if a
-    value is missing, of the wrong type, too small or unknown, or if ALTS is requested.
+    Returns the settings, and the arguments that this server does not know. Raises `StatusError` if
+    a value is missing, of the wrong type, out of range or unknown, or if ALTS is requested.
     """
     try:
         found, unknown = _parser(environment).parse_known_args(arguments)
     except argparse.ArgumentError as error:
-        raise FlagError(str(error).removeprefix("argument ")) from error
+        raise invalid_argument(str(error).removeprefix("argument ")) from error
     for argument in unknown:
         name, _, value = argument.removeprefix("--").partition("=")
         if name == ALTS and value != "false":
-            raise FlagError(
+            raise invalid_argument(
                 f"--{name} asks for encryption by Google's ALTS, which this server does not speak: "
                 "--ssl_config_file has it speak TLS."
             )
     if found.mixed_precision not in ("", BFLOAT16):
         text = f"--mixed_precision expects {BFLOAT16} or nothing. Received"
-        raise FlagError(f"{text}: {found.mixed_precision!r}.")
+        raise invalid_argument(f"{text}: {found.mixed_precision!r}.")
     return Settings(**vars(found)), unknown
 
 
@@ -204,21 +218,22 @@ def _default(field: dataclasses.Field[Any], given: str | None) -> Any:
     try:
         return _value(field, given) if given else field.default
     except argparse.ArgumentTypeError as error:
-        raise FlagError(f"{field.metadata['env']}: {error}") from error
+        raise invalid_argument(f"{field.metadata['env']}: {error}") from error
 
 
 def _value(field: dataclasses.Field[Any], text: str) -> Any:
     """Converts the text of a flag to its value, or raises `ArgumentTypeError`."""
-    least, expected = field.metadata["least"], "a whole number"
-    digits = text.removeprefix("-")
     if isinstance(field.default, str):
         return text
+    found: bool | int | None = None
     if isinstance(field.default, bool):
-        if text in ("true", "false"):
-            return text == "true"
         expected = "true or false"
-    elif digits.isascii() and digits.isdecimal() and (least is None or int(text) >= least):
-        return int(text)
-    elif least is not None:
-        expected += f" of at least {least}"
-    raise argparse.ArgumentTypeError(f"expects {expected}. Received: {text!r}.")
+        found = {"true": True, "false": False}.get(text)
+    else:
+        numbers = field.metadata["range"]
+        expected = f"a whole number from {numbers[0]} to {numbers[-1]}"
+        if _INTEGER.fullmatch(text) and int(text) in numbers:
+            found = int(text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"expects {expected}. Received: {text[:40]!r}.")
+    return found

@@ -5,8 +5,8 @@ The format is that of TensorFlow's `port::DecodeStringList`, in `tensor_coding.c
 
 from __future__ import annotations
 
-_VARINT32_BITS = 35
-"""The bits of five bytes with seven bits each; 32 of these bits count."""
+_LENGTH_BYTES = 5
+"""The longest varint of a length; 32 of its bits count."""
 
 
 def decode(content: bytes, count: int) -> list[bytes]:
@@ -18,8 +18,11 @@ def decode(content: bytes, count: int) -> list[bytes]:
     lengths: list[int] = []
     at = 0
     for _ in range(count):
-        length, at = _varint(content, at)
-        lengths.append(length)
+        try:
+            length, at = varint(content, at, _LENGTH_BYTES)
+        except (IndexError, ValueError) as error:
+            raise ValueError("A length in a string tensor's content does not end.") from error
+        lengths.append(length & 0xFFFFFFFF)
     if at + sum(lengths) != len(content):
         raise ValueError(f"{count} strings need {at + sum(lengths)} bytes, not {len(content)}.")
     strings: list[bytes] = []
@@ -29,12 +32,17 @@ def decode(content: bytes, count: int) -> list[bytes]:
     return strings
 
 
-def _varint(content: bytes, at: int) -> tuple[int, int]:
-    """Returns a length, and the position after it."""
-    number = 0
-    for shift, byte in zip(range(0, _VARINT32_BITS, 7), content[at : at + 5], strict=False):
-        number |= (byte & 0x7F) << shift
-        at += 1
+def varint(data: bytes, position: int, most: int = 10) -> tuple[int, int]:
+    """Returns the number at a position and the position after it.
+
+    Raises:
+        IndexError: the data ends within the number.
+        ValueError: the number has more than `most` bytes.
+    """
+    value = 0
+    for place in range(most):
+        byte = data[position + place]
+        value |= (byte & 0x7F) << 7 * place
         if byte < 0x80:
-            return number & 0xFFFFFFFF, at
-    raise ValueError("A length in a string tensor's content does not end.")
+            return value, position + place + 1
+    raise ValueError(f"Expected a number of at most {most} bytes.")

@@ -91,11 +91,13 @@ def to_proto(array: Array, *, as_values: bool = False) -> pb.TensorProto:
         proto.tensor_shape.dim.add(size=size)
     if number == pb.DT_STRING:
         proto.string_val.extend(_as_bytes(array.ravel().tolist()))
-    elif as_values:
+        return proto
+    native = np.ascontiguousarray(array, array.dtype.newbyteorder("="))
+    if as_values:
         kind = _kind(number)
-        getattr(proto, kind.field).extend(_as_stored(array, kind).tolist())
+        getattr(proto, kind.field).extend(_as_stored(native.ravel(), kind).tolist())
     else:
-        proto.tensor_content = np.ascontiguousarray(array).tobytes()
+        proto.tensor_content = native.tobytes()
     return proto
 
 
@@ -212,8 +214,7 @@ def _objects(values: list[Any]) -> Array:
     return flat
 
 
-def _as_stored(array: Array, kind: _Kind) -> Array:
-    flat = np.ascontiguousarray(array).ravel()
+def _as_stored(flat: Array, kind: _Kind) -> Array:
     if kind.field == "half_val" or "complex" in kind.field:
         return flat.view(kind.stored)
     return flat

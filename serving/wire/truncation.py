@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from serving.wire.string_lists import varint
+
 
 def is_truncated(data: bytes) -> bool:
     """Says whether a protobuf message ends in the middle of a field, as in a file that was cut off.
@@ -11,14 +13,14 @@ def is_truncated(data: bytes) -> bool:
     position = 0
     try:
         while position < len(data):
-            key, position = _varint(data, position)
+            key, position = varint(data, position)
             match key & 7:
                 case 0:
-                    _, position = _varint(data, position)
+                    _, position = varint(data, position)
                 case 1:
                     position += 8
                 case 2:
-                    size, position = _varint(data, position)
+                    size, position = varint(data, position)
                     position += size
                 case 5:
                     position += 4
@@ -29,19 +31,3 @@ def is_truncated(data: bytes) -> bool:
     except ValueError:
         return False
     return position > len(data)
-
-
-def _varint(data: bytes, position: int) -> tuple[int, int]:
-    """Returns the number at a position and the position after it.
-
-    Raises:
-        IndexError: the data ends within the number.
-        ValueError: the number has more than ten bytes, so the data is no message.
-    """
-    value = 0
-    for place in range(10):
-        byte = data[position + place]
-        value |= (byte & 0x7F) << 7 * place
-        if byte < 0x80:
-            return value, position + place + 1
-    raise ValueError("Expected a number of at most ten bytes.")

@@ -11,11 +11,14 @@ from google.protobuf.message import Message
 
 from serving.local.deadline import Deadline
 from serving.local.errors import Code, StatusError, invalid_argument
+from serving.local.inference.classify_regress import infer
 from serving.local.inference.dataplane import DataPlane, Served
+from serving.local.inference.predict import predict
+from serving.local.lifecycle import config_files
 from serving.local.lifecycle.manager import Manager
-from serving.local.lifecycle.model_config import ConfigReader
 from serving.local.lifecycle.versions import Choice
 from serving.local.metrics import Metrics
+from serving.local.settings import Settings
 from serving.wire import messages_pb2 as pb
 from serving.wire import methods
 from serving.wire import operations_pb2 as operations
@@ -45,17 +48,15 @@ class Services:
         self,
         plane: DataPlane,
         manager: Manager,
-        reader: ConfigReader,
+        settings: Settings,
         metrics: Metrics,
-        *,
-        reload_from_any_peer: bool = False,
     ) -> None:
-        """Stores the parts that answers use; `reader` checks configurations from clients."""
+        """Stores the parts; clients may name base paths near those that `manager` has now."""
         self._plane = plane
         self._manager = manager
-        self._reader = reader
+        self._reader = config_files.config_reader(settings).confined(manager.models)
         self._metrics = metrics
-        self._reload_from_any_peer = reload_from_any_peer
+        self._reload_from_any_peer = settings.reload_config_from_any_peer
 
     def answers(self) -> dict[str, Answer]:
         """Returns the answers by method name."""
@@ -84,7 +85,7 @@ class Services:
         with self._plane.lease(_choice(request)) as served:
             name = request.model_spec.signature_name or methods.DEFAULT_SIGNATURE
             inputs, wanted = request.inputs, request.output_filter
-            outputs = served.predict(name, inputs, wanted, caller.deadline)
+            outputs = predict(served, name, inputs, wanted, caller.deadline)
         reply = pb.PredictResponse(model_spec=_spec(served, name))
         for output, array in outputs.items():
             reply.outputs[output].CopyFrom(to_proto(array, as_values=True))
@@ -95,7 +96,7 @@ class Services:
     ) -> Message:
         task = pb.InferenceTask(method_name=method, model_spec=request.model_spec)
         with self._plane.lease(_choice(request)) as served:
-            (result,) = served.infer([task], request.input, caller.deadline)
+            (result,) = infer(served, [task], request.input, caller.deadline)
         return response(result=result, model_spec=_spec(served, request.model_spec.signature_name))
 
     def _multi_inference(self, request: pb.MultiInferenceRequest, caller: Caller) -> Message:
@@ -103,7 +104,7 @@ class Services:
         with self._plane.lease(choice) as served:
             if {task.model_spec.name for task in request.tasks} != {choice.model}:
                 raise invalid_argument("All tasks of a MultiInferenceRequest must name one model.")
-            results = served.infer(request.tasks, request.input, caller.deadline)
+            results = infer(served, request.tasks, request.input, caller.deadline)
         reply = pb.MultiInferenceResponse()
         for task, result in zip(request.tasks, results, strict=True):
             spec = _spec(served, task.model_spec.signature_name)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import math
 import resource
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent import futures
@@ -18,7 +19,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import grpc
 from google.protobuf.message import DecodeError, Message
-from grpc_health.v1.health import HealthServicer
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from serving import tracing
@@ -38,16 +38,17 @@ log = logging.getLogger(__name__)
 
 MAX_WATCHERS = 16
 """Simultaneous streams of the health service; each holds a thread until its client ends it."""
+WATCH_SECONDS = 0.25
+"""Seconds between two looks of such a stream at the health that it reports."""
 MAX_CHECKS = 16
 """Simultaneous health checks: probes that come together must all hear that the server is well."""
 BUDGET_MESSAGES = 16
 """The memory budget of all calls, as a multiple of the largest message."""
 
 HEALTH_SERVICES = ("", "PredictionService", "ModelService")
-_UNKNOWN_SERVICE = "unknown"
 
-_MAX_TEXT = 2000
-NO_MESSAGE = "The request is not the method's message."
+_MAX_TEXT_BYTES = 2000
+OTHER_MESSAGE = "The request is not the method's message."
 
 _REFUSERS = 4
 """Extra threads, which refuse calls beyond the limit immediately."""
@@ -85,12 +86,9 @@ class GrpcServer:
         `serves` returns whether a model of that name is served, None for an unknown name; it
         answers health checks. Raises `RuntimeError` if the port is taken or a thread cannot start.
         """
-        self._stopping = False
+        self._stopping = threading.Event()
         self._serves = serves
         self._spans = spans
-        self._health = HealthServicer(experimental_non_blocking=False)
-        for service in HEALTH_SERVICES:
-            self._health.set(service, HealthCheckResponse.SERVING)
         # gRPC's own thread would end for good if it failed to start a thread of its pool.
         health = MAX_WATCHERS + MAX_CHECKS
         pool = StartedPool(settings.grpc_max_threads + health + _REFUSERS, "gRPC")
@@ -112,8 +110,7 @@ class GrpcServer:
 
     def stop(self, grace_seconds: float) -> None:
         """Refuses new calls and waits for running ones."""
-        self._stopping = True
-        self._health.enter_graceful_shutdown()
+        self._stopping.set()
         self._server.stop(grace_seconds).wait(grace_seconds + 1)
 
     def _handlers(self, settings: Settings, answers: Mapping[str, Answer]) -> dict[str, Handler]:
@@ -126,16 +123,37 @@ class GrpcServer:
         if settings.enable_grpc_healthcheck_service:
             check = Answer(HealthCheckRequest, self._check)
             handlers[methods.HEALTH_CHECK] = _unary(check, Admission(MAX_CHECKS, budget))
-            handlers[methods.HEALTH_WATCH] = _watch(self._health, Admission(MAX_WATCHERS, budget))
+            handlers[methods.HEALTH_WATCH] = self._watch(Admission(MAX_WATCHERS, budget))
         return handlers
 
     def _check(self, request: HealthCheckRequest, _caller: Caller) -> HealthCheckResponse:
-        serves = request.service in HEALTH_SERVICES or self._serves(request.service)
-        if serves is None:
+        health = self._health(request.service)
+        if health.status == HealthCheckResponse.SERVICE_UNKNOWN:
             raise not_found(f"service name unknown: {request.service!r}")
-        well = serves and not self._stopping
-        not_serving, serving = HealthCheckResponse.NOT_SERVING, HealthCheckResponse.SERVING
-        return HealthCheckResponse(status=serving if well else not_serving)
+        return health
+
+    def _watch(self, calls: Admission) -> Handler:
+        """Returns a handler that sends a service's health when it changes, until the end."""
+
+        def states(messages: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[Message]:
+            with _codes(context), calls.request(HealthCheckRequest, messages, context) as request:
+                before, last = None, False
+                while context.is_active() and not last:
+                    last = self._stopping.is_set()
+                    health = self._health(request.service)
+                    if health != before:
+                        yield health
+                    before = health
+                    self._stopping.wait(WATCH_SECONDS)
+
+        return grpc.stream_stream_rpc_method_handler(states, response_serializer=_serialize)
+
+    def _health(self, service: str) -> HealthCheckResponse:
+        serves = service in HEALTH_SERVICES or self._serves(service)
+        if serves is None:
+            return HealthCheckResponse(status="SERVICE_UNKNOWN")
+        well = serves and not self._stopping.is_set()
+        return HealthCheckResponse(status="SERVING" if well else "NOT_SERVING")
 
 
 def _options(settings: Settings) -> list[tuple[str, int]]:
@@ -182,37 +200,30 @@ def _span(spans: Spans | None, method: str) -> Traced:
     return traced
 
 
-def _watch(health: HealthServicer, calls: Admission) -> Handler:
-    def behaviour(messages: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[Message]:
-        with _codes(context), calls.request(HealthCheckRequest, messages, context) as request:
-            # The servicer never forgets a name, so all unknown names become the same one.
-            if request.service not in HEALTH_SERVICES:
-                request.service = _UNKNOWN_SERVICE
-            for state in health.Watch(request, context):
-                yield state
-                if state.status == HealthCheckResponse.NOT_SERVING:
-                    return
-
-    return grpc.stream_stream_rpc_method_handler(behaviour, response_serializer=_serialize)
-
-
 @contextmanager
 def _codes(context: grpc.ServicerContext) -> Iterator[None]:
     """Aborts a failed call with a status code: the only place where errors become codes."""
     try:
         yield
-    except StatusError as error:
-        # The text is sent as metadata, of which clients accept 8 kB, and may quote the request.
-        text = error.message
-        text = text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}..."
-        context.abort(grpc.StatusCode[error.code.name], text)
     except DecodeError:
-        context.abort(grpc.StatusCode.INTERNAL, NO_MESSAGE)
+        context.abort(grpc.StatusCode.INTERNAL, OTHER_MESSAGE)
     except grpc.RpcError:
         raise
     except Exception as error:
-        log.exception("A gRPC call failed")
-        context.abort(grpc.StatusCode.INTERNAL, StatusError.of(error).message)
+        if not isinstance(error, StatusError):
+            log.exception("A gRPC call failed")
+        known = StatusError.of(error)
+        context.abort(grpc.StatusCode[known.code.name], _shortened(known.message))
+
+
+def _shortened(text: str) -> str:
+    """Cuts a text, which may quote the request: it is sent percent-encoded, three bytes for one.
+
+    Clients accept 8 kB of such metadata.
+    """
+    encoded = text.encode("utf-8", "replace")
+    start = encoded[:_MAX_TEXT_BYTES].decode("utf-8", "ignore")
+    return start if len(encoded) <= _MAX_TEXT_BYTES else f"{start}..."
 
 
 def _serialize(reply: Message) -> bytes:

@@ -12,13 +12,8 @@ import numpy as np
 
 from serving.local.deadline import NO_DEADLINE, Deadline
 from serving.local.errors import Code, StatusError, invalid_argument
-from serving.local.inference.signature import (
-    DEFAULT_TENSOR_LIMITS,
-    TensorLimits,
-    require_fit,
-    type_name,
-)
-from serving.local.runtime.saved_model import Servable
+from serving.local.inference.dataplane import Served, Signatures
+from serving.local.inference.signature import require_fit, type_name
 from serving.wire import messages_pb2 as pb
 from serving.wire.methods import CLASSIFY_METHOD, DEFAULT_SIGNATURE, REGRESS_METHOD
 from serving.wire.tensors import Array, data_type
@@ -31,12 +26,10 @@ Result = pb.ClassificationResult | pb.RegressionResult
 
 
 def infer(
-    servable: Servable,
+    served: Served,
     tasks: Sequence[pb.InferenceTask],
     examples: pb.Input,
     deadline: Deadline = NO_DEADLINE,
-    *,
-    limits: TensorLimits = DEFAULT_TENSOR_LIMITS,
 ) -> list[Result]:
     """Runs tasks on the same examples, in one run of the graph; returns a result for each task.
 
@@ -49,37 +42,52 @@ def infer(
         raise invalid_argument(f"Duplicate evaluation of a signature: {', '.join(names)}")
     # Checks the tasks in order, so that the error names the first invalid task.
     fetches = [
-        _fetches(servable, task.method_name, name) for task, name in zip(tasks, names, strict=True)
+        _fetches(served.signatures, task.method_name, name)
+        for task, name in zip(tasks, names, strict=True)
     ]
-    infos = {
-        info.name: info for name in names for info in servable.signatures[name].inputs.values()
-    }
-    if len(infos) > 1:
-        raise invalid_argument("Input tensor must be the same for all Signatures.")
-    ((input_name, info),) = infos.items()
-    count = len(listed(examples))
-    require_fit(INPUTS, info, pb.DT_STRING, (count,), limits)
+    info = _shared_input(served.signatures, names)
+    count = len(_listed(examples))
+    require_fit(INPUTS, info, pb.DT_STRING, (count,), served.limits)
     tensors = sorted({tensor for each in fetches for tensor in each.values()})
-    values = servable.run({input_name: _serialized(examples)}, tensors, deadline)
+    feeds = {info.name: _serialized(examples)}
+    with served.metrics.runtime(served.model, _api(tasks)):
+        values = served.servable.run(feeds, tensors, deadline)
     by_name = dict(zip(tensors, values, strict=True))
-    return [
+    results = [
         _result({alias: by_name[tensor] for alias, tensor in each.items()}, count)
         for each in fetches
     ]
+    served.metrics.examples(served.model, count)
+    return results
 
 
-def listed(examples: pb.Input) -> Sequence[pb.Example]:
+def _shared_input(signatures: Signatures, names: Sequence[str]) -> pb.TensorInfo:
+    infos = {info.name: info for name in names for info in signatures[name].inputs.values()}
+    if len(infos) > 1:
+        raise invalid_argument("Input tensor must be the same for all Signatures.")
+    (info,) = infos.values()
+    return info
+
+
+def _api(tasks: Sequence[pb.InferenceTask]) -> str:
+    """Returns the name under which the original counts a run."""
+    if len(tasks) > 1:
+        return "MultiInference"
+    return "Regress" if tasks[0].method_name == REGRESS_METHOD else "Classify"
+
+
+def _listed(examples: pb.Input) -> Sequence[pb.Example]:
     """Returns the examples of a request, without their context."""
     return examples.example_list.examples or examples.example_list_with_context.examples
 
 
-def _fetches(servable: Servable, method: str, name: str) -> dict[str, str]:
+def _fetches(signatures: Signatures, method: str, name: str) -> dict[str, str]:
     """Returns the tensors of a task's outputs; raises `StatusError` if the signature lacks them."""
-    if name not in servable.signatures:
+    if name not in signatures:
         raise invalid_argument(f"No signature was found with the name: {name}")
     if method not in _OUTPUTS:
         raise StatusError(Code.UNIMPLEMENTED, f"Unsupported signature method_name: {method}")
-    signature, wanted = servable.signatures[name], _OUTPUTS[method]
+    signature, wanted = signatures[name], _OUTPUTS[method]
     if [*signature.inputs] != [INPUTS]:
         names = ", ".join(signature.inputs)
         raise invalid_argument(f"{name} has no inputs for examples, a single `inputs`: {names}")
@@ -94,7 +102,7 @@ def _fetches(servable: Servable, method: str, name: str) -> dict[str, str]:
 def _serialized(examples: pb.Input) -> Array:
     """Returns the serialized examples; a context is merged by prepending its bytes."""
     context = examples.example_list_with_context.context.SerializeToString(deterministic=True)
-    given = listed(examples)
+    given = _listed(examples)
     if not given:
         raise invalid_argument("Input is empty.")
     strings = [context + example.SerializeToString(deterministic=True) for example in given]

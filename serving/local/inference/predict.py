@@ -11,7 +11,8 @@ import numpy as np
 
 from serving.local.deadline import NO_DEADLINE, Deadline
 from serving.local.errors import Code, StatusError, failed_precondition, invalid_argument
-from serving.local.inference.signature import DEFAULT_TENSOR_LIMITS, TensorLimits, to_array
+from serving.local.inference.dataplane import Served
+from serving.local.inference.signature import TensorLimits, to_array
 from serving.local.runtime.saved_model import Servable
 from serving.wire import messages_pb2 as pb
 from serving.wire.tensors import Array
@@ -21,34 +22,33 @@ Tensors = Mapping[str, pb.TensorProto] | Mapping[str, Array]
 
 
 def predict(
-    servable: Servable,
+    served: Served,
     signature_name: str,
     inputs: Tensors,
     output_filter: Sequence[str] = (),
     deadline: Deadline = NO_DEADLINE,
-    *,
-    limits: TensorLimits = DEFAULT_TENSOR_LIMITS,
 ) -> dict[str, Array]:
     """Runs a signature on tensors by input name, and returns arrays by output name.
 
     Without an `output_filter` it returns all outputs. Raises `StatusError` if the request does not
     fit the signature or the limits, the run fails, or the deadline passes.
     """
-    signature = servable.signatures.get(signature_name)
+    signature = served.signatures.get(signature_name)
     if signature is None:
         raise failed_precondition(f'Serving signature key "{signature_name}" not found.')
     # Any method name is taken, as in the original, which checks it only by a flag.
     if signature_name.startswith("__"):
         raise invalid_argument(f"Signature {signature_name} is not for predictions.")
-    feeds = _feeds(signature, inputs, limits)
+    feeds = _feeds(signature, inputs, served.limits)
     wanted = _outputs(signature, output_filter)
     # Always all outputs in the same order: TensorFlow compiles the graph for each set of fetches.
     names = sorted(signature.outputs)
     fetches = [signature.outputs[name].name for name in names]
     try:
-        values = servable.run(feeds, fetches, deadline)
+        with served.metrics.runtime(served.model, "Predict"):
+            values = served.servable.run(feeds, fetches, deadline)
     except StatusError as error:
-        raise _placed(error, servable, feeds, fetches, deadline) from error
+        raise _placed(error, served.servable, feeds, fetches, deadline) from error
     answer = dict(zip(names, values, strict=True))
     return {name: answer[name] for name in wanted}
 

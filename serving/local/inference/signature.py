@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from serving.local.errors import StatusError, invalid_argument
+from serving.local.settings import Settings
 from serving.wire import messages_pb2 as pb
 from serving.wire.tensors import MAX_RANK, Array, data_type, from_proto, item_bytes
 
@@ -30,11 +31,16 @@ class TensorLimits(NamedTuple):
         tensor_bytes: largest size in memory, which may be much more than the bytes sent.
     """
 
-    rows: int = 64
-    tensor_bytes: int = 2**26
+    rows: int
+    tensor_bytes: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> TensorLimits:
+        """Returns the limits that the flags set."""
+        return cls(settings.max_batch_rows, settings.max_tensor_bytes)
 
 
-DEFAULT_TENSOR_LIMITS = TensorLimits()
+DEFAULT_TENSOR_LIMITS = TensorLimits.of(Settings())
 
 
 def to_array(

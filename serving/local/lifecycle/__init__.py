@@ -1,5 +1,6 @@
 """Loads and unloads versions, and keeps their states and labels.
 
-Start with `manager`: it loads and unloads versions as `model_config` and `version_policy` require.
-`storage` reads the version folders. `inference`, `rest` and `grpc` import this package.
+Start with `manager`: it takes steps towards the versions that `aspired_versions` finds for the
+models of `model_config`. `storage` reads the version folders. `inference`, `rest` and `grpc` import
+this package.
 """

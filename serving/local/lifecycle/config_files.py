@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from serving.local.errors import invalid_argument
 from serving.local.lifecycle.model_config import ConfigReader, ModelConfigs, read_text_proto
-from serving.local.runtime.batches import BatchingOptions
+from serving.local.runtime.batches import complete
 from serving.local.settings import Settings
 from serving.local.threads import usable_cores
 from serving.wire import operations_pb2 as operations
@@ -65,13 +65,14 @@ def verifier(settings: Settings) -> Verifier | None:
         raise invalid_argument(f"--verify_key={settings.verify_key}: {error}") from error
 
 
-def batching(settings: Settings) -> BatchingOptions | None:
+def batching(settings: Settings) -> operations.BatchingParameters | None:
     """Returns the batching options, None if disabled; raises `StatusError` for invalid ones."""
     if not settings.enable_batching:
         if settings.batching_parameters_file:
             raise invalid_argument("--batching_parameters_file needs --enable_batching.")
         return None
-    message = operations.BatchingParameters()
+    options = operations.BatchingParameters()
     if settings.batching_parameters_file:
-        message = read_text_proto(Path(settings.batching_parameters_file), message)
-    return BatchingOptions.of(message, usable_cores())
+        read_text_proto(Path(settings.batching_parameters_file), options)
+    complete(options, usable_cores())
+    return options

@@ -75,7 +75,7 @@ class ConfigReader:
         return self.accept(message.model_config_list)
 
     def accept(self, message: pb.ModelConfigList) -> ModelConfigs:
-        """Checks each model; `version_policy` checks labels against the loaded versions.
+        """Checks each model; `aspired_versions` checks labels against the loaded versions.
 
         Raises `StatusError` for a duplicate name, a path that is relative or outside the roots, and
         unsupported settings.
@@ -151,24 +151,24 @@ def read_text_proto(file: Path, message: Proto) -> Proto:
         raise _invalid(file, error) from error
     if not text:
         raise invalid_argument(f"{file} is empty: Invalid argument")
-    parsed = _parsed(text, type(message))  # type: ignore[arg-type]  # A class can be hashed.
-    if isinstance(parsed, str):
-        raise _invalid(file, parsed)
+    parsed, fault = _parsed(text, type(message))  # type: ignore[arg-type]  # A class can be hashed.
+    if fault:
+        raise _invalid(file, fault)
     message.ParseFromString(parsed)
     return message
 
 
 @functools.lru_cache(maxsize=4)
-def _parsed(text: str, kind: type[Message]) -> bytes | str:
-    """Returns the serialized message, or the text of the error.
+def _parsed(text: str, kind: type[Message]) -> tuple[bytes, str]:
+    """Returns the serialized message, and the text of the error: one of them is empty.
 
     Cached, since a polled file rarely changes, and parsing a megabyte in Python takes longer than
     the interval between two polls.
     """
     try:
-        return text_format.Parse(text, kind()).SerializeToString()
+        return text_format.Parse(text, kind()).SerializeToString(), ""
     except (ValueError, RecursionError, text_format.ParseError) as error:
-        return str(error)
+        return b"", str(error) or type(error).__name__
 
 
 def _invalid(file: Path, reason: object) -> StatusError:

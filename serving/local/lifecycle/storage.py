@@ -18,13 +18,13 @@ Fingerprint = frozenset[tuple[str, int, int]]
 def version_paths(base_path: Path, *, first: bool = False) -> dict[int, Path] | None:
     """Returns paths by version below a base path, for names that are an int64, as `007` and `-3`.
 
-    Of names with the same number the `first` in byte order counts, as in the original for the
-    policy `all`, or otherwise the last, so `7` and not `007` (recorded case 624). Returns None if
-    the base path cannot be read; the caller must then change nothing.
+    Two names may be one number (`7`, `007`): the last in byte order counts, with `first` the first;
+    the original takes the first for the policy `all` (recorded case 624). Returns None if the base
+    path cannot be read; the caller must then change nothing.
     """
     try:
         entries = sorted(base_path.iterdir(), key=os.fsencode, reverse=first)
-    except OSError:
+    except (OSError, ValueError):
         return None
     alike = (path for path in entries if _INTEGER.fullmatch(path.name))
     return {int(path.name): path for path in alike if int(path.name) in INT64}

@@ -50,7 +50,7 @@ class Version:
     Attributes:
         failures: failed loads since the version's files last changed.
         retry_at: earliest monotonic time of the next try, in seconds.
-        tried: fingerprint of the version's files at the last try.
+        files_tried: fingerprint of the version's files at the last try.
     """
 
     path: Path
@@ -59,7 +59,7 @@ class Version:
     servable: Servable | None = None
     failures: int = 0
     retry_at: float = 0.0
-    tried: Fingerprint | None = None
+    files_tried: Fingerprint | None = None
 
     @property
     def serves(self) -> bool:
@@ -106,7 +106,7 @@ class Versions:
             raise not_found(f"Could not find {what} of model {model}{suffix}")
         return found
 
-    def loaded(self, model: str | None = None) -> set[Key]:
+    def available(self, model: str | None = None) -> set[Key]:
         """Returns the AVAILABLE versions of one model or of all models."""
         with self._changed:
             available = {k for k, v in self._versions.items() if v.state == Status.AVAILABLE}

@@ -24,7 +24,7 @@ class AllowedHosts:
         Without names, a server that listens on a non-loopback address accepts all hosts, since its
         clients may use names that only their network knows.
         """
-        self._names = {name.strip().lower() for name in names.split(",") if name.strip()}
+        self._names = {_name(name.strip()) for name in names.split(",") if name.strip()}
         self._all = "*" in self._names or not (self._names or _is_own(listens_on, loopback=True))
 
     def require(self, request: Request) -> None:

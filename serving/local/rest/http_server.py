@@ -36,7 +36,9 @@ BODY_SECONDS = 60.0
 REPLY_SECONDS = 60.0
 PAUSE_SECONDS = 0.1
 BUDGET_BODIES = 4
-"""The budget of all bodies, and the limit of a refused body, as multiples of the largest body."""
+"""The budget of all bodies, as a multiple of the largest body."""
+DISCARDED_BODIES = 4
+"""The bytes that are read of a refused body, as a multiple of the largest body."""
 QUICK_ANSWERS = 2
 """Threads for states, metadata and metrics, which do not wait behind predictions."""
 
@@ -116,6 +118,8 @@ class Exchange(httputil.HTTPMessageDelegate):
     """One request and its reply; all methods run in the loop's thread."""
 
     _request: Request
+    _written: asyncio.Future[None]
+    _is_last = False
 
     def __init__(self, server: RestServer, connection: http1connection.HTTP1Connection) -> None:
         self._server = server
@@ -130,8 +134,7 @@ class Exchange(httputil.HTTPMessageDelegate):
         method, path, _ = start_line
         gzip = "gzip" in headers.get("Content-Encoding", "")
         body = Body(self._server.budget, self._server.body_bytes, gzip=gzip)
-        deadline = Deadline.after(self._server.timeout_ms, lambda: self._gone)
-        self._request = Request(method, _AUTHORITY.sub("", path), headers, body, deadline)
+        self._request = Request(method, _AUTHORITY.sub("", path), headers, body)
         self._server.under_way.add(self)
         self._connection.set_close_callback(self.on_connection_close)
         try:
@@ -149,7 +152,7 @@ class Exchange(httputil.HTTPMessageDelegate):
         """Keeps a piece of the body, or discards it if the request was refused."""
         if not self._receiving:
             self._discarded += len(chunk)
-            if self._discarded > BUDGET_BODIES * self._server.body_bytes:
+            if self._discarded > DISCARDED_BODIES * self._server.body_bytes:
                 self._connection.finish()
             return
         try:
@@ -163,7 +166,10 @@ class Exchange(httputil.HTTPMessageDelegate):
             self._complete()
             return
         self._receiving = False
-        server, request = self._server, self._request
+        server = self._server
+        # As in the original, the time of the upload does not count.
+        deadline = Deadline.after(server.timeout_ms, lambda: self._gone)
+        request = self._request._replace(deadline=deadline)
         pool = server.answers if request.method == "POST" else server.quick_answers
         job = server.loop.run_in_executor(pool, server.api.handle, request)
         job.add_done_callback(self._answer)

@@ -1,5 +1,9 @@
 """Reads JSON bodies: inputs of a signature for predict, `Example`s for classify and regress.
 
+The standard library parses the text, within a memory limit. As in TensorFlow Serving 2.20.0, `NaN`
+and `Infinity` are numbers, the first of duplicate names counts, bytes that are not UTF-8 are kept,
+and text after the document is ignored.
+
 A prediction has its inputs in row form (`instances`) or in column form (`inputs`). The kind of an
 example's feature follows from its JSON values: a number with a decimal point is a float, one
 without is an integer, which a graph that wants floats refuses (recorded cases 302 to 318).
@@ -7,14 +11,19 @@ without is an integer, which a graph that wants floats refuses (recorded cases 3
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import gc
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
+
+import numpy as np
 
 from serving.local.errors import StatusError, invalid_argument
 from serving.local.inference.dataplane import Signatures
 from serving.local.rest.json_tensors import describe, is_named, string_bytes, tensor
-from serving.local.rest.json_text import parsed
-from serving.local.rest.request import Request
+from serving.local.rest.request import HttpError, Request
 from serving.wire import messages_pb2 as pb
 from serving.wire.methods import DEFAULT_SIGNATURE
 from serving.wire.tensors import Array
@@ -24,6 +33,25 @@ Infos = Mapping[str, pb.TensorInfo]
 INSTANCES, INPUTS = "instances", "inputs"
 EXAMPLES, CONTEXT = "examples", "context"
 _INTEGERS = range(-(2**63), 2**64)
+
+MAX_VALUES_BYTES = 320 * 2**20
+"""Memory that one document may take; sixteen pictures as floats take 220 MB."""
+
+_SMALL_BYTES = 2**20
+"""Largest text that is parsed without an estimate of its memory, which is 40 MB at most."""
+
+_COSTS = {b"{": 240, b"[": 96, b",": 40, b":": 130, b'"': 32}
+"""Bytes of memory for each of these characters in a text (CPython 3.11 to 3.13, 64 bits)."""
+
+# The parser holds the GIL, so more simultaneous parsers would save no time and only take memory.
+_SMALL_ONES = threading.Semaphore(4)
+_ONE_LARGE = threading.Lock()
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=lambda members: dict(reversed(members)),
+    # Another type than `float`, which is infinite for numbers that are too big.
+    parse_constant=np.float64,
+)
 
 
 def read_predict(request: Request, signatures: Signatures) -> tuple[str, dict[str, Array], bool]:
@@ -47,6 +75,49 @@ def read_examples(request: Request) -> tuple[str, pb.Input]:
     """
     with parsed(request) as document:
         return _signature_name(document), _examples(document)
+
+
+@contextmanager
+def parsed(request: Request) -> Iterator[Any]:
+    """Parses a body, whose values may be used inside the block; the body is released after it.
+
+    Raises `StatusError` with the offset of a syntax error or after the deadline, `HttpError` 413
+    if the values would take more than `MAX_VALUES_BYTES`.
+    """
+    text = request.body.take()
+    large = len(text) > _SMALL_BYTES
+    if large and _cost(text) > MAX_VALUES_BYTES:
+        raise HttpError(413, f"The JSON values take more than {MAX_VALUES_BYTES} bytes of memory.")
+    with _ONE_LARGE if large else _SMALL_ONES:
+        request.deadline.require()
+        try:
+            if large:
+                # Millions of new lists trigger dozens of searches for cycles, which JSON lacks.
+                gc.disable()
+            yield _parse(text)
+        finally:
+            if large:
+                gc.enable()
+    request.body.release()
+
+
+def _cost(text: bytearray) -> int:
+    # One character above U+FFFF makes all characters of a string four bytes wide. The text is such
+    # a string, and its longest value may be another one of nearly the same length.
+    letters = 2 * len(text) * (1 if text.isascii() else 4)
+    return letters + sum(cost * text.count(mark) for mark, cost in _COSTS.items())
+
+
+def _parse(text: bytearray) -> Any:
+    decoded = text.decode("utf-8", "surrogateescape").removeprefix("\ufeff").lstrip(" \t\r\n")
+    text.clear()
+    try:
+        return _DECODER.raw_decode(decoded)[0]
+    except RecursionError:
+        reason = "The document is nested too deeply."
+    except ValueError as error:
+        reason = str(error)
+    raise invalid_argument(f"JSON Parse error: {reason}")
 
 
 def _signature_name(document: Any) -> str:

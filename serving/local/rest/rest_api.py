@@ -6,15 +6,18 @@ case, verbs in lower case only (recorded cases 231 to 264). Then model and label
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import logging
 import re
 from collections.abc import Mapping
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from serving.local.errors import Code, StatusError, invalid_argument
+from serving.local.inference.classify_regress import infer
 from serving.local.inference.dataplane import DataPlane, Served
+from serving.local.inference.predict import predict
+from serving.local.lifecycle import config_files
 from serving.local.lifecycle.storage import INT64
 from serving.local.lifecycle.versions import Choice
 from serving.local.metrics import CONTENT_TYPE, Metrics
@@ -24,6 +27,7 @@ from serving.local.rest.json_bodies import read_examples, read_predict
 from serving.local.rest.request import HttpError, Request
 from serving.local.settings import Settings
 from serving.wire import messages_pb2 as pb
+from serving.wire.methods import CLASSIFY_METHOD, REGRESS_METHOD
 
 log = logging.getLogger(__name__)
 
@@ -53,28 +57,25 @@ _HTTP_STATUS = {
 }  # fmt: skip
 
 
-@dataclasses.dataclass(frozen=True)
-class Reply:
+class Reply(NamedTuple):
     """An HTTP reply, without the headers of the connection."""
 
     status: int
     body: bytes
     content_type: str = "application/json"
-    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    headers: Mapping[str, str] = {}
 
 
 class RestApi:
     """Answers requests below `/v1/`, and for the metrics."""
 
-    def __init__(
-        self, plane: DataPlane, metrics: Metrics, settings: Settings, metrics_path: str
-    ) -> None:
-        """Stores the parts that answer requests; an empty `metrics_path` disables the metrics."""
+    def __init__(self, plane: DataPlane, metrics: Metrics, settings: Settings) -> None:
+        """Stores the parts; raises `StatusError` if the file that enables metrics is invalid."""
         self._plane = plane
         self._metrics = metrics
         self._cors = settings.rest_api_enable_cors_support
         self._hosts = AllowedHosts(settings.allowed_hosts, settings.host)
-        self._metrics_path = metrics_path
+        self._metrics_path = config_files.metrics_path(settings)
 
     def check_head(self, request: Request) -> None:
         """Refuses a request before its body arrives, with `HttpError` 501, 404 or 403."""
@@ -104,7 +105,7 @@ class RestApi:
     def readable(self, reply: Reply) -> Reply:
         """Adds the headers that let pages of other origins read a reply of the API."""
         cors = CORS_HEADERS if self._cors and reply.content_type != HTML else {}
-        return dataclasses.replace(reply, headers={**reply.headers, **cors})
+        return reply._replace(headers={**reply.headers, **cors})
 
     def _is_metrics(self, path: str) -> bool:
         return bool(self._metrics_path) and path.partition("?")[0] == self._metrics_path
@@ -138,20 +139,18 @@ def _answer(served: Served, verb: str, request: Request) -> bytes:
         return json_replies.metadata(served.model, served.version, served.signatures)
     if verb == "predict":
         name, inputs, row_form = read_predict(request, served.signatures)
-        outputs = served.predict(name, inputs, deadline=request.deadline)
+        outputs = predict(served, name, inputs, deadline=request.deadline)
         return json_replies.predictions(outputs, row_form=row_form)
     name, examples = read_examples(request)
-    task = pb.InferenceTask(method_name=f"tensorflow/serving/{verb}")
+    task = pb.InferenceTask(method_name=CLASSIFY_METHOD if verb == "classify" else REGRESS_METHOD)
     task.model_spec.signature_name = name
-    (result,) = served.infer([task], examples, request.deadline)
+    (result,) = infer(served, [task], examples, request.deadline)
     return json_replies.results(result)
 
 
 def failure(error: Exception) -> Reply:
     """Returns the reply to a failed request: the only place where errors become statuses."""
-    if isinstance(error, UnicodeEncodeError):
-        error = invalid_argument("A string holds half of a surrogate pair, or bytes of no UTF-8.")
-    elif not isinstance(error, StatusError):
+    if not isinstance(error, (StatusError, UnicodeEncodeError)):
         log.error("A REST request failed", exc_info=error)
     known = StatusError.of(error)
     status = error.status if isinstance(error, HttpError) else _HTTP_STATUS.get(known.code, 500)

@@ -2,7 +2,7 @@
 
 For each answer TensorFlow allocates and frees hundreds of blocks, of a few bytes up to megabytes.
 The C library searches and merges free blocks, and hands out blocks that are no longer in the
-processor's cache. Neither allocator returns freed memory to the system by itself.
+processor's cache. Freed memory goes back to the system only in `return_freed`: see `_OPTIONS`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Joins requests into a batch of rows, splits the outputs again, and holds the batching options."""
+"""Joins requests into a batch of rows, splits the outputs again, and checks batching options."""
 
 from __future__ import annotations
 
@@ -11,46 +11,34 @@ import numpy as np
 
 from serving.local.deadline import NO_DEADLINE, Deadline
 from serving.local.errors import Code, StatusError, failed_precondition, invalid_argument
-from serving.wire import operations_pb2 as operations
+from serving.wire.operations_pb2 import BatchingParameters
 from serving.wire.tensors import Array
 
+_DEFAULTS = {"max_batch_size": 64, "batch_timeout_micros": 0, "max_enqueued_batches": 10}
 
-@dataclasses.dataclass(frozen=True)
-class BatchingOptions:
-    """The content of `--batching_parameters_file`; the fields have the file's names."""
 
-    max_batch_size: int
-    batch_timeout_micros: int
-    max_enqueued_batches: int
-    num_batch_threads: int
-    allowed_batch_sizes: tuple[int, ...] = ()
-    pad_variable_length_inputs: bool = False
+def complete(options: BatchingParameters, cpus: int) -> None:
+    """Sets missing numbers to their defaults; raises `StatusError` for one that is too small."""
+    for name, default in {**_DEFAULTS, "num_batch_threads": cpus}.items():
+        number = getattr(options, name)
+        if not options.HasField(name):
+            number.value = default
+        least = 0 if name == "batch_timeout_micros" else 1
+        if number.value < least:
+            raise invalid_argument(f"{name} must be at least {least}; was {number.value}")
 
-    @classmethod
-    def of(cls, message: operations.BatchingParameters, cpus: int) -> BatchingOptions:
-        """Sets defaults for missing fields; raises `StatusError` for a value that is too small."""
-        values = {"max_batch_size": 64, "batch_timeout_micros": 0, "max_enqueued_batches": 10}
-        values |= {"num_batch_threads": cpus}
-        values |= {name: getattr(message, name).value for name in values if message.HasField(name)}
-        for name, value in values.items():
-            least = 0 if name == "batch_timeout_micros" else 1
-            if value < least:
-                raise invalid_argument(f"{name} must be at least {least}; was {value}")
-        sizes, pad = tuple(message.allowed_batch_sizes), message.pad_variable_length_inputs
-        return cls(**values, allowed_batch_sizes=sizes, pad_variable_length_inputs=pad)
 
-    def require_sizes(self) -> None:
-        """Requires sizes to end with `max_batch_size`; called at each load, as in the original."""
-        if self.allowed_batch_sizes and self.allowed_batch_sizes[-1] != self.max_batch_size:
-            raise invalid_argument(
-                f"allowed_batch_sizes {self.allowed_batch_sizes} must end with max_batch_size, "
-                f"{self.max_batch_size}"
-            )
+def require_sizes(options: BatchingParameters) -> None:
+    """Requires sizes to end with `max_batch_size`; called at each load, as in the original."""
+    sizes, most = options.allowed_batch_sizes, options.max_batch_size.value
+    if sizes and sizes[-1] != most:
+        raise invalid_argument(f"allowed_batch_sizes {sizes} must end with max_batch_size, {most}")
 
-    def padded(self, size: int) -> int:
-        """Returns the first allowed size of at least `size`; `size` if there is none, 0 for 0."""
-        sizes = self.allowed_batch_sizes if size else ()
-        return next((allowed for allowed in sizes if allowed >= size), size)
+
+def padded_size(size: int, options: BatchingParameters) -> int:
+    """Returns the first allowed size of at least `size`; `size` if there is none, 0 for 0."""
+    sizes = options.allowed_batch_sizes if size else ()
+    return next((allowed for allowed in sizes if allowed >= size), size)
 
 
 @dataclasses.dataclass
@@ -82,8 +70,8 @@ class BatchTask:
         """Answers with a copy of an error, since each thread adds its traceback to the error."""
         self.answer.set_exception(StatusError.of(error))
 
-    def is_wanted(self) -> bool:
-        """Returns whether the client waits and the deadline holds; otherwise fails the task."""
+    def fail_if_unwanted(self) -> bool:
+        """Fails the task if its client has gone or its deadline has passed; returns whether."""
         try:
             self.deadline.require()
         except StatusError as error:
@@ -91,8 +79,8 @@ class BatchTask:
                 text = "Run() timeout exceeded while waiting in batching queue"
                 error = StatusError(Code.RESOURCE_EXHAUSTED, text)
             self.fail(error)
-            return False
-        return True
+            return True
+        return False
 
 
 def join(batch: Sequence[BatchTask], extra: int, *, pad: bool) -> dict[str, Array]:

@@ -15,9 +15,10 @@ from collections.abc import Mapping, Sequence
 from serving.local.deadline import NO_DEADLINE, Deadline
 from serving.local.errors import Code, StatusError, invalid_argument
 from serving.local.metrics import Metrics
-from serving.local.runtime.batches import BatchingOptions, BatchTask, join, split
+from serving.local.runtime.batches import BatchTask, join, padded_size, require_sizes, split
 from serving.local.runtime.saved_model import Servable
 from serving.wire import messages_pb2 as pb
+from serving.wire.operations_pb2 import BatchingParameters
 from serving.wire.tensors import Array
 
 log = logging.getLogger(__name__)
@@ -26,9 +27,9 @@ log = logging.getLogger(__name__)
 class BatchedServable:
     """A servable that combines the runs of several requests into one batch."""
 
-    def __init__(self, servable: Servable, options: BatchingOptions, metrics: Metrics) -> None:
+    def __init__(self, servable: Servable, options: BatchingParameters, metrics: Metrics) -> None:
         """Wraps a servable; raises `StatusError` if the options contradict each other."""
-        options.require_sizes()
+        require_sizes(options)
         self.signatures: Mapping[str, pb.SignatureDef] = servable.signatures
         self._servable = servable
         self._options = options
@@ -36,7 +37,7 @@ class BatchedServable:
         self._queues: dict[tuple[str, ...], _Queue] = {}
         self._work = threading.Condition()
         self._closed = False
-        for number in range(options.num_batch_threads):
+        for number in range(options.num_batch_threads.value):
             threading.Thread(target=self._serve, name=f"batch {number}", daemon=True).start()
 
     def run(
@@ -66,7 +67,7 @@ class BatchedServable:
             del due
 
     def _answer(self, queue: _Queue, batch: Sequence[BatchTask]) -> None:
-        waiting = [task for task in batch if task.is_wanted()]
+        waiting = [task for task in batch if not task.fail_if_unwanted()]
         try:
             if waiting:
                 self._run(queue.fetches, waiting)
@@ -91,7 +92,7 @@ class BatchedServable:
 
     def _run(self, fetches: Sequence[str], batch: Sequence[BatchTask]) -> None:
         size = sum(task.rows for task in batch)
-        padded = self._options.padded(size)
+        padded = padded_size(size, self._options)
         feeds = join(batch, padded - size, pad=self._options.pad_variable_length_inputs)
         now = time.monotonic()
         last = max(task.deadline.end for task in batch)
@@ -103,13 +104,14 @@ class BatchedServable:
 class _Queue(deque[list[BatchTask]]):
     """Batches of one signature, oldest first; requests join the last."""
 
-    def __init__(self, fetches: Sequence[str], options: BatchingOptions) -> None:
+    def __init__(self, fetches: Sequence[str], options: BatchingParameters) -> None:
         super().__init__()
         self.fetches = fetches
         self._options = options
 
     def add(self, task: BatchTask) -> None:
-        limit, most = self._options.max_batch_size, self._options.max_enqueued_batches
+        options = self._options
+        limit, most = options.max_batch_size.value, options.max_enqueued_batches.value
         if task.rows > limit:
             text = f"Task size {task.rows} is larger than maximum input batch size {limit}"
             raise invalid_argument(text)
@@ -124,9 +126,9 @@ class _Queue(deque[list[BatchTask]]):
     def due_at(self) -> float:
         """Returns the monotonic time in seconds at which the oldest batch must run."""
         oldest = self[0]
-        if len(self) > 1 or _size(oldest) >= self._options.max_batch_size:
+        if len(self) > 1 or _size(oldest) >= self._options.max_batch_size.value:
             return 0.0
-        return oldest[0].since + self._options.batch_timeout_micros / 1e6
+        return oldest[0].since + self._options.batch_timeout_micros.value / 1e6
 
 
 def _size(batch: Sequence[BatchTask]) -> int:

@@ -40,7 +40,7 @@ _TOO_MANY_DIMENSIONS = (
 
 
 def start_runtime(parallelism: Parallelism = DEFAULT_PARALLELISM) -> None:
-    """Starts TensorFlow."""
+    """Starts TensorFlow, before the first version; all versions share its threads."""
     environment.apply_log_level()
     allocator.share_arenas()
     start_threads(parallelism)
@@ -65,17 +65,11 @@ class Servable(Protocol):
 class SavedModel:
     """A SavedModel of TensorFlow."""
 
-    def __init__(
-        self,
-        path: Path,
-        parallelism: Parallelism = DEFAULT_PARALLELISM,
-        *,
-        bfloat16: bool = False,
-    ) -> None:
+    def __init__(self, path: Path, *, bfloat16: bool = False) -> None:
         """Loads a directory; raises `StatusError` if it is not a complete SavedModel."""
         meta_graph = read_complete(path)
         try:
-            self._session = Session(meta_graph.graph_def, parallelism, bfloat16=bfloat16)
+            self._session = Session(meta_graph.graph_def, bfloat16=bfloat16)
         except Exception as error:
             raise _status_error(error) from error
         try:
@@ -236,6 +230,9 @@ def _status_error(error: Exception) -> StatusError:
         if error.message == _NO_ARRAY:
             return StatusError(Code.UNIMPLEMENTED, _TOO_MANY_DIMENSIONS)
         return StatusError(Code(error.error_code), error.message)
+    if isinstance(error, UnicodeDecodeError):
+        # TensorFlow's text quotes bytes of the request that are not UTF-8; its code is lost.
+        return StatusError(Code.INVALID_ARGUMENT, error.object.decode("utf-8", "replace"))
     if isinstance(error, (TypeError, ValueError)):
         return StatusError(Code.INVALID_ARGUMENT, str(error))
     return StatusError.of(error)

@@ -19,29 +19,28 @@ from tensorflow.core.protobuf import config_pb2, rewriter_config_pb2
 from tensorflow.python.client import pywrap_tf_session as c_api
 from tensorflow.python.framework import errors
 
-from serving.local.threads import DEFAULT_PARALLELISM, Parallelism
+from serving.local.threads import Parallelism
 from serving.wire.tensors import Array
+
+_CONFIG = config_pb2.ConfigProto()
+"""The settings of all sessions; `start_threads` adds the process's thread counts."""
+
+# Otherwise TensorFlow keeps a copy of each signature's graph and weights, for later queries.
+_CONFIG.experimental.disable_output_partition_graphs = True
 
 
 class Session:
     """Runs a graph. Thread-safe. Raises TensorFlow's own errors."""
 
-    def __init__(
-        self,
-        graph: graph_pb2.GraphDef,
-        parallelism: Parallelism = DEFAULT_PARALLELISM,
-        *,
-        bfloat16: bool = False,
-    ) -> None:
+    def __init__(self, graph: graph_pb2.GraphDef, *, bfloat16: bool = False) -> None:
         """Imports a graph; raises `OpError` if its operations do not fit each other.
 
-        All sessions share their threads: the settings of the process's first session apply. With
-        `bfloat16` suitable operations compute in that type; inputs and outputs keep their types.
+        With `bfloat16` suitable operations compute in that type; inputs and outputs keep theirs.
         """
         self._graph = c_api.PyGraph()
         _import(graph, self._graph)
         self._operations = dict(_operations_of(self._graph))
-        self._session = _start(self._graph, _config(parallelism, bfloat16))
+        self._session = _start(self._graph, _config(bfloat16))
 
     def run(
         self,
@@ -88,21 +87,22 @@ class Session:
 
 
 def start_threads(parallelism: Parallelism) -> None:
-    """Starts TensorFlow's threads by a first run, so that the messages of that run appear now."""
+    """Starts TensorFlow's threads by a first run, so that the messages of that run appear now.
+
+    All sessions share the threads, whose numbers only the process's first session can set.
+    """
+    _CONFIG.intra_op_parallelism_threads = parallelism.intra_op
+    _CONFIG.inter_op_parallelism_threads = parallelism.inter_op
     graph = graph_pb2.GraphDef()
     graph.node.add(name="nothing", op="NoOp")
-    session = Session(graph, parallelism)
+    session = Session(graph)
     session.run({}, targets=["nothing"])
     session.close()
 
 
-def _config(parallelism: Parallelism, bfloat16: bool) -> config_pb2.ConfigProto:
-    config = config_pb2.ConfigProto(
-        intra_op_parallelism_threads=parallelism.intra_op,
-        inter_op_parallelism_threads=parallelism.inter_op,
-    )
-    # Otherwise TensorFlow keeps a copy of each signature's graph and weights, for later queries.
-    config.experimental.disable_output_partition_graphs = True
+def _config(bfloat16: bool) -> config_pb2.ConfigProto:
+    config = config_pb2.ConfigProto()
+    config.CopyFrom(_CONFIG)
     if bfloat16:
         # The same as in TensorFlow Serving. Has no effect without oneDNN (TF_ENABLE_ONEDNN_OPTS=0).
         rewrites = config.graph_options.rewrite_options

@@ -74,6 +74,7 @@ def check(
         StatusError: the version cannot be loaded, or a warm-up request fails.
     """
     with environment.native_stderr_silenced():
+        from serving.local.inference.dataplane import Served
         from serving.local.inference.loader import SavedModelLoader
         from serving.local.inference.predict import predict
         from serving.local.runtime.saved_model import read_complete, start_runtime
@@ -86,7 +87,7 @@ def check(
     if like is not None:
         require_same_contract(servable.signatures, _signatures_of(like))
     kind = kind_of(folder)
-    require_contract(kind, servable.signatures, partial(predict, servable))
+    require_contract(kind, servable.signatures, partial(predict, Served(servable)))
     require_guards(servable.signatures, partial(_run, servable), LARGEST_BATCH[kind])
     return {"growth_bytes": growth, "golden": _ask_golden(golden, servable)}
 
@@ -96,9 +97,11 @@ def _ask_golden(golden: Path | None, servable: Servable) -> str:
         return "no golden photos"
     if BYTES_SIGNATURE not in servable.signatures:
         return NO_GOLDEN
+    from serving.local.inference.dataplane import Served
     from serving.local.inference.predict import predict
 
-    return judge(Golden(golden), lambda photos: predict(servable, BYTES_SIGNATURE, {PHOTO: photos}))
+    served = Served(servable)
+    return judge(Golden(golden), lambda photos: predict(served, BYTES_SIGNATURE, {PHOTO: photos}))
 
 
 def _run(servable: Servable, name: str, inputs: Mapping[str, Array]) -> None:

@@ -112,6 +112,20 @@ def test_the_examples_of_each_answered_request_are_counted(
     }
 
 
+def test_a_request_with_half_of_a_letter_counts_as_the_clients_fault(
+    start: Callable[..., ModelServer], tmp_path: Path
+) -> None:
+    models.save_classifier(models.Classifier(), tmp_path / "m" / "1")
+    server = start(tmp_path / "m")
+    examples = [{"examples": [{"\ud800": 1}]}, {"signature_name": "\ud800", "examples": [{}]}]
+    for body in map(json.dumps, examples):
+        reply = requests.post(f"{server.rest_url}/v1/models/m:classify", body, timeout=30)
+        assert reply.status_code == 400
+    counted = values(server, "request_count")
+    assert counted['request_count{model_name="m",status="INVALID_ARGUMENT"}'] == 2
+    assert "Traceback" not in server.output()
+
+
 def test_a_warm_up_is_timed(
     start: Callable[..., ModelServer], small_models: Path, tmp_path: Path
 ) -> None:

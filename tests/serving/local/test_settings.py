@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from serving.local.settings import FlagError, Settings, help_text, parse
+from serving.local.errors import StatusError
+from serving.local.settings import Settings, help_text, parse
 
 
 @pytest.mark.parametrize("form", [["--port=9"], ["--port", "9"]])
@@ -37,7 +38,7 @@ def test_what_is_unknown_is_handed_back() -> None:
 
 
 def test_encryption_that_cannot_be_had_is_refused_in_place_of_plain_text() -> None:
-    with pytest.raises(FlagError, match="this server does not speak"):
+    with pytest.raises(StatusError, match="this server does not speak"):
         parse(["--use_alts_credentials"], {})
     assert parse(["--use_alts_credentials=false"], {})[0] == Settings()
 
@@ -52,25 +53,37 @@ WRONG = [
     ["--enable_model_warmup=True"],
     ["--rest_api_num_threads=0"],
     ["--grpc_max_threads=-1"],
+    ["--grpc_max_message_bytes=-1"],
+    ["--grpc_max_message_bytes=4294967296"],
+    ["--tensorflow_intra_op_parallelism=3000000000"],
+    ["--rest_api_port=65536"],
+    ["--port=" + 5_000 * "1"],
 ]
 
 
-@pytest.mark.parametrize("form", WRONG, ids="".join)
+@pytest.mark.parametrize("form", WRONG, ids=lambda form: form[0][:60])
 def test_a_missing_or_wrong_value_is_refused_by_the_flags_name(form: list[str]) -> None:
-    with pytest.raises(FlagError, match=form[0].partition("=")[0]):
+    with pytest.raises(StatusError, match=form[0].partition("=")[0]):
         parse(form, {})
+
+
+def test_a_number_out_of_range_is_told_what_was_expected() -> None:
+    sentence = "expects a whole number from 1 to 2147483647. Received: '4294967296'."
+    with pytest.raises(StatusError, match=sentence):
+        parse(["--grpc_max_message_bytes=4294967296"], {})
+    assert parse(["--max_tensor_bytes=4294967296"], {})[0].max_tensor_bytes == 2**32
 
 
 def test_half_the_bits_are_bfloat16_and_nothing_else() -> None:
     assert parse(["--mixed_precision=bfloat16"], {})[0].mixed_precision == "bfloat16"
     assert parse(["--mixed_precision="], {})[0] == Settings()
     sentence = "--mixed_precision expects bfloat16 or nothing. Received: 'float16'."
-    with pytest.raises(FlagError, match=sentence):
+    with pytest.raises(StatusError, match=sentence):
         parse(["--mixed_precision=float16"], {})
 
 
 def test_a_wrong_port_in_the_environment_is_refused_by_the_variables_name() -> None:
-    with pytest.raises(FlagError, match="US_BILLS_GRPC_PORT: expects a whole number"):
+    with pytest.raises(StatusError, match="US_BILLS_GRPC_PORT: expects a whole number"):
         parse([], {"US_BILLS_GRPC_PORT": "x"})
 
 

@@ -82,6 +82,13 @@ def test_the_version_names_whose_replies_are_given_and_the_library() -> None:
     assert f"TensorFlow Library: {metadata.version('tensorflow')}\n" in told
 
 
+def test_a_number_out_of_range_ends_the_start_in_one_sentence() -> None:
+    ended = run("--grpc_max_message_bytes=-1", "--model_base_path=/x")
+    assert ended.returncode == 255
+    (line,) = said(ended)
+    assert "--grpc_max_message_bytes: expects a whole number from 1 to" in line
+
+
 def test_nothing_to_serve_is_refused() -> None:
     ended = run()
     assert ended.returncode == 255

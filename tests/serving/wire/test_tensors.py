@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -16,11 +16,14 @@ NUMBERS = ["f4", "f8", "i4", "u1", "i2", "i1", "c8", "i8", "?", "u2", "c16", "f2
 
 
 @pytest.mark.parametrize("as_values", [True, False])
+@pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("dtype", NUMBERS)
-def test_every_number_type_comes_back_as_it_went(dtype: str, as_values: bool) -> None:
-    array = np.array([[0, 1, 2], [3, 4, 5]]).astype(dtype)
+def test_every_number_type_comes_back_as_it_went(
+    dtype: str, order: Literal["<", ">"], as_values: bool
+) -> None:
+    array = np.array([[0, 1, 2], [3, 4, 5]]).astype(np.dtype(dtype).newbyteorder(order))
     returned = from_proto(to_proto(array, as_values=as_values))
-    assert returned.dtype == array.dtype
+    assert returned.dtype == np.dtype(dtype)
     assert np.array_equal(returned, array)
 
 

@@ -83,6 +83,18 @@ def test_a_service_that_is_not_there_is_watched_as_unknown(server: ModelServer) 
     assert next(watch(server, "nonsense")).status == HealthCheckResponse.SERVICE_UNKNOWN
 
 
+def test_a_model_is_watched_by_its_name(server: ModelServer) -> None:
+    states = watch(server, "slow")
+    assert next(states).status == HealthCheckResponse.SERVING
+    every, one = operations.ReloadConfigRequest(), operations.ReloadConfigRequest()
+    text_format.Parse(server.config_file.read_text(), every.config)
+    one.config.model_config_list.config.append(every.config.model_config_list.config[0])
+    call(server, methods.RELOAD_CONFIG, one, timeout=30).result()
+    assert next(states).status == HealthCheckResponse.NOT_SERVING
+    call(server, methods.RELOAD_CONFIG, every, timeout=30).result()
+    assert next(states).status == HealthCheckResponse.SERVING
+
+
 def _serialized(request: Message) -> bytes:
     return request.SerializeToString()
 

@@ -78,6 +78,18 @@ def test_the_model_of_the_first_task_is_looked_for_before_the_others(
     assert refuse(methods.MULTI_INFERENCE, tasks(*specs)) == refusal
 
 
+@pytest.mark.parametrize(
+    ("field", "code"), [("name", "NOT_FOUND"), ("signature_name", "FAILED_PRECONDITION")]
+)
+def test_a_long_name_of_wide_letters_is_cut_and_the_code_stays(
+    refuse: Refuse, field: str, code: str
+) -> None:
+    spec = pb.ModelSpec(**{"name": "half", field: "鈔" * 1900})  # type: ignore[arg-type]
+    refusal = refuse(methods.PREDICT, pb.PredictRequest(model_spec=spec))
+    assert refusal[0] == code
+    assert refusal[1].endswith("鈔...")
+
+
 def test_the_first_task_with_a_fault_is_told(refuse: Refuse) -> None:
     nowhere = pb.ModelSpec(name="half", signature_name="nowhere")
     refusal = refuse(methods.MULTI_INFERENCE, tasks(nowhere, HALF, nowhere))

@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from serving.local.errors import StatusError
+from serving.local.inference.dataplane import Served
 from serving.local.inference.predict import predict
 from serving.local.runtime.saved_model import SavedModel
 from tests.serving import models
@@ -29,5 +30,5 @@ class Deep(tf.Module):  # type: ignore[misc]
 def test_an_output_that_numpy_cannot_hold_is_refused(tmp_path: Path) -> None:
     servable = SavedModel(models.save(Deep(), tmp_path / "deep" / "1"))
     with pytest.raises(StatusError, match="UNIMPLEMENTED: An output has more than 64 dimensions"):
-        predict(servable, "serving_default", {"x": ONE})
+        predict(Served(servable), "serving_default", {"x": ONE})
     servable.close()

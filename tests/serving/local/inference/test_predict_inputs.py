@@ -9,6 +9,7 @@ import pytest
 
 from serving.local.deadline import NO_DEADLINE, Deadline
 from serving.local.errors import Code, StatusError
+from serving.local.inference.dataplane import Served
 from serving.local.inference.predict import predict
 from serving.wire import messages_pb2 as pb
 from serving.wire.methods import PREDICT_METHOD
@@ -43,13 +44,13 @@ class Recorder:
 def test_the_name_of_a_method_does_not_matter() -> None:
     servable = Recorder("a", "b")
     servable.signatures["serving_default"].method_name = "my/own/method"
-    predict(servable, "serving_default", {})
+    predict(Served(servable), "serving_default", {})
     assert servable.fed.keys() == {"a:0", "b:0"}
 
 
 def test_what_is_left_out_takes_its_default() -> None:
     servable = Recorder("b")
-    predict(servable, "serving_default", {"a": ONE})
+    predict(Served(servable), "serving_default", {"a": ONE})
     assert {name: array.tolist() for name, array in servable.fed.items()} == {
         "a:0": [1.0],
         "b:0": [7.0],
@@ -69,7 +70,7 @@ def test_what_has_no_default_must_be_sent_and_nothing_else(
     defaults: list[str], sent: list[str], extra: str, missing: str
 ) -> None:
     with pytest.raises(StatusError) as refusal:
-        predict(Recorder(*defaults), "serving_default", dict.fromkeys(sent, ONE))
+        predict(Served(Recorder(*defaults)), "serving_default", dict.fromkeys(sent, ONE))
     assert refusal.value.code is Code.INVALID_ARGUMENT
     told = f"Sent extra: {extra}. Missing but required: {missing}."
     assert refusal.value.message.endswith(told)

@@ -10,8 +10,8 @@ import pytest
 import tensorflow as tf
 
 from serving.local.errors import Code, StatusError
-from serving.local.inference.warmup import WARMUP_FILE, warm_up
-from serving.local.metrics import Metrics
+from serving.local.inference.dataplane import Served
+from serving.local.inference.loader import WARMUP_FILE, warm_up
 from serving.local.runtime.saved_model import SavedModel
 from serving.wire import messages_pb2 as pb
 from tests.serving import models
@@ -38,7 +38,7 @@ def version(small_models: Path, tmp_path: Path) -> Path:
 def replay(version: Path) -> int:
     servable = SavedModel(version)
     try:
-        return warm_up(servable, version, Metrics())
+        return warm_up(Served(servable), version / WARMUP_FILE)
     finally:
         servable.close()
 

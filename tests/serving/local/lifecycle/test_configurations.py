@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from serving.local.errors import Code, StatusError
+from serving.local.lifecycle.aspired_versions import require_labels
 from serving.local.lifecycle.model_config import ConfigReader, ModelConfigs
-from serving.local.lifecycle.version_policy import require_labels
 from serving.local.lifecycle.versions import Versions
 from serving.wire import messages_pb2 as pb
 

@@ -26,12 +26,15 @@ COUNT = re.compile(r'request_count\{model_name="half",status="(\w+)"\} (\d+)')
 class Rest:
     """A REST server in this process, and what it counts."""
 
-    def __init__(self, *, cors: bool = False) -> None:
+    def __init__(self, *, cors: bool = False, timeout_ms: int = 30_000) -> None:
         settings = Settings(
-            rest_api_port=free_port(), rest_api_max_body_mb=1, rest_api_enable_cors_support=cors
+            rest_api_port=free_port(),
+            rest_api_max_body_mb=1,
+            rest_api_enable_cors_support=cors,
+            rest_api_timeout_in_ms=timeout_ms,
         )
         self.port, self.metrics = settings.rest_api_port, Metrics()
-        api = RestApi(DataPlane(Versions(), self.metrics), self.metrics, settings, "")
+        api = RestApi(DataPlane(Versions(), self.metrics), self.metrics, settings)
         self.server = http_server.RestServer(settings, api)
 
     def begin(self, length: int, sent: bytes = b"", host: str = "localhost") -> socket.socket:
@@ -73,6 +76,16 @@ def test_a_body_that_is_too_long(rest: Rest) -> None:
     with closing(rest.begin(2 * MEGABYTE)) as connection:
         assert connection.recv(12) == b"HTTP/1.1 413"
     rest.wait_for_counts(INVALID_ARGUMENT=1)
+
+
+def test_a_body_that_takes_longer_than_an_answer_may_is_answered() -> None:
+    rest = Rest(timeout_ms=1000)
+    rest.server.start()
+    with closing(rest.begin(18, b'{"instances"')) as connection:
+        time.sleep(1.2)
+        connection.sendall(b": [1]}")
+        assert connection.recv(12) == b"HTTP/1.1 404"
+    rest.server.stop(0)
 
 
 def test_a_page_of_another_site_may_read_why_its_body_is_refused() -> None:

@@ -33,6 +33,12 @@ def test_names_that_are_given_are_answered_to_and_no_other(listens_on: str) -> N
         assert not hosts.allow(host)
 
 
+@pytest.mark.parametrize("names", ["serving:8501", "serving.", "other, Serving.:80"])
+def test_a_name_may_be_given_as_a_client_sends_it(names: str) -> None:
+    for host in ("serving", "serving:8501", "serving."):
+        assert AllowedHosts(names, "127.0.0.1").allow(host)
+
+
 @pytest.mark.parametrize(("names", "listens_on"), [("", "0.0.0.0"), ("", "::"), ("*", "127.0.0.1")])
 def test_a_server_on_a_network_answers_to_all_names_by_default(names: str, listens_on: str) -> None:
     for host in [*REBOUND, "serving", "serving.us-bills.svc.cluster.local"]:

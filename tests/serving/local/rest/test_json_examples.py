@@ -12,6 +12,7 @@ import pytest
 from serving.local.deadline import NO_DEADLINE, Deadline
 from serving.local.errors import StatusError
 from serving.local.inference.classify_regress import CLASSES, INPUTS, infer
+from serving.local.inference.dataplane import Served
 from serving.local.rest.json_bodies import read_examples
 from serving.local.rest.json_replies import results
 from serving.wire import messages_pb2 as pb
@@ -87,7 +88,8 @@ class Labels:
 
 def test_a_label_that_is_no_text_passes_through() -> None:
     _, examples = read_examples(request_of({"examples": [{}]}))
-    (result,) = infer(Labels(), [pb.InferenceTask(method_name=CLASSIFY_METHOD)], examples)
+    task = pb.InferenceTask(method_name=CLASSIFY_METHOD)
+    (result,) = infer(Served(Labels()), [task], examples)
     assert results(result) == b'{"results": [[["\xff", 0.0]]]}'
     assert b"\n\x01\xff" in result.SerializeToString()
 

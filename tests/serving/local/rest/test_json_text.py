@@ -10,7 +10,7 @@ import pytest
 
 from serving.local.deadline import Deadline
 from serving.local.errors import Code, StatusError
-from serving.local.rest.json_text import parsed
+from serving.local.rest.json_bodies import parsed
 from serving.local.rest.request import HttpError
 from tests.serving.local.rest.bodies import request_of
 

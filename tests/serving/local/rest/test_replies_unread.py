@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -28,13 +29,20 @@ def port() -> int:
 
 
 @pytest.fixture
-def server(port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[RestServer]:
+def server(port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RestServer]:
     """A server whose page of metrics does not fit into the buffers of a connection."""
     monkeypatch.setattr(http_server, "REPLY_SECONDS", 1.0)
     metrics = Metrics()
     metrics.count(REQUEST_COUNT, model_name="x" * LONG)
-    settings = Settings(host=HOST, rest_api_port=port, rest_api_num_threads=1)
-    made = RestServer(settings, RestApi(DataPlane(Versions(), metrics), metrics, settings, PAGE))
+    monitoring = tmp_path / "monitoring.config"
+    monitoring.write_text(f'prometheus_config {{ enable: true path: "{PAGE}" }}')
+    settings = Settings(
+        host=HOST,
+        rest_api_port=port,
+        rest_api_num_threads=1,
+        monitoring_config_file=str(monitoring),
+    )
+    made = RestServer(settings, RestApi(DataPlane(Versions(), metrics), metrics, settings))
     made.start()
     yield made
     made.stop(1.0)

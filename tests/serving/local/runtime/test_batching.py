@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import gc
 import time
 import weakref
@@ -17,33 +16,36 @@ from google.protobuf import text_format
 from serving.local.deadline import NO_DEADLINE, Deadline
 from serving.local.errors import Code, StatusError
 from serving.local.metrics import Metrics
-from serving.local.runtime.batches import BatchingOptions, BatchTask, join
+from serving.local.runtime.batches import BatchTask, complete, join
 from serving.local.runtime.batching import BatchedServable
 from serving.local.runtime.saved_model import SavedModel
-from serving.wire import operations_pb2 as operations
+from serving.wire.operations_pb2 import BatchingParameters
 from serving.wire.tensors import Array
 from tests.support.servers import wait_until
 
-OPTIONS = BatchingOptions(
-    max_batch_size=2,
-    batch_timeout_micros=60_000_000,
-    max_enqueued_batches=10,
-    num_batch_threads=1,
-    pad_variable_length_inputs=True,
+
+def options(text: str) -> BatchingParameters:
+    """The content of a file, completed."""
+    made = text_format.Parse(text, BatchingParameters())
+    complete(made, cpus=1)
+    return made
+
+
+OPTIONS = options(
+    "max_batch_size { value: 2 } batch_timeout_micros { value: 60000000 } "
+    "pad_variable_length_inputs: true"
 )
-AT_ONCE = dataclasses.replace(
-    OPTIONS, max_batch_size=4, batch_timeout_micros=0, allowed_batch_sizes=(4,)
-)
+AT_ONCE = options("max_batch_size { value: 4 } allowed_batch_sizes: 4")
 
 Ask = Callable[[BatchedServable, Array], Array]
 
 
 @pytest.fixture
-def batched(small_models: Path) -> Iterator[Callable[[BatchingOptions], BatchedServable]]:
+def batched(small_models: Path) -> Iterator[Callable[[BatchingParameters], BatchedServable]]:
     """Loads version 1 of `half`, which adds 2."""
     made: list[BatchedServable] = []
 
-    def load(options: BatchingOptions) -> BatchedServable:
+    def load(options: BatchingParameters) -> BatchedServable:
         made.append(BatchedServable(SavedModel(small_models / "half" / "1"), options, Metrics()))
         return made[-1]
 
@@ -82,7 +84,7 @@ def of_shape(*shape: int) -> Array:
 
 
 def test_an_input_without_a_value_to_repeat_fails_its_batch_with_the_reason(
-    batched: Callable[[BatchingOptions], BatchedServable],
+    batched: Callable[[BatchingParameters], BatchedServable],
 ) -> None:
     errors = failures(batched(OPTIONS), of_shape(1, 3), of_shape(1, 0))
     assert [error.code for error in errors] == [Code.INVALID_ARGUMENT] * 2
@@ -90,7 +92,7 @@ def test_an_input_without_a_value_to_repeat_fails_its_batch_with_the_reason(
 
 
 def test_a_batch_that_memory_does_not_hold_fails_and_the_next_one_is_run(
-    batched: Callable[[BatchingOptions], BatchedServable],
+    batched: Callable[[BatchingParameters], BatchedServable],
 ) -> None:
     servable = batched(OPTIONS)
     # Padded to one shape they would take a million gigabytes.
@@ -101,7 +103,7 @@ def test_a_batch_that_memory_does_not_hold_fails_and_the_next_one_is_run(
 
 
 def test_the_tensors_of_a_batch_do_not_stay_in_memory_until_the_next_one(
-    batched: Callable[[BatchingOptions], BatchedServable],
+    batched: Callable[[BatchingParameters], BatchedServable],
 ) -> None:
     servable, x = batched(AT_ONCE), of_shape(4)
     alive = weakref.ref(x)
@@ -114,7 +116,7 @@ def test_the_tensors_of_a_batch_do_not_stay_in_memory_until_the_next_one(
 
 
 def test_a_batch_of_no_rows_is_not_filled_up(
-    batched: Callable[[BatchingOptions], BatchedServable],
+    batched: Callable[[BatchingParameters], BatchedServable],
 ) -> None:
     servable = batched(AT_ONCE)
     assert ask(servable, of_shape(0)).tolist() == []
@@ -122,16 +124,16 @@ def test_a_batch_of_no_rows_is_not_filled_up(
 
 
 def test_the_sizes_of_batches_may_come_in_any_order_before_the_largest(
-    batched: Callable[[BatchingOptions], BatchedServable],
+    batched: Callable[[BatchingParameters], BatchedServable],
 ) -> None:
-    servable = batched(dataclasses.replace(AT_ONCE, allowed_batch_sizes=(3, 1, 4)))
+    servable = batched(options("max_batch_size { value: 4 } allowed_batch_sizes: [3, 1, 4]"))
     assert ask(servable, of_shape(1)).tolist() == [2.0]
 
 
 def test_a_request_whose_time_is_over_in_the_queue_hears_it_when_its_batch_is_due(
-    batched: Callable[[BatchingOptions], BatchedServable],
+    batched: Callable[[BatchingParameters], BatchedServable],
 ) -> None:
-    servable = batched(dataclasses.replace(OPTIONS, batch_timeout_micros=200_000))
+    servable = batched(options("batch_timeout_micros { value: 200000 }"))
     with pytest.raises(StatusError, match="timeout exceeded while waiting in batching") as failure:
         ask(servable, of_shape(1), timeout_ms=1)
     assert failure.value.code is Code.RESOURCE_EXHAUSTED
@@ -148,7 +150,7 @@ def test_a_request_whose_time_is_over_while_it_runs_hears_that_the_run_was_given
 
 
 def test_a_request_that_is_cancelled_in_the_queue_does_not_run_and_others_do(
-    batched: Callable[[BatchingOptions], BatchedServable],
+    batched: Callable[[BatchingParameters], BatchedServable],
 ) -> None:
     servable = batched(OPTIONS)
     signature = servable.signatures["serving_default"]
@@ -164,8 +166,7 @@ def test_a_request_that_is_cancelled_in_the_queue_does_not_run_and_others_do(
 
 def test_fields_that_change_no_answer_are_taken() -> None:
     text = "enable_large_batch_splitting { value: true } max_execution_batch_size { value: 2 }"
-    message = text_format.Parse(text, operations.BatchingParameters())
-    assert BatchingOptions.of(message, cpus=2).max_batch_size == 64
+    assert options(text).max_batch_size.value == 64
 
 
 @pytest.mark.parametrize("last", [[4.0, 5.0], []])

@@ -16,6 +16,7 @@ from serving.local.errors import Code, StatusError
 from serving.local.inference.loader import SavedModelLoader
 from serving.local.runtime.fair_scheduler import LARGE_ROWS, PER_THREAD, FairScheduler
 from serving.local.runtime.saved_model import SavedModel
+from serving.local.settings import Settings
 from serving.local.threads import Parallelism, usable_cores
 from serving.wire.tensors import Array
 from tests.support.servers import wait_until
@@ -57,7 +58,7 @@ class Crowd:
 
     def line_up(self, value: float, deadline: Deadline = NO_DEADLINE) -> Future[Array]:
         """One more asks, and has its place in line when this returns."""
-        line = self.servable._semaphore._line
+        line = self.servable._semaphore._queue
         before, asked = len(line), self.ask(value, deadline)
         wait_for(lambda: len(line) > before)
         return asked
@@ -196,7 +197,7 @@ def test_threads_that_nobody_counted_are_as_many_as_cores(
 
 
 def test_versions_of_a_server_are_run_in_turn(small_models: Path) -> None:
-    load = SavedModelLoader(warmup=False, parallelism=ONE_THREAD)
+    load = SavedModelLoader(Settings(tensorflow_inter_op_parallelism=1))
     servable = load(small_models / "half" / "1")
     assert isinstance(servable, FairScheduler)
     assert servable._semaphore._free == PER_THREAD

@@ -26,7 +26,7 @@ def test_the_cores_that_count_are_those_that_this_process_may_use(
     monkeypatch.setattr(os, "cpu_count", lambda: 64)
     options = batching(Settings(enable_batching=True))
     assert options is not None
-    assert options.num_batch_threads == 3
+    assert options.num_batch_threads.value == 3
 
 
 def test_there_are_four_grpc_calls_at_once_a_core_unless_a_flag_says_otherwise() -> None:

@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from serving.local.errors import Code, StatusError
+from serving.local.inference.dataplane import Served
 from serving.local.inference.predict import predict
 from serving.local.runtime.saved_model import SavedModel
 from tests.serving import models
@@ -93,7 +94,7 @@ def as_still_older(version: Path) -> None:
 def numbers(version: Path) -> list[int]:
     servable = SavedModel(version)
     try:
-        answer = predict(servable, "serving_default", {"words": ASKED})
+        answer = predict(Served(servable), "serving_default", {"words": ASKED})
     finally:
         servable.close()
     return list(answer["numbers"])
@@ -111,9 +112,26 @@ class Echo(tf.Module):  # type: ignore[misc]
 def test_a_single_string_keeps_the_zero_bytes_at_its_end(tmp_path: Path) -> None:
     servable = SavedModel(models.save(Echo(), tmp_path / "echo" / "1"))
     text = np.array(b"ab\0\0", np.object_)
-    answer = predict(servable, "serving_default", {"text": text})["echo"]
+    answer = predict(Served(servable), "serving_default", {"text": text})["echo"]
     servable.close()
     assert (answer.shape, answer.item()) == ((), b"ab\0\0")
+
+
+class Number(tf.Module):  # type: ignore[misc]
+    """Reads a text as a number."""
+
+    @tf.function(input_signature=[tf.TensorSpec([], tf.string, "text")])  # type: ignore[untyped-decorator]
+    def call(self, text: Any) -> dict[str, Any]:
+        """The serving signature."""
+        return {"number": tf.strings.to_number(text)}
+
+
+def test_an_operation_that_quotes_bytes_that_are_no_text_is_told(tmp_path: Path) -> None:
+    servable = Served(SavedModel(models.save(Number(), tmp_path / "number" / "1")))
+    with pytest.raises(StatusError, match="could not correctly convert string: �") as failure:
+        predict(servable, "serving_default", {"text": np.array(b"\xff", np.object_)})
+    assert failure.value.code is Code.INVALID_ARGUMENT
+    servable.servable.close()
 
 
 def test_a_table_is_filled_from_the_file_that_came_with_the_version(
