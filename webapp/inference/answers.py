@@ -44,29 +44,26 @@ def _check(outputs: Mapping[str, np.ndarray], count: int) -> None:
         raise ValueError(f"{len(classes)} answers for {count} pictures")
     if accepted.dtype != np.bool_:
         raise ValueError(f"accepted: expected bool, received {accepted.dtype}")
-    _require_numbers("probabilities", probabilities)
-    # Rounding may lift a probability a little above 1.
-    if not ((probabilities >= 0) & (probabilities <= 1.001)).all():
-        found = f"{probabilities.min()} to {probabilities.max()}"
-        raise ValueError(f"probabilities: expected 0 to 1, received {found}")
+    _require_shares("probabilities", probabilities)
 
 
 def _check_heatmap(heatmap: np.ndarray, count: int) -> None:
-    _require_numbers("heatmap", heatmap)
     if heatmap.ndim != 3 or len(heatmap) != count:
         raise ValueError(f"heatmap: expected [{count}, H, W], received {heatmap.shape}")
-    if not np.isfinite(heatmap).all():
-        raise ValueError("heatmap: expected finite numbers, received others")
+    _require_shares("heatmap", heatmap)
 
 
-def _require_numbers(name: str, array: np.ndarray) -> None:
+def _require_shares(name: str, array: np.ndarray) -> None:
     if array.dtype.kind not in "fiu":
         raise ValueError(f"{name}: expected numbers, received {array.dtype}")
+    # Rounding may lift a share a little above 1.
+    if not ((array >= 0) & (array <= 1.001)).all():
+        raise ValueError(f"{name}: expected 0 to 1, received {array.min()} to {array.max()}")
 
 
 def _answer(outputs: Mapping[str, np.ndarray], n: int, filename: str | None) -> dict[str, Any]:
     names = [name.decode() for name in outputs["classes"][n]]
-    values = [round(float(value), 6) for value in outputs["probabilities"][n]]
+    values = [round(min(1.0, float(value)), 6) for value in outputs["probabilities"][n]]
     accepted = bool(outputs["accepted"][n])
     answer: dict[str, Any] = {
         "filename": filename,
@@ -75,5 +72,6 @@ def _answer(outputs: Mapping[str, np.ndarray], n: int, filename: str | None) -> 
         "probabilities": dict(zip(names, values, strict=True)),
     }
     if "heatmap" in outputs:
-        answer["heatmap"] = np.round(outputs["heatmap"][n].astype(float), 4).tolist()
+        shares = np.minimum(1.0, outputs["heatmap"][n].astype(float))
+        answer["heatmap"] = np.round(shares, 4).tolist()
     return answer

@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 import uuid
+from http import HTTPStatus
 from typing import Any
 
 from flask import Flask
@@ -103,7 +104,8 @@ def _write_problem(sock: socket.socket, status_int: int, reason: str, mesg: str)
     headers = HEADERS | {"Content-Type": CONTENT_TYPE, "Content-Length": str(len(body))}
     headers |= {"Connection": "close", "Cache-Control": "no-store", ID_HEADER: uuid.uuid4().hex}
     headers |= RETRY_AFTER if status_int == 503 else {}
-    lines = [f"HTTP/1.1 {status_int} {reason}", *(f"{k}: {v}" for k, v in headers.items())]
+    first = f"HTTP/1.1 {status_int} {HTTPStatus(status_int).phrase}"
+    lines = [first, *(f"{name}: {value}" for name, value in headers.items())]
     util.write_nonblock(sock, "\r\n".join([*lines, "", ""]).encode("latin-1") + body)
 
 

@@ -61,6 +61,12 @@ def test_status_needs_no_lock(bucket: Bucket, tmp_path: Path, first: Job) -> Non
     assert claims(bucket) == [first.name]
 
 
+def test_a_folder_named_after_status_needs_one(bucket: Bucket, tmp_path: Path, first: Job) -> None:
+    command = "publish '/models/incoming/my status 2'"
+    publish = Job(bucket, tmp_path / "publish", "rollout-publish", command)
+    assert end_of(publish.lock())[0] == 1
+
+
 def test_a_claim_that_nobody_renews_counts_no_more(
     bucket: Bucket, tmp_path: Path, first: Job
 ) -> None:

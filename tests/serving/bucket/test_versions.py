@@ -18,7 +18,7 @@ def test_whole_versions_are_brought_under_their_numbers(
 ) -> None:
     for number in (1, 2):
         bucket.upload(small_models / "half" / str(number), number)
-    bucket.rclone("copy", str(small_models / "half" / "3"), f"{REMOTE}/us_bills/notes")
+    bucket.rclone("copy", str(small_models / "half" / "3"), f"{REMOTE}/us_bills/3 old")
     done = bucket.pull(tmp_path)
     assert done.returncode == 0, done.stderr
     assert {path.name for path in (tmp_path / "us_bills").iterdir()} == {"1", "2"}

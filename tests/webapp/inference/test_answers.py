@@ -38,6 +38,13 @@ def test_a_heatmap_is_passed_on_as_rows() -> None:
     assert read_answers(explained, [None, None])[0]["heatmap"] == [[0.25] * 4] * 3
 
 
+def test_a_share_that_rounding_lifted_above_1_is_1() -> None:
+    lifted = np.array([[1.0005, 0.0], [0.5, 0.5]], np.float32)
+    heatmap = np.full((2, 1, 1), 1.0005, np.float32)
+    answer = read_answers(outputs() | {"probabilities": lifted, "heatmap": heatmap}, [None] * 2)[0]
+    assert (answer["probabilities"]["20"], answer["heatmap"]) == (1.0, [[1.0]])
+
+
 def test_a_class_that_nobody_here_has_heard_of_comes_through(client: FlaskClient) -> None:
     """Names travel with the model: the $2 bill of a later version needs no change to any client."""
     names = [b"2", b"1", b"5", b"10", b"20", b"50", b"100", b"Other"]
@@ -78,6 +85,7 @@ def test_answers_for_another_number_of_pictures_are_a_bad_reply() -> None:
         ("accepted", np.full(2, b"false", object)),
         ("accepted", np.full(2, 1)),
         ("heatmap", np.full((2, 7, 7), np.nan, np.float32)),
+        ("heatmap", np.full((2, 7, 7), 7.0, np.float32)),
         ("heatmap", np.full((2, 7, 7), b"0.5", object)),
         ("heatmap", np.zeros(2, np.float32)),
         ("heatmap", np.zeros((2, 7), np.float32)),

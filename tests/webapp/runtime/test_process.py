@@ -63,8 +63,9 @@ def test_a_chunked_body_is_read_to_its_end(front_end: FrontEnd) -> None:
         (b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: many\r\n\r\n", 400),
         (b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
         (b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: " + b"x" * 9000 + b"\r\n\r\n", 431),
+        (b"POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: foo\r\n\r\n", 501),
     ],
-    ids=["no HTTP", "bad length", "long address", "long header"],
+    ids=["no HTTP", "bad length", "long address", "long header", "unknown coding"],
 )
 def test_bytes_that_are_no_request_are_refused_as_every_other_error(
     front_end: FrontEnd, sent: bytes, status: int
@@ -75,6 +76,7 @@ def test_bytes_that_are_no_request_are_refused_as_every_other_error(
         reply.begin()
         problem = json.load(reply)
     assert (reply.status, problem["status"]) == (status, status)
+    assert reply.reason == http.HTTPStatus(status).phrase
     assert reply.headers["Content-Type"] == "application/problem+json"
     assert reply.headers["X-Content-Type-Options"] == "nosniff"
     assert len(reply.headers["X-Request-ID"]) == 32

@@ -4,10 +4,13 @@
 # claims after it wrote its own, so of two that come at once at least one finds the other's. That needs lists
 # that are up to date, as those of the large stores are; conditional writes this rclone cannot send.
 # push.sh renews the claim and removes it in the end. One that nobody renewed for EXPIRES counts no more.
-# COMMAND is what the rollout does: `status` changes nothing and needs no lock.
+# COMMAND is what the rollout does, quoted for a shell: `status` changes nothing and needs no lock.
 set -eu
 remote=$1/lock folder=$2 name=$3 seconds=${4:-60} expires=${EXPIRES:-15m} command=${COMMAND:-}
-case " $command " in *" status "*) exit 0 ;; esac
+case " $command " in
+  *\'*) ;; # The word may stand within a quoted argument.
+  *" status "*) exit 0 ;;
+esac
 
 others() {
   # By the store's own times, whatever clock the other Job has. 3 is rclone's status for no such folder.

@@ -43,9 +43,8 @@ pull_all() {
     mkdir -p "$folder/$model" || return 1
     names=$(versions_of "$model") || return 1
     [ -n "$names$every" ] || echo "the bucket has no version of $model" >&2
-    for name in $names; do
-      version=${name%/}
-      case $version in *[!0-9]*) continue ;; esac
+    # Other folders, whose names may hold blanks, are no versions.
+    for version in $(echo "$names" | sed -n 's|^\([0-9][0-9]*\)/$|\1|p'); do
       [ -e "$folder/$model/$version" ] || pull "$model" "$version" || return 1
     done
   done

@@ -7,7 +7,8 @@ set -eu
 remote=$1 folder=$2 models=$3 claim=$1/lock/${4:-} renews=${RENEWS:-60} ended='' lost='' seconds=0
 trap 'ended=1' TERM
 
-# What there is: names and sizes of versions, and the files of config with their checksums.
+# What there is: the names of versions, and the files of config with their checksums. A change within a
+# version is brought with the next change of config.
 state() {
   for model in $models; do ls -d "$folder/$model"/[0-9]* 2>/dev/null || true; done
   cksum "$folder/config/models.config" "$folder/config/traffic.json" "$folder/config/rollouts.jsonl" 2>/dev/null || true
