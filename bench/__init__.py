@@ -1,4 +1,4 @@
 """Benchmarks, which report ratios and assert nothing.
 
-`python -m bench` runs all of them and writes docs/performance.md. Nothing imports this package.
+`python -m bench` runs all of them and writes docs/performance.md. Only tests import this package.
 """

@@ -18,30 +18,33 @@ import threading
 import time
 from contextlib import ExitStack, suppress
 from dataclasses import asdict
-from importlib.metadata import version
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bench.contenders.contender import Contender
-from bench.contenders.contenders import COUNTING, FRONT_END, FRONT_END_FLOAT32, MODEL, Stage
+from bench.contenders.contenders import Systems
 from bench.contenders.decoding import reduced
 from bench.contenders.engines import BFLOAT16, ENGINES, IMAGE, VERSION
 from bench.contenders.peers import PEERS
 from bench.growth import grow
 from bench.load.generator import Generator
 from bench.load.workers import Worker
+from bench.names import COUNTING, FRONT_END, FRONT_END_FLOAT32, MODEL, crowd
 from bench.photos import MEGAPIXEL, jpeg
 from bench.report import page, plots
 from bench.report.figures import Slice
-from bench.rounds import Game, ask, call
+from bench.rounds import Measurement, ask, call
 from bench.stages import where_the_time_goes
 from tests.support.servers import ROOT
+from training.flags import whole
 
 DOCS = ROOT / "docs"
 FIGURES = DOCS / "performance" / "figures.json"
-LONG_CLIENTS, LONG_SECONDS = 64, 60.0
+LONG_CLIENTS, LONG_SECONDS = 64, 60
 ROUNDS = 6
 PROFILED = (1, 64)
 LIBRARIES = (
@@ -56,21 +59,23 @@ def main() -> None:
     parser.add_argument(
         "--target", metavar="HOST:PORT", help="gRPC of a TensorFlow Serving to measure"
     )
-    parser.add_argument(
-        "--rounds", type=int, default=ROUNDS, help="how often each contender is measured"
-    )
-    parser.add_argument("--long", type=float, default=LONG_SECONDS, help="seconds of the long load")
-    parser.add_argument("--page", action="store_true", help="do not measure, only rewrite the page")
+    least_one, add = partial(whole, least=1), parser.add_argument
+    add("--rounds", type=least_one, default=ROUNDS, help="how often each contender is measured")
+    add("--long", type=least_one, default=LONG_SECONDS, help="seconds of the long load")
+    add("--page", action="store_true", help="do not measure, only rewrite the page")
     options = parser.parse_args()
     # The exit ends all processes that this one has started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    if not options.page:
-        FIGURES.parent.mkdir(exist_ok=True)
-        figures = measure(options.rounds, options.long, options.target)
-        FIGURES.write_text(json.dumps(figures, indent=1) + "\n")
-    figures = json.loads(FIGURES.read_text())
-    plots.write(figures, FIGURES.parent)
+    if options.page:
+        text = FIGURES.read_text()
+    else:
+        measured = measure(options.rounds, options.long, options.target)
+        text = json.dumps(measured, indent=1) + "\n"
+    # The file is replaced last: figures that make no page do not take the place of those that do.
+    figures = json.loads(text)
     page.write(figures, DOCS / "performance.md")
+    plots.write(figures, FIGURES.parent)
+    FIGURES.write_text(text)
     say(f"written: {DOCS / 'performance.md'}")
 
 
@@ -78,53 +83,54 @@ def measure(rounds: int, long_seconds: float, target: str | None) -> dict[str, A
     """Starts all systems, measures them in turn, and returns the figures for the JSON file."""
     started, machine = time.monotonic(), _machine()
     with tempfile.TemporaryDirectory() as name, ExitStack() as later:
-        stage = later.enter_context(Stage(Path(name), _image(Path(name))))
+        systems = later.enter_context(Systems(Path(name), _image(Path(name))))
         say("starting the servers")
-        stage.start_ours()
+        systems.start_ours()
         generator = later.enter_context(Generator())
-        server, front = stage.rows[0], next(row for row in stage.rows if "1 meg" in row.name)
+        server = systems.contenders[0]
+        front = next(each for each in systems.contenders if "1 meg" in each.name)
         # Measured first, while no other process shares library pages with the two tiers.
         say(f"{LONG_CLIENTS} clients for {long_seconds:.0f} seconds")
         lasted = _last_long(generator, front, long_seconds)
         memory = {system.name: system.peak for system in front.systems}
         memory["worker"] = front.systems[0].children_peak
         say("starting the engines with the same weights, the original design, other servers")
-        _hand_out_weights(stage.version, Path(name))
+        _hand_out_weights(systems.version, Path(name))
         engines = {
             key: later.enter_context(Worker("bench.contenders.engines", key, name))
             for key in ENGINES
-            if stage.bfloat16 or key != BFLOAT16
+            if systems.bfloat16 or key != BFLOAT16
         }
-        if stage.bfloat16:
-            stage.start_float32()
-        stage.start_peers()
-        stage.start_original()
+        if systems.bfloat16:
+            systems.start_float32()
+        systems.start_peers()
+        systems.start_original()
         if target:
-            stage.meet(target)
-        played = Game(stage.rows, engines, generator).play(rounds, say)
+            systems.meet(target)
+        measured = Measurement(systems.contenders, engines, generator).run(rounds, say)
         say("where the time goes, and larger and larger work")
-        stage.start_counting()
+        systems.start_counting()
         spent = {
-            f"{row.name}, {clients} clients": where_the_time_goes(generator, row, clients, 3.0)
-            for row in stage.rows
-            if row.name.startswith((f"{FRONT_END}, ", f"{COUNTING}, "))
+            f"{each.name}, {crowd(clients)}": where_the_time_goes(generator, each, clients, 3.0)
+            for each in systems.contenders
+            if each.name.startswith((f"{FRONT_END}, ", f"{COUNTING}, "))
             for clients in PROFILED
         }
-        grown = grow(stage, generator, front, server)
+        grown = grow(systems, generator, front, server)
         in_process = {size: call(engines["signature"], 1, 1.0, size) for size in grown.batches}
     return {
         "machine": machine,
         "minutes": (time.monotonic() - started) / 60,
-        "version": stage.version,
-        "precision": "bfloat16" if stage.bfloat16 else "float32",
-        "front_ends": [FRONT_END, FRONT_END_FLOAT32] if stage.bfloat16 else [FRONT_END],
+        "version": systems.version,
+        "precision": "bfloat16" if systems.bfloat16 else "float32",
+        "front_ends": [FRONT_END, FRONT_END_FLOAT32] if systems.bfloat16 else [FRONT_END],
         "peers": list(PEERS),
         "hello": {name: worker.hello for name, worker in engines.items()},
-        **asdict(played),
+        **asdict(measured),
         "spent": spent,
         "grown": grown._asdict() | {"in_process": in_process},
         "long": {"seconds": long_seconds, "slice": lasted, "memory": memory},
-        "systems": {system.name: asdict(system) for system in stage.systems},
+        "systems": {system.name: asdict(system) for system in systems.systems},
     }
 
 
@@ -140,8 +146,15 @@ def _machine() -> dict[str, Any]:
         "processor": _processor(),
         "python": platform.python_version(),
         "load_before": os.getloadavg()[0],
-        "libraries": {name: version(name) for name in LIBRARIES},
+        "libraries": _libraries(),
     }
+
+
+def _libraries() -> dict[str, str]:
+    try:
+        return {name: version(name) for name in LIBRARIES}
+    except PackageNotFoundError as error:
+        sys.exit(f"The package {error.name} is missing. Run `make bench`, which installs all.")
 
 
 def _processor() -> str:

@@ -10,26 +10,28 @@ import argparse
 import statistics
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import requests
 
+from bench.names import COUNTER, MODEL
 from bench.photos import MEGAPIXEL, SQUARE, jpeg
 from tests.support.servers import SHIPPED_FLAGS, ModelServer
 from tests.webapp.server import FrontEnd
-
-COUNTER = "us_bills_count"
+from training.flags import whole
 
 
 def main() -> None:
     """Runs the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.counting", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=15, help="turns with counting, and without")
-    parser.add_argument("--each", type=int, default=10, help="photos in a turn")
+    least_one, add = partial(whole, least=1), parser.add_argument
+    add("--rounds", type=least_one, default=15, help="turns with counting, and without")
+    add("--each", type=least_one, default=10, help="photos in a turn")
     options = parser.parse_args()
     with (
         tempfile.TemporaryDirectory() as folder,
-        ModelServer(Path(folder), SHIPPED_FLAGS, wait_for=["us_bills", COUNTER]) as server,
+        ModelServer(Path(folder), SHIPPED_FLAGS, wait_for=[MODEL, COUNTER]) as server,
         FrontEnd(server.grpc_url, US_BILLS_COUNTER=COUNTER) as by_grpc,
         FrontEnd(server.rest_url, US_BILLS_COUNTER=COUNTER) as by_rest,
         requests.Session() as session,
@@ -58,10 +60,11 @@ def _compared(
 def _seconds(session: requests.Session, url: str, photo: bytes, count: str) -> float:
     started = time.perf_counter()
     reply = session.post(f"{url}/predict?count={count}", files={"image": photo}, timeout=60)
+    took = time.perf_counter() - started
     reply.raise_for_status()
     if count == "1" and not reply.json()["count"]["available"]:
         raise RuntimeError(f"Nothing was counted: {reply.json()['count']}.")
-    return time.perf_counter() - started
+    return took
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from bench.contenders.contender import Contender
-from bench.contenders.contenders import Stage
+from bench.contenders.contenders import Systems
 from bench.load.generator import Generator
 from bench.photos import of_megapixels
 from bench.report.figures import Slice
@@ -25,26 +25,26 @@ class Growth(NamedTuple):
     megapixels: dict[float, Slice]
 
 
-def grow(stage: Stage, generator: Generator, front: Contender, server: Contender) -> Growth:
+def grow(systems: Systems, generator: Generator, front: Contender, server: Contender) -> Growth:
     """Measures each size once.
 
     Args:
-        stage: the running systems, whose folder stores the request bodies.
+        systems: the running ones, whose folder stores the request bodies.
         generator: the process that sends the requests.
         front: the front end, with a photo; asked by more and more clients.
         server: the model server by gRPC; asked with larger and larger batches.
     """
     return Growth(
         {clients: ask(generator, front, clients, SECONDS) for clients in CLIENTS},
-        {n: ask(generator, _batch(stage, server, n), 1, SECONDS) for n in BATCHES},
-        {mp: ask(generator, _photo(stage, front, mp), 1, SECONDS) for mp in MEGAPIXELS},
+        {n: ask(generator, _batch(systems, server, n), 1, SECONDS) for n in BATCHES},
+        {mp: ask(generator, _photo(systems, front, mp), 1, SECONDS) for mp in MEGAPIXELS},
     )
 
 
-def _batch(stage: Stage, server: Contender, size: int) -> Contender:
-    return Contender(server.name, server.systems, stage.by_grpc(server.target.url, size))
+def _batch(systems: Systems, server: Contender, size: int) -> Contender:
+    return Contender(server.name, server.systems, systems.by_grpc(server.target.url, size))
 
 
-def _photo(stage: Stage, front: Contender, megapixels: float) -> Contender:
-    target = stage.upload(front.target.url, of_megapixels(megapixels))
+def _photo(systems: Systems, front: Contender, megapixels: float) -> Contender:
+    target = systems.upload(front.target.url, of_megapixels(megapixels))
     return Contender(front.name, front.systems, target)

@@ -23,6 +23,7 @@ import numpy as np
 from bench.photos import MEGAPIXEL, jpeg
 from serving.local.runtime import allocator, environment
 from serving.wire.methods import DEFAULT_SIGNATURE
+from training.flags import whole
 from webapp.imaging.preprocessing import IMAGE_SIZE, letterboxed, open_upright, to_tensor
 
 LOADS = 6
@@ -38,7 +39,9 @@ def main() -> None:
     """Runs the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.guards", description=__doc__)
     parser.add_argument("versions", nargs="*", type=Path, default=_VERSIONS, help="version folders")
-    parser.add_argument("--rounds", type=int, default=100, help="calls of both per load")
+    parser.add_argument(
+        "--rounds", type=partial(whole, least=1), default=100, help="calls of both per load"
+    )
     parser.add_argument("--bfloat16", action="store_true", help="compute in bfloat16")
     options = parser.parse_args()
     environment.prepare_environment()
@@ -61,7 +64,7 @@ def measure(version: Path, options: argparse.Namespace) -> str:
                 order = (version, bare) if load % 2 else (bare, version)
                 calls = {path: _load(path, options.bfloat16, loaded) for path in order}
                 found.append(_medians((calls[version], calls[bare]), options.rounds))
-    return _told(np.array(found))
+    return _describe(np.array(found))
 
 
 def without_guards(version: Path, folder: Path) -> Path:
@@ -127,7 +130,7 @@ def _medians(calls: tuple[Call, Call], rounds: int) -> Seconds:
     return np.array(np.median(took, 0))
 
 
-def _told(medians: Seconds) -> str:
+def _describe(medians: Seconds) -> str:
     """Describes float64 [loads, 2 calls, 2 clocks]: medians, and mean ratios over the loads."""
     bare = 1e3 * np.median(medians[:, 1], 0)
     logs = np.log(medians[:, 0] / medians[:, 1])

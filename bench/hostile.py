@@ -39,11 +39,11 @@ def main() -> None:
     kinds = [options.kind] if options.kind else sorted(KINDS)
     slow = {kind: KINDS[kind]() for kind in kinds}
     clients = [
-        Client(options, f"127.0.1.{n + 1}", options.pause, [jpeg(MEGAPIXEL)])
+        Client(options, _address("127.0", n), options.pause, [jpeg(MEGAPIXEL)])
         for n in range(options.ordinary)
     ]
     clients += [
-        Client(options, f"127.0.2.{n + 1}", 0.0, [slow[kinds[n % len(kinds)]]])
+        Client(options, _address("127.1", n), 0.0, [slow[kinds[n % len(kinds)]]])
         for n in range(options.hostile)
     ]
     for client in clients:
@@ -78,12 +78,14 @@ class Client(threading.Thread):
         self.statuses = Counter[int]()
 
     def run(self) -> None:
-        """Sends the pictures, with a pause after each answer."""
+        """Sends the pictures, with a pause after each request."""
         self._wait(self._random.random())
         for picture in self._forever():
             started = time.monotonic()
-            self.statuses[self._ask(picture)] += 1
-            self.seconds.append(time.monotonic() - started)
+            status = self._ask(picture)
+            self.statuses[status] += 1
+            if status:
+                self.seconds.append(time.monotonic() - started)
             self._wait(self._random.expovariate(1.0))
 
     def _forever(self) -> Iterator[bytes]:
@@ -111,10 +113,16 @@ class Client(threading.Thread):
 def _describe(clients: list[Client]) -> str:
     seconds = [each for client in clients for each in client.seconds]
     statuses = sum((client.statuses for client in clients), Counter[int]())
+    counts = f"{statuses.total()} requests, {len(seconds)} answers"
     if not seconds:
-        return "no answers"
+        return f"{counts}, {dict(statuses)}"
     p50, p99 = np.percentile(seconds, [50, 99])
-    return f"{len(seconds)} answers, p50 {p50:.3f} s, p99 {p99:.3f} s, {dict(statuses)}"
+    return f"{counts}, p50 {p50:.3f} s, p99 {p99:.3f} s, {dict(statuses)}"
+
+
+def _address(network: str, number: int) -> str:
+    """Returns the address of a client in a network of two bytes, such as `127.0`."""
+    return f"{network}.{1 + number // 250}.{number % 250 + 1}"
 
 
 def _thin_png() -> bytes:

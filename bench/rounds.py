@@ -40,7 +40,7 @@ class Rounds:
 
 
 @dataclass
-class Game:
+class Measurement:
     """The contenders and their results so far.
 
     A machine's speed changes from one minute to the next. So a round goes from one client to many
@@ -48,12 +48,12 @@ class Game:
     time. Every second round runs in reverse, so that no contender always follows another.
     """
 
-    rows: Sequence[Contender]
+    contenders: Sequence[Contender]
     engines: dict[str, Worker]
     generator: Generator
     rounds: Rounds = field(default_factory=Rounds)
 
-    def play(self, count: int, say: Say) -> Rounds:
+    def run(self, count: int, say: Say) -> Rounds:
         """Measures all contenders in `count` rounds."""
         for number in range(count):
             say(f"round {number + 1} of {count}")
@@ -65,34 +65,34 @@ class Game:
     def _turns(self, number: int) -> Iterator[Callable[[], None]]:
         for clients in SECONDS:
             if clients in CALLERS:
-                # Reversed: the signature, the first engine and usual baseline, is next to the rows.
+                # Reversed: the signature, the first engine and usual baseline, is next to them.
                 for engine in reversed(self.engines):
                     yield partial(self._loop, engine, CALLERS[clients])
             if clients == 1:
                 yield self._decode
-            for row in self.rows:
-                if clients < max(SECONDS) or number < CROWDS_OF_SLOW or not row.slow:
-                    yield partial(self._ask, row, clients)
+            for contender in self.contenders:
+                if clients < max(SECONDS) or number < CROWDS_OF_SLOW or not contender.slow:
+                    yield partial(self._ask, contender, clients)
 
     def _loop(self, engine: str, threads: int) -> None:
         of = self.rounds.looped.setdefault(engine, {}).setdefault(threads, [])
         of.append(call(self.engines[engine], threads, LOOP_SECONDS))
 
-    def _ask(self, row: Contender, clients: int) -> None:
-        of = self.rounds.served.setdefault(row.name, {}).setdefault(clients, [])
-        of.append(ask(self.generator, row, clients, SECONDS[clients]))
+    def _ask(self, contender: Contender, clients: int) -> None:
+        of = self.rounds.served.setdefault(contender.name, {}).setdefault(clients, [])
+        of.append(ask(self.generator, contender, clients, SECONDS[clients]))
 
     def _decode(self) -> None:
         for way, milliseconds in decoding().items():
             self.rounds.decoded.setdefault(way, []).append(milliseconds)
 
 
-def ask(generator: Generator, row: Contender, clients: int, seconds: float) -> Slice:
+def ask(generator: Generator, contender: Contender, clients: int, seconds: float) -> Slice:
     """Measures one slice of one contender."""
-    before = row.cpu()
-    load = generator.load(row.target, clients, seconds)
-    used = row.cpu() - before
-    row.look()
+    before = contender.cpu()
+    load = generator.load(contender.target, clients, seconds)
+    used = contender.cpu() - before
+    contender.look()
     return of_load(load, used)
 
 

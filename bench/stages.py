@@ -15,6 +15,7 @@ STAGES = ("queue", "decode", "preprocess", "model", "count")
 """In order of execution. `count` is how much longer the counter took than the model; both are asked
 simultaneously."""
 _WHOLE = ""
+"""The key of the whole request among the stages: its counter has no label `stage`."""
 REST, OUTSIDE = "rest of the request", "before and after it"
 _LINE = re.compile(
     r"^us_bills_(?:stage|request)_seconds_(sum|count)"
@@ -24,7 +25,7 @@ _LINE = re.compile(
 
 
 def where_the_time_goes(
-    generator: Generator, row: Contender, clients: int, seconds: float
+    generator: Generator, contender: Contender, clients: int, seconds: float
 ) -> dict[str, float]:
     """Returns the mean milliseconds of an answer by stage; the sum is what a client waits.
 
@@ -32,13 +33,13 @@ def where_the_time_goes(
 
     Args:
         generator: the process that sends the requests.
-        row: a front end and a photo.
+        contender: a front end and a photo.
         clients: the number of simultaneous clients.
         seconds: the duration of the load.
     """
-    url = row.target.url.replace("/predict", "/metrics")
+    url = contender.target.url.replace("/predict", "/metrics")
     before = _counters(url)
-    load = generator.load(row.target, clients, seconds)
+    load = generator.load(contender.target, clients, seconds)
     spent = {name: value - before.get(name, 0) for name, value in _counters(url).items()}
     told = {stage: _mean(spent, stage) for stage in STAGES}
     # By the answers, since refusals, which take a millisecond, count as requests too.

@@ -12,6 +12,7 @@ TIERS = ("bench", "serving", "training", "webapp")
 # A package is a folder; files next to packages are named one by one, except those in `SHARED`,
 # which all packages of a tier may import. An arrow leads from a package to what it may import.
 SHARED = {
+    "bench": {"names"},
     "serving.local": {"deadline", "errors", "metrics", "ports", "settings", "threads"},
     "serving.rollout": {"errors"},
     "serving": {"concurrency", "files", "spans", "tracing", "traffic"},

@@ -7,9 +7,7 @@ from typing import Any
 import bentoml
 from PIL import Image
 
-from bench.contenders.network import Network
-
-WORKERS = 2
+from bench.contenders.network import WORKERS, Network
 
 
 @bentoml.service(

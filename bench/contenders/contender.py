@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from bench.load.generator import Target
@@ -50,8 +51,9 @@ class Contender:
     slow: bool = False
 
     def cpu(self) -> float:
-        """Returns the processor seconds that its systems have used."""
-        return sum(cpu_seconds(system.pid) for system in self.systems)
+        """Returns the processor seconds that its systems have used; NaN if none is known."""
+        used = sum(cpu_seconds(system.pid) for system in self.systems)
+        return used if self.systems else math.nan
 
     def look(self) -> None:
         """Updates the memory peaks of its systems."""

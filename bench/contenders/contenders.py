@@ -1,4 +1,7 @@
-"""The systems under load, started as users start them, and the requests sent to them."""
+"""The systems under load, with the shipped flags and models, and the requests sent to them.
+
+Front ends count no bills, except that of `Systems.start_counting`.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,15 @@ import requests
 from bench.contenders.contender import Contender, System
 from bench.contenders.peers import PEERS, serving
 from bench.load.generator import Target
+from bench.names import (
+    COUNTER,
+    COUNTING,
+    FRONT_END,
+    FRONT_END_FLOAT32,
+    LOCAL_SERVER,
+    MODEL,
+    contender_name,
+)
 from bench.photos import MEGAPIXEL, PHONE, SQUARE, jpeg
 from serving.wire import messages_pb2 as pb
 from serving.wire.tensors import to_proto
@@ -34,23 +46,20 @@ from tests.support.servers import (
 )
 from tests.webapp.server import FrontEnd
 
-MODEL = "us_bills"
 PHOTOS = {"224 px": SQUARE, "1 megapixel": MEGAPIXEL, "12 megapixels": PHONE}
 COMPARED = ("224 px", "1 megapixel")
 """The photos that the original design and the peers are compared on."""
-FRONT_END, FRONT_END_FLOAT32 = "front end", "front end in float32"
-COUNTING = "front end that counts bills"
 _BOUNDARY = "a-line-that-no-photo-has"
 
 
 @dataclass
-class Stage:
+class Systems:
     """All running systems; a context manager that ends them.
 
     Attributes:
         folder: holds the files of `bench.contenders.weights` and the bodies of the requests.
         image: uint8 [1,224,224,3], the tensor that a front end makes from the photo.
-        rows: the contenders, each with its request.
+        contenders: the rows of the table, each with its request.
         systems: the systems that run on this machine.
         version: the number of the model version that answers.
         bfloat16: whether `start.sh` makes our servers compute in bfloat16 on this machine.
@@ -58,13 +67,13 @@ class Stage:
 
     folder: Path
     image: np.ndarray[Any, np.dtype[np.uint8]]
-    rows: list[Contender] = field(default_factory=list)
+    contenders: list[Contender] = field(default_factory=list)
     systems: list[System] = field(default_factory=list)
     version: int = 0
     bfloat16: bool = field(default_factory=lambda: bool(_precision()))
     _later: ExitStack = field(default_factory=ExitStack)
 
-    def __enter__(self) -> Stage:
+    def __enter__(self) -> Systems:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -72,21 +81,21 @@ class Stage:
 
     def start_ours(self) -> None:
         """Starts the local server, asked over both protocols, and a front end that uses it."""
-        server, local = self._start_server("local server", _precision())
+        server, local = self._start_server(LOCAL_SERVER, _precision())
         self.version = max(server.states(MODEL))
-        self._add("local server, gRPC, tensor", [local], self.by_grpc(server.grpc_url))
-        self._add("local server, REST, 224 px JPEG in base64", [local], self._by_rest(server))
+        self._add(f"{LOCAL_SERVER}, gRPC, tensor", [local], self.by_grpc(server.grpc_url))
+        self._add(f"{LOCAL_SERVER}, REST, 224 px JPEG in base64", [local], self._by_rest(server))
         self._start_front_end(FRONT_END, server.grpc_url, [local], PHOTOS)
 
     def start_float32(self) -> None:
         """Starts both tiers a second time, without bfloat16."""
-        server, local = self._start_server("local server in float32", [])
+        server, local = self._start_server(f"{LOCAL_SERVER} in float32", [])
         self._start_front_end(FRONT_END_FLOAT32, server.grpc_url, [local], COMPARED)
 
     def start_counting(self) -> None:
-        """Starts a front end that counts bills; the other front ends have no counter."""
-        server = self.rows[0]
-        settings = {"US_BILLS_COUNTER": f"{MODEL}_count"}
+        """Starts a front end that counts bills."""
+        server = self.contenders[0]
+        settings = {"US_BILLS_COUNTER": COUNTER}
         self._start_front_end(COUNTING, server.target.url, server.systems, COMPARED, **settings)
 
     def start_peers(self) -> None:
@@ -99,7 +108,7 @@ class Stage:
             system = self._system(name, process, started)
             for photo in COMPARED:
                 target = self.upload(url, PHOTOS[photo])
-                self._add(f"{name}, {photo} JPEG", [system], target, slow=True)
+                self._add(contender_name(name, photo), [system], target, slow=True)
 
     def start_original(self) -> None:
         """Starts the original design with the same weights."""
@@ -116,7 +125,7 @@ class Stage:
     def meet(self, address: str) -> None:
         """Adds a TensorFlow Serving that runs at `address` (gRPC), and a front end that uses it."""
         self._add("TensorFlow Serving, gRPC, tensor", [], self.by_grpc(f"grpc://{address}"))
-        name = "front end before TensorFlow Serving"
+        name = f"{FRONT_END} before TensorFlow Serving"
         self._start_front_end(name, f"grpc://{address}", [], PHOTOS)
 
     def _start_server(self, name: str, precision: Sequence[str]) -> tuple[ModelServer, System]:
@@ -138,7 +147,7 @@ class Stage:
         system = self._system(name, front.process, started)
         for photo in photos:
             target = self.upload(f"{front.url}/predict", PHOTOS[photo])
-            self._add(f"{name}, {photo} JPEG", [system, *behind], target)
+            self._add(contender_name(name, photo), [system, *behind], target)
 
     def by_grpc(self, url: str, batch: int = 1) -> Target:
         """Returns a `Predict` request with a batch of the image."""
@@ -179,7 +188,7 @@ class Stage:
         return self.systems[-1]
 
     def _add(self, name: str, systems: list[System], target: Target, *, slow: bool = False) -> None:
-        self.rows.append(Contender(name, systems, target, slow))
+        self.contenders.append(Contender(name, systems, target, slow))
 
 
 @contextmanager

@@ -10,10 +10,8 @@ import litserve
 from fastapi import Request
 from PIL import Image
 
-from bench.contenders.network import Network
+from bench.contenders.network import WORKERS, Network
 from tests.support.servers import HOST
-
-WORKERS = 2
 
 
 class Bills(litserve.LitAPI):  # type: ignore[misc]  # untyped

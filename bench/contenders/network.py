@@ -1,4 +1,4 @@
-"""The function that all three servers call: it takes a picture, returns class and probability.
+"""The network that the three peers call: it takes a picture, returns class and probability.
 
 It runs the network alone, without second look; only Pillow checks the picture.
 """
@@ -18,6 +18,8 @@ from bench.contenders.peers import FOLDER
 from training.evaluation import model_card
 
 SIZE = (224, 224)
+WORKERS = os.cpu_count() or 1
+"""The number of worker processes of a server that runs several, each with one thread."""
 
 
 class Network:

@@ -15,6 +15,7 @@ from pathlib import Path
 from subprocess import DEVNULL, Popen
 
 from bench.load.processes import family
+from bench.names import FASTAPI
 from tests.support.servers import HOST, ROOT
 
 FOLDER = "US_BILLS_BENCH_FOLDER"
@@ -25,7 +26,7 @@ _UVICORN = (
     *("--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"),
 )
 PEERS = {
-    "FastAPI + ONNX Runtime": (*_UVICORN, "--port"),
+    FASTAPI: (*_UVICORN, "--port"),
     "LitServe + ONNX Runtime": (f"{_PACKAGE}.litserve_app",),
     "BentoML + ONNX Runtime": (
         *("bentoml", "serve", f"{_PACKAGE}.bentoml_app:Bills", "--host", HOST, "--port"),

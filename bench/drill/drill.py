@@ -16,13 +16,13 @@ from bench.drill import people
 from bench.drill.answers import RIGHT, Asked, lost, newly_wrong, table, verdict
 from bench.drill.pictures import Picture, Pictures
 from bench.rollout.clients import Load
-from bench.rollout.stage import Stage, stage
+from bench.rollout.local import LocalDeployment, local_deployment
 from training import __main__ as training
 from training.data.dataset import OTHER
 from webapp.feedback.store import ACCEPTED
 
 STABLE, TAUGHT = 1, 2
-"""The numbers of the shipped version and of the taught version on the stage."""
+"""The numbers of the shipped version and of the taught version."""
 STAGES = 9
 SENT_BACK, OTHER_PHOTOS = "new design, sent back", "new design, others"
 OLD_BILLS, THINGS = "old bills", "other things"
@@ -117,14 +117,14 @@ def run(plan: Plan) -> list[Asked]:
     return asked
 
 
-def _site(folder: Path, model: Path, feedback: Path) -> AbstractContextManager[Stage]:
+def _site(folder: Path, model: Path, feedback: Path) -> AbstractContextManager[LocalDeployment]:
     """Returns both tiers with a folder of feedback and a raised rate limit on feedback."""
     settings = {
         "US_BILLS_FEEDBACK": str(feedback),
         "US_BILLS_FEEDBACK_RATE": "1000",
         "US_BILLS_MODELS": str(folder / "models" / "us_bills"),
     }
-    return stage(folder, folder / "taught" / "1", model, settings=settings)
+    return local_deployment(folder, folder / "taught" / "1", model, settings=settings)
 
 
 @contextmanager
@@ -136,7 +136,7 @@ def _running(load: Load) -> Iterator[None]:
         load.stop()
 
 
-def _ask_before(site: Stage, plan: Plan, clock: Clock) -> list[Before]:
+def _ask_before(site: LocalDeployment, plan: Plan, clock: Clock) -> list[Before]:
     """Asks about all pictures, and reports how many of the new design are not recognised."""
     pictures, url = plan.pictures, site.webapp.url
     with clock.stage("ask about the new design, and about what is known"):
@@ -149,7 +149,8 @@ def _ask_before(site: Stage, plan: Plan, clock: Clock) -> list[Before]:
         if new[0].verdict == RIGHT:
             raise Failed("the version of today knows the first picture of the new design already.")
         old = [*_verdicts(url, OLD_BILLS, pictures.old)]
-        return new + [each for each in old if each.verdict == RIGHT or not pictures.known_only]
+        old = [each for each in old if each.verdict == RIGHT or not pictures.known_only]
+        return [*new, *old, *_verdicts(url, OLD_BILLS, pictures.beside)]
 
 
 def _verdicts(url: str, group: str, pictures: Iterable[Picture]) -> Iterator[Before]:
@@ -158,7 +159,7 @@ def _verdicts(url: str, group: str, pictures: Iterable[Picture]) -> Iterator[Bef
         yield Before(row, picture, verdict(picture.label, people.ask(url, picture).told))
 
 
-def _learn(site: Stage, plan: Plan, clock: Clock, feedback: Path) -> None:
+def _learn(site: LocalDeployment, plan: Plan, clock: Clock, feedback: Path) -> None:
     """Sends photos back, reviews them and teaches a version, which no server has loaded yet."""
     with clock.stage("send photos back by the page's form, with consent"):
         shown = _send_back(site, plan.pictures)
@@ -174,17 +175,18 @@ def _learn(site: Stage, plan: Plan, clock: Clock, feedback: Path) -> None:
             raise Failed("`training teach` made no version.")
 
 
-def _send_back(site: Stage, pictures: Pictures) -> dict[str, str]:
+def _send_back(site: LocalDeployment, pictures: Pictures) -> dict[str, str]:
     """Sends photos back; returns their true classes by id. One is not of the new design."""
     url, new = site.webapp.url, {picture.label for picture in pictures.taught}
-    stray = next((each for each in reversed(pictures.old) if each.label not in new), None)
+    known = [*pictures.old, *pictures.beside]
+    stray = next((each for each in reversed(known) if each.label not in new), None)
     if stray is None:
         raise Failed("expected old pictures of another class than those of the new design.")
     sent = [*((each, each.label) for each in pictures.taught), (stray, pictures.taught[0].label)]
     return {people.send_back(url, picture, said): picture.label for picture, said in sent}
 
 
-def _roll_out(site: Stage, plan: Plan, clock: Clock, load: Load) -> None:
+def _roll_out(site: LocalDeployment, plan: Plan, clock: Clock, load: Load) -> None:
     with clock.stage("publish"):
         _rollout(site, "publish", str(site.candidate))
     with clock.stage(f"canary, {plan.percent:g} % of {plan.clients} clients that ask all the time"):
@@ -196,14 +198,14 @@ def _roll_out(site: Stage, plan: Plan, clock: Clock, load: Load) -> None:
         load.expect(TAUGHT)
 
 
-def _rollout(site: Stage, *arguments: str) -> None:
+def _rollout(site: LocalDeployment, *arguments: str) -> None:
     say(f"  $ python -m serving rollout {shlex.join(arguments)}".replace(f"{site.folder}/", ""))
     done = site.rollout(*arguments, capture=False)
     if done.returncode != 0:
         raise Failed(f"`rollout {arguments[0]}` ended with status {done.returncode}.")
 
 
-def _again(site: Stage, group: str, picture: Picture, before: str) -> Asked:
+def _again(site: LocalDeployment, group: str, picture: Picture, before: str) -> Asked:
     reply = people.ask(site.webapp.url, picture)
     if reply.version != TAUGHT:
         raise Failed(f"version {reply.version} answers: the taught one was not promoted.")
@@ -214,7 +216,8 @@ def _report(asked: Sequence[Asked], load: Load, seconds: float) -> None:
     answers = sum(load.answers.values())
     say(f"\n{table(asked)}\n")
     say(f"answers to the clients since the canary: {answers}, failed: {len(load.failures)}")
-    say(f"wall time: {seconds // 60:.0f} min {seconds % 60:.0f} s")
+    minutes, rest = divmod(round(seconds), 60)
+    say(f"wall time: {minutes} min {rest} s")
 
 
 def require_reached(plan: Plan, asked: Sequence[Asked], load: Load) -> None:

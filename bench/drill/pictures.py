@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -22,9 +22,9 @@ from training.data.split import split
 
 DRAWN_CLASS = "10"
 """The class that the drawn design belongs to."""
-TAUGHT, ASKED = 20, 20
+TAUGHT_COUNT, ASKED_COUNT = 20, 20
 """The numbers of drawn pictures of the new design: sent back, and only asked about."""
-TRIED, THINGS = 20, 20
+OLD_COUNT, THINGS_COUNT = 20, 20
 """The numbers of drawn old pictures: bills per sample value of the page, and other things."""
 ASKED_SHARE = 0.4
 """The share of the given photos that is only asked about."""
@@ -50,13 +50,16 @@ class Pictures:
         taught: of the new design, to be sent back.
         asked: of the new design, to ask about only.
         old: of things that the version should already know.
-        known_only: whether only old pictures with a correct first answer count.
+        known_only: whether of `old` only pictures with a correct first answer count.
+        beside: of known things that the new design may be taken for, such as a similar note; all of
+            them count, like old pictures.
     """
 
     taught: list[Picture]
     asked: list[Picture]
     old: list[Picture]
     known_only: bool
+    beside: Sequence[Picture] = ()
 
 
 def drawn(seed: int = 0) -> Pictures:
@@ -65,11 +68,12 @@ def drawn(seed: int = 0) -> Pictures:
     No version was trained on drawn bills, so only old pictures with a correct first answer count.
     """
     rng = np.random.default_rng(seed)
-    notes = [_snapshot(new_ten(rng, front=n % 3 < 2), rng) for n in range(TAUGHT + ASKED)]
+    notes = [
+        _snapshot(new_ten(rng, front=n % 3 < 2), rng) for n in range(TAUGHT_COUNT + ASKED_COUNT)
+    ]
     new = [Picture(DRAWN_CLASS, note) for note in notes]
-    return Pictures(
-        new[:TAUGHT], new[TAUGHT:], [*_drawn_bills(), *_drawn_things()], known_only=True
-    )
+    old = [*_drawn_bills(), *_drawn_things()]
+    return Pictures(new[:TAUGHT_COUNT], new[TAUGHT_COUNT:], old, known_only=True)
 
 
 def of_folders(photos: Path, asked: Path | None, old: Path | None, known: list[str]) -> Pictures:
@@ -89,13 +93,12 @@ def of_folders(photos: Path, asked: Path | None, old: Path | None, known: list[s
     classes = {*known, *(photo.label for photo in given)}
     more = _read(asked, classes) if asked else [_picture(photo, classes) for photo in rest]
     new = {photo.label for photo in given}
-    # Pictures in `asked` of other classes, such as a similar note, count as old pictures.
-    beside = [picture for picture in more if picture.label not in new]
     return Pictures(
         [_picture(photo, classes) for photo in taught],
         [picture for picture in more if picture.label in new],
-        [*(_read(old, classes) if old else [*_drawn_bills(), *_drawn_things()]), *beside],
+        _read(old, classes) if old else [*_drawn_bills(), *_drawn_things()],
         known_only=old is None,
+        beside=[picture for picture in more if picture.label not in new],
     )
 
 
@@ -111,13 +114,13 @@ def _picture(photo: Photo, classes: set[str]) -> Picture:
 
 def _drawn_bills() -> Iterator[Picture]:
     for word, shipped in drawings.SAMPLES.items():
-        for seed in (shipped, *range(TRIED)):
+        for seed in (shipped, *range(OLD_COUNT)):
             drawing = specimen.encode(drawings.draw(word, seed), "JPEG")
             yield Picture(str(drawings.VALUES[word]), drawing)
 
 
 def _drawn_things() -> Iterator[Picture]:
-    for seed in range(THINGS):
+    for seed in range(THINGS_COUNT):
         yield Picture(OTHER, specimen.encode(specimen.other(seed=seed), "JPEG"))
 
 

@@ -1,8 +1,7 @@
 """The load generator: a separate process that plays clients, the same for all measured systems.
 
 A client sends its next request as soon as it has an answer (a closed loop), over one kept-open
-connection, with a body prepared in advance; it obeys `Retry-After`. The generator also reports its
-own processor time, because it shares the machine's cores.
+connection, with a body prepared in advance; it obeys `Retry-After`.
 """
 
 from __future__ import annotations
@@ -52,7 +51,6 @@ class Load:
         statuses: the number of requests by status; 0 means no answer.
         seconds: from the first request to the last answer.
         sent, received: bytes of one request and of its answer, HTTP headers included.
-        cpu: processor seconds that the generator used.
     """
 
     milliseconds: list[float]
@@ -60,7 +58,6 @@ class Load:
     seconds: float
     sent: int
     received: int
-    cpu: float
 
 
 class Generator(Worker):
@@ -82,7 +79,7 @@ class _Reply(NamedTuple):
     wait: float = 0.0
 
 
-class _Told(NamedTuple):
+class _Answer(NamedTuple):
     at: float
     milliseconds: float
     reply: _Reply
@@ -92,7 +89,7 @@ _Send = Callable[[], _Reply]
 
 
 def _run(target: Target, clients: int, seconds: float) -> Load:
-    body, told = Path(target.body).read_bytes(), list[_Told]()
+    body, answers = Path(target.body).read_bytes(), list[_Answer]()
     # One more party than clients, this thread: no clock runs while the clients connect.
     ready = threading.Barrier(clients + 1)
 
@@ -101,36 +98,36 @@ def _run(target: Target, clients: int, seconds: float) -> Load:
         ready.wait()
         end = time.perf_counter() + seconds
         while time.perf_counter() < end:
-            told.append(_ask(send))
-            time.sleep(told[-1].reply.wait)
+            answer = _ask(send)
+            answers.append(answer)
+            time.sleep(answer.reply.wait)
 
     threads = [threading.Thread(target=be_a_client) for _ in range(clients)]
     for thread in threads:
         thread.start()
     ready.wait()
-    started, cpu = time.perf_counter(), time.process_time()
+    started = time.perf_counter()
     for thread in threads:
         thread.join()
-    return _summary(told, started, time.process_time() - cpu)
+    return _summary(answers, started)
 
 
-def _ask(send: _Send) -> _Told:
+def _ask(send: _Send) -> _Answer:
     started = time.perf_counter()
     reply = send()
     now = time.perf_counter()
-    return _Told(now, 1000 * (now - started), reply)
+    return _Answer(now, 1000 * (now - started), reply)
 
 
-def _summary(told: list[_Told], started: float, cpu: float) -> Load:
-    good = [each for each in told if each.reply.status == 200]
+def _summary(answers: list[_Answer], started: float) -> Load:
+    good = [each for each in answers if each.reply.status == 200]
     one = good[0].reply if good else _Reply(0)
     return Load(
         milliseconds=[each.milliseconds for each in good],
-        statuses=dict(Counter(str(each.reply.status) for each in told)),
-        seconds=max(each.at for each in told) - started,
+        statuses=dict(Counter(str(each.reply.status) for each in answers)),
+        seconds=max(each.at for each in answers) - started,
         sent=one.sent,
         received=one.received,
-        cpu=cpu,
     )
 
 

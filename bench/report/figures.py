@@ -34,7 +34,7 @@ class Slice(NamedTuple):
 
 
 class Spread(NamedTuple):
-    """The median over the rounds, with the lowest and the highest."""
+    """The median over the rounds, with the lowest and the highest; NaN if nothing is known."""
 
     median: float
     low: float
@@ -67,8 +67,9 @@ def _slice(milliseconds: Sequence[float], seconds: float, cpu: float) -> Slice:
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Returns the spread of one figure over the rounds."""
-    return Spread(statistics.median(values), min(values), max(values))
+    """Returns the spread of one figure over the rounds with answers; NaN if no round has any."""
+    known = [value for value in values if not math.isnan(value)] or [math.nan]
+    return Spread(statistics.median(known), min(known), max(known))
 
 
 def ratio(over: Sequence[float], under: Sequence[float]) -> Spread:

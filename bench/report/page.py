@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.names import crowd
 from bench.report import peers, texts
-from bench.report.figures import Slice, spread
-from bench.report.targets import RIVALS, Figures, number, read_slice, targets, told
+from bench.report.figures import Slice, Spread, ratio, spread
+from bench.report.targets import RIVALS, Figures, format_spread, number, targets
 
 BEGIN, END = "<!-- figures: written by `make bench` -->", "<!-- end of figures -->"
 CLIENTS = (1, 8, 64)
@@ -103,25 +103,22 @@ def _answers(figures: Figures) -> str:
     for name in figures.document["served"]:
         for clients in CLIENTS:
             slices = figures.served(name, clients)
-            times = [_median(slices, pick) for pick in (_p95, _p99)]
+            times = [_cell(slices, "p50"), _median(slices, "p95"), _median(slices, "p99")]
             refused = sum(each.failed for each in slices)
-            p50, rate = _told(slices, _p50), _told(slices, _rate)
-            rows.append([name, str(clients), p50, *times, rate, str(refused)])
+            rows.append([name, str(clients), *times, _cell(slices, "rate"), str(refused)])
     head = ["contender and request", "clients", "p50 ms", "p95 ms", "p99 ms", "answers/s"]
     return _table([*head, "refused or failed"], rows)
 
 
 def _engines(figures: Figures) -> str:
     rows = []
-    floor = figures.floor()
     for engine, name in ENGINES.items():
         if engine not in figures.document["looped"]:
             continue
         one, two = figures.looped(engine, 1), figures.looped(engine, 2)
-        over = spread([a.p50 / b for a, b in zip(one, floor, strict=True)])
-        tail = [_median(one, pick) for pick in (_p95, _p99)]
-        cells = [_told(one, _p50), *tail, told(over), _told(two, _rate), _median(one, _cpu)]
-        rows.append([name, *cells])
+        over = ratio(figures.baseline(engine), figures.baseline())
+        times = [_cell(one, "p50"), _median(one, "p95"), _median(one, "p99"), format_spread(over)]
+        rows.append([name, *times, _cell(two, "rate"), _median(one, "cpu")])
     head = ["engine, one picture at a time", "p50 ms", "p95 ms", "p99 ms", "over the signature"]
     return _table([*head, "answers/s, 2 callers", "processor ms"], rows)
 
@@ -131,9 +128,9 @@ def _costs(figures: Figures) -> str:
     for name in figures.document["served"]:
         slices = [figures.served(name, clients) for clients in CLIENTS]
         one = slices[0][-1]
-        cpu = [_median(each, _cpu) for each in slices]
+        cpu = [_median(each, "cpu") for each in slices]
         rows.append([name, *cpu, f"{one.sent:,}", f"{one.received:,}"])
-    head = [f"processor ms, {clients} clients" for clients in CLIENTS]
+    head = [f"processor ms, {crowd(clients)}" for clients in CLIENTS]
     return _table(["contender and request", *head, "bytes sent", "bytes back"], rows)
 
 
@@ -183,33 +180,18 @@ def _growth(document: dict[str, Any]) -> str:
     )
 
 
-def _slices(by_size: dict[str, list[float]]) -> list[tuple[str, Slice]]:
-    return [(size, read_slice(each)) for size, each in by_size.items()]
+def _slices(by_size: dict[str, list[Any]]) -> list[tuple[str, Slice]]:
+    return [(size, Slice(*each)) for size, each in by_size.items()]
 
 
-def _told(slices: Sequence[Slice], pick: Callable[[Slice], float]) -> str:
-    return told(spread([pick(each) for each in slices]))
+def _spread(slices: Sequence[Slice], figure: str) -> Spread:
+    """Returns the spread of a field of `Slice` over the rounds."""
+    return spread([getattr(each, figure) for each in slices])
 
 
-def _median(slices: Sequence[Slice], pick: Callable[[Slice], float]) -> str:
-    return number(statistics.median(pick(each) for each in slices))
+def _cell(slices: Sequence[Slice], figure: str) -> str:
+    return format_spread(_spread(slices, figure))
 
 
-def _p50(each: Slice) -> float:
-    return each.p50
-
-
-def _p95(each: Slice) -> float:
-    return each.p95
-
-
-def _p99(each: Slice) -> float:
-    return each.p99
-
-
-def _rate(each: Slice) -> float:
-    return each.rate
-
-
-def _cpu(each: Slice) -> float:
-    return each.cpu
+def _median(slices: Sequence[Slice], figure: str) -> str:
+    return number(_spread(slices, figure).median)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
+from bench.names import FASTAPI, FRONT_END, LOCAL_SERVER, contender_name
 from bench.report.figures import Spread, ratio, spread
 from bench.report.targets import Figures, Target, exactly, least, most, number
 
 PHOTOS = ("224 px", "1 megapixel")
-FASTAPI = "FastAPI + ONNX Runtime"
-FRONT_END = "front end"
 _WANTED = {"224 px": (1.15, 1.10), "1 megapixel": (1.10, 1.20)}
 """Targets with bfloat16, as ratios to FastAPI: the least answers a second with eight clients, and
 the most p50 with one client."""
@@ -22,11 +23,6 @@ def servers(figures: Figures) -> list[str]:
     return [*figures.document["front_ends"], *figures.document["peers"]]
 
 
-def row(name: str, photo: str) -> str:
-    """Returns the contender's name for a server and a photo."""
-    return f"{name}, {photo} JPEG"
-
-
 def cells(figures: Figures) -> list[list[str]]:
     """Returns a row per server: name, time and rate by photo for one and eight clients, memory."""
     return [[name, *_cells(figures, name)] for name in servers(figures)]
@@ -35,8 +31,8 @@ def cells(figures: Figures) -> list[list[str]]:
 def _cells(figures: Figures, name: str) -> Iterator[str]:
     for photo in PHOTOS:
         for clients in (1, 8):
-            p50 = spread(figures.p50(row(name, photo), clients)).median
-            rate = spread(figures.rate(row(name, photo), clients)).median
+            p50 = spread(figures.p50(contender_name(name, photo), clients)).median
+            rate = spread(figures.rate(contender_name(name, photo), clients)).median
             yield f"{number(p50)} ms; {number(rate)}/s"
     yield number(_megabytes(figures, name))
 
@@ -52,7 +48,7 @@ def _megabytes(figures: Figures, name: str) -> float:
     memory = figures.document["long"]["memory"]
     if name != front_ends[0]:
         memory = {tier: system["peak"] for tier, system in systems.items()}
-    server = name.replace("front end", "local server")
+    server = name.replace(FRONT_END, LOCAL_SERVER)
     return float(memory[name] + memory[server])
 
 
@@ -67,7 +63,8 @@ def targets(figures: Figures) -> list[Target]:
         parts.append(least(measure, _WANTED_FLOAT32, rate))
     for other in figures.document["peers"]:
         if other != FASTAPI:
-            worst = exactly(min(_advantages(figures, other)))
+            # In contrast to the built-in minimum, NaN if one is NaN.
+            worst = exactly(float(np.min([*_advantages(figures, other)])))
             parts.append(
                 least(
                     f"over {other}, answers/s or one client's speed, the worst of both photos",
@@ -75,7 +72,7 @@ def targets(figures: Figures) -> list[Target]:
                     worst,
                 )
             )
-    eight = figures.served(row(FRONT_END, "224 px"), 8)
+    eight = figures.served(contender_name(FRONT_END, "224 px"), 8)
     tail = ratio([each.p99 for each in eight], [each.p50 for each in eight])
     return [*parts, most("224 px, 8 clients, p99 over p50", 2, tail)]
 
@@ -96,8 +93,12 @@ def _advantages(figures: Figures, other: str) -> Iterator[float]:
 
 def _faster(figures: Figures, photo: str, other: str, ours: str = FRONT_END) -> Spread:
     """Returns the ratio of our answers a second to those of another server, with eight clients."""
-    return ratio(figures.rate(row(ours, photo), 8), figures.rate(row(other, photo), 8))
+    return ratio(
+        figures.rate(contender_name(ours, photo), 8), figures.rate(contender_name(other, photo), 8)
+    )
 
 
 def _slower(figures: Figures, photo: str, other: str) -> Spread:
-    return ratio(figures.p50(row(FRONT_END, photo)), figures.p50(row(other, photo)))
+    return ratio(
+        figures.p50(contender_name(FRONT_END, photo)), figures.p50(contender_name(other, photo))
+    )

@@ -9,9 +9,10 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
+from bench.names import contender_name
 from bench.report import peers
-from bench.report.figures import spread
-from bench.report.targets import Figures, read_slice
+from bench.report.figures import Slice, spread
+from bench.report.targets import Figures
 
 SIDE_BY_SIDE = "side_by_side.svg"
 GROWTH = "growth.svg"
@@ -42,10 +43,10 @@ def _side_by_side(figures: Figures) -> Any:
     names = list(figures.document["served"])
     size = (9, 1.2 + 0.32 * len(names))
     figure, (times, rates) = plt.subplots(1, 2, figsize=size, sharey=True, layout="constrained")
-    rows = {"bare signature": figures.floor()}
+    rows = {"bare signature": figures.baseline()}
     rows |= {name: figures.p50(name) for name in names}
     _bars(times, rows, "p50 of one client, ms")
-    rows = {"bare signature": figures.floor_rate()}
+    rows = {"bare signature": figures.baseline_rate()}
     rows |= {name: figures.rate(name, 8) for name in names}
     _bars(rates, rows, "answers a second, 8 clients (bare: 2 callers)")
     times.invert_yaxis()
@@ -69,7 +70,7 @@ def _peers(figures: Figures) -> Any:
     size = (9, 1.1 + 0.45 * len(names))
     figure, (times, rates) = plt.subplots(1, 2, figsize=size, sharey=True, layout="constrained")
     for number, photo in enumerate(peers.PHOTOS):
-        rows = [peers.row(name, photo) for name in names]
+        rows = [contender_name(name, photo) for name in names]
         p50 = [spread(figures.p50(row)).median for row in rows]
         rate = [spread(figures.rate(row, 8)).median for row in rows]
         places = [place + 0.4 * (number - 0.5) for place in range(len(names))]
@@ -98,11 +99,11 @@ def _growth(grown: dict[str, Any]) -> Any:
 
 
 def _lines(
-    axes: Axes, by_size: dict[str, list[float]], fields: dict[str, int], x: str, y: str
+    axes: Axes, by_size: dict[str, list[Any]], fields: dict[str, int], x: str, y: str
 ) -> None:
     sizes = [float(size) for size in by_size]
     for name, field in fields.items():
-        values = [read_slice(each)[field] for each in by_size.values()]
+        values = [Slice(*each)[field] for each in by_size.values()]
         axes.loglog(sizes, values, marker="o", markersize=3, label=name)
     axes.set_xlabel(x)
     axes.set_ylabel(y)

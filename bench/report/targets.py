@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from bench.names import FRONT_END, LOCAL_SERVER, contender_name
 from bench.report.figures import Slice, Spread, ratio, spread, total
 
 NAMES = {
@@ -16,11 +18,6 @@ NAMES = {
 RIVALS = {"onnx_runtime": "ONNX Runtime", "openvino": "OpenVINO", "litert": "LiteRT"}
 
 
-def read_slice(fields: Sequence[Any]) -> Slice:
-    """Returns a slice from its JSON form."""
-    return Slice(*fields)
-
-
 class Figures:
     """The figures of a run, from the parsed file."""
 
@@ -29,11 +26,11 @@ class Figures:
 
     def served(self, name: str, clients: int) -> list[Slice]:
         """Returns a contender's slices, by round."""
-        return [read_slice(each) for each in self.document["served"][name][str(clients)]]
+        return [Slice(*each) for each in self.document["served"][name][str(clients)]]
 
     def looped(self, engine: str, threads: int) -> list[Slice]:
         """Returns an engine's slices, by round."""
-        return [read_slice(each) for each in self.document["looped"][engine][str(threads)]]
+        return [Slice(*each) for each in self.document["looped"][engine][str(threads)]]
 
     def decoded(self, way: str) -> list[float]:
         """Milliseconds of decoding, by round."""
@@ -47,17 +44,17 @@ class Figures:
         """A contender's answers in a second, by round."""
         return [each.rate for each in self.served(name, clients)]
 
-    def floor(self, signature: str = "signature") -> list[float]:
+    def baseline(self, signature: str = "signature") -> list[float]:
         """The median of a signature without a server, by round."""
         return [each.p50 for each in self.looped(signature, 1)]
 
-    def floor_rate(self, signature: str = "signature") -> list[float]:
+    def baseline_rate(self, signature: str = "signature") -> list[float]:
         """Answers in a second to two callers of a signature without a server, by round."""
         return [each.rate for each in self.looped(signature, 2)]
 
-    def over_floor(self, name: str, signature: str = "signature") -> Spread:
+    def over_baseline(self, name: str, signature: str = "signature") -> Spread:
         """Returns a contender's median less that of a signature without a server, milliseconds."""
-        pairs = zip(self.p50(name), self.floor(signature), strict=True)
+        pairs = zip(self.p50(name), self.baseline(signature), strict=True)
         return spread([served - bare for served, bare in pairs])
 
 
@@ -78,25 +75,26 @@ def targets(figures: Figures) -> list[Target]:
 
 def _speed(figures: Figures) -> list[Target]:
     reduced, full = (figures.decoded(f"{way}, 1 megapixel") for way in ("reduced", "full"))
-    whole = figures.p50("front end, 1 megapixel JPEG")
-    over = figures.over_floor("front end, 224 px JPEG")
-    best = [max(each) for each in zip(*_rates(figures, "front end, 224 px JPEG"), strict=True)]
+    whole = figures.p50(contender_name(FRONT_END, "1 megapixel"))
+    small = contender_name(FRONT_END, "224 px")
+    over = figures.over_baseline(small)
+    best = [max(each) for each in zip(*_rates(figures, small), strict=True)]
     return [
         most(
             "1-megapixel JPEG, p50 over bare signature + full decode and resize",
             1.15,
-            ratio(whole, total(figures.floor(), full)),
+            ratio(whole, total(figures.baseline(), full)),
         ),
         most(
             "the same over bare signature + the front end's own decoding at reduced scale",
             1.15,
-            ratio(whole, total(figures.floor(), reduced)),
+            ratio(whole, total(figures.baseline(), reduced)),
         ),
         most("224 px JPEG, p50 less the bare signature's, ms", 2.5, over),
         least(
             "224 px JPEG, saturated, answers/s over the bare signature's",
             0.85,
-            ratio(best, figures.floor_rate()),
+            ratio(best, figures.baseline_rate()),
         ),
     ]
 
@@ -112,12 +110,14 @@ def _model_server(figures: Figures) -> list[Target]:
         ("gRPC, tensor", session, 1.0),
     ):
         way, what = asked.partition(",")[0], NAMES[signature]
-        over = figures.over_floor(f"local server, {asked}", signature)
-        rows.append(most(f"local server by {way}, p50 less {what}'s, ms", wanted, over))
-    eight = figures.rate("local server, gRPC, tensor", 8)
+        over = figures.over_baseline(f"{LOCAL_SERVER}, {asked}", signature)
+        rows.append(most(f"{LOCAL_SERVER} by {way}, p50 less {what}'s, ms", wanted, over))
+    eight = figures.rate(f"{LOCAL_SERVER}, gRPC, tensor", 8)
     for signature in ("signature", session):
-        many = f"local server by gRPC, 8 clients, answers/s over two callers of {NAMES[signature]}"
-        rows.append(least(many, 0.95, ratio(eight, figures.floor_rate(signature))))
+        many = (
+            f"{LOCAL_SERVER} by gRPC, 8 clients, answers/s over two callers of {NAMES[signature]}"
+        )
+        rows.append(least(many, 0.95, ratio(eight, figures.baseline_rate(signature))))
     return rows
 
 
@@ -128,7 +128,8 @@ def _rates(figures: Figures, name: str) -> list[list[float]]:
 def _against_others(figures: Figures) -> list[Target]:
     rows = []
     for photo in ("224 px", "1 megapixel"):
-        ours, theirs = f"front end, {photo} JPEG", f"original design, {photo} JPEG in base64"
+        ours = contender_name(FRONT_END, photo)
+        theirs = f"{contender_name('original design', photo)} in base64"
         faster = ratio(figures.rate(ours, 8), figures.rate(theirs, 8))
         sooner = ratio(figures.p50(ours), figures.p50(theirs))
         rows += [
@@ -139,7 +140,7 @@ def _against_others(figures: Figures) -> list[Target]:
     best = [min(each) for each in zip(*rivals, strict=True)]
     for name, wanted in (("signature", 1.5), ("session", 1.5), ("session_bfloat16", 1.0)):
         if name in figures.document["looped"]:
-            apart = ratio(figures.floor(name), best)
+            apart = ratio(figures.baseline(name), best)
             rows.append(most(f"{NAMES[name]}, p50 over the best other engine's", wanted, apart))
     ways = [figures.decoded(f"{way}, 12 megapixels") for way in ("reduced", "full")]
     rows.append(most("12-megapixel JPEG, decode and resize over a full one's", 0.25, ratio(*ways)))
@@ -148,12 +149,18 @@ def _against_others(figures: Figures) -> list[Target]:
 
 def _limits(figures: Figures) -> list[Target]:
     long = figures.document["long"]
-    lasted = read_slice(long["slice"])
+    lasted = Slice(*long["slice"])
     ideal = 1000 * 64 / lasted.rate
     apart = exactly(lasted.p99 / ideal)
     return [
-        most("front end, MB for a worker and its decoders", 120, exactly(long["memory"]["worker"])),
-        most("local server, MB, one version", 900, exactly(long["memory"]["local server"])),
+        most(
+            f"{FRONT_END}, MB for a worker and its decoders", 120, exactly(long["memory"]["worker"])
+        ),
+        most(
+            f"{LOCAL_SERVER}, MB, a version of each model",
+            900,
+            exactly(long["memory"][LOCAL_SERVER]),
+        ),
         most(f"64 clients for {long['seconds']:.0f} s: failed", 0, exactly(lasted.failed)),
         most("the same: p99 over 64 divided by the answers/s", 3, apart),
     ]
@@ -166,24 +173,26 @@ def exactly(value: float) -> Spread:
 
 def most(measure: str, wanted: float, found: Spread) -> Target:
     """Returns a row whose target is met if the median is at most `wanted`."""
-    return Target(measure, f"at most {wanted:.3g}", told(found), found.median <= wanted)
+    return Target(measure, f"at most {wanted:.3g}", format_spread(found), found.median <= wanted)
 
 
 def least(measure: str, wanted: float, found: Spread) -> Target:
     """Returns a row whose target is met if the median is at least `wanted`."""
-    return Target(measure, f"at least {wanted:.3g}", told(found), found.median >= wanted)
+    return Target(measure, f"at least {wanted:.3g}", format_spread(found), found.median >= wanted)
 
 
-def told(found: Spread, digits: int = 3) -> str:
+def format_spread(found: Spread, digits: int = 3) -> str:
     """Returns the text of a median with its lowest and highest value, for the tables."""
-    if found.low == found.high:
+    if math.isnan(found.median) or found.low == found.high:
         return number(found.median, digits)
     low, high = number(found.low, digits), number(found.high, digits)
     return f"{number(found.median, digits)} ({low} to {high})"
 
 
 def number(value: float, digits: int = 3) -> str:
-    """Returns the text of a figure with `digits` significant digits and no exponent."""
+    """Returns a figure with `digits` significant digits and no exponent; NaN is a dash."""
+    if math.isnan(value):
+        return "-"
     if value == 0:
         return "0"
     return f"{float(f'{value:.{digits}g}'):,.10g}"

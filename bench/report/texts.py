@@ -9,9 +9,12 @@ SIDE_BY_SIDE_PLOT = (
 )
 ABOUT_PEERS = """\
 Median time of an answer, and answers a second: the same photo, uploaded as a form, to servers with
-the same weights. Memory of the front end is that with its model server, of both when they were
-alone; the others shared pages of ONNX Runtime. [What they do beside answering](#beside-speed)
-differs more than this does."""
+the same weights. The front ends of this table and of those below count no bills, except in rows
+that say so; that of `make run` [counts](operations.md#capacity), and its answers take longer.
+Memory of a front end is that with its model server, which has loaded the counter as well. That of
+the row `front end` is the peak of the long load, before the others had started; the other rows were
+measured while all ran and shared pages of their libraries. [What they do beside
+answering](#beside-speed) differs more than this does."""
 ABOUT_TARGETS = """\
 A "bare signature" is the shipped `serving_default` as `tf.saved_model.load` gives it, with one
 thread for each operation, called in a loop; two callers are two threads that do so."""
@@ -20,6 +23,7 @@ Each engine is called in a loop, without a server. The rows with a session run t
 local server does, with mimalloc. ONNX Runtime, OpenVINO and LiteRT run the network alone, without
 calibration, names and second look."""
 ABOUT_SYSTEMS = """\
-Memory is the proportional set size, which counts shared pages once, while all systems run. That in
-the table of targets was measured before the others had started. A "worker" of the front end is a
-process that answers, with its two decoding processes."""
+Memory is the proportional set size, which counts shared pages once, at its highest over the whole
+run. For `local server` and `front end` that includes the long load, before the others had started;
+the table of targets has the peak of that load alone. A "worker" of the front end is a process that
+answers, with its two decoding processes."""

@@ -19,7 +19,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from bench.rollout.clients import PERCENT, Load
-from bench.rollout.stage import Deployment, stage
+from bench.rollout.local import Deployment, local_deployment
 
 
 def sequence(deployment: Deployment, load: Load, hold: float) -> list[tuple[str, float]]:
@@ -75,6 +75,9 @@ def main() -> int:
     parser.add_argument("--candidate", type=Path, help="folder of the version to roll out")
     parser.add_argument("--containers", action="store_true", help="run in containers")
     options = parser.parse_args()
+    for name in ("clients", "servers", "front_ends"):
+        if (count := getattr(options, name)) < 1:
+            parser.error(f"expected at least 1 of --{name.replace('_', '-')}, received {count}")
     with tempfile.TemporaryDirectory() as folder, _started(options, Path(folder)) as deployment:
         load = Load(deployment.urls, options.clients)
         started = time.monotonic()
@@ -90,7 +93,7 @@ def main() -> int:
 def _started(options: argparse.Namespace, folder: Path) -> AbstractContextManager[Deployment]:
     many = {"servers": options.servers, "front_ends": options.front_ends}
     if not options.containers:
-        return stage(folder, options.candidate, **many)
+        return local_deployment(folder, options.candidate, **many)
     # Imports packages of Docker and of the tests, which a run with processes does not need.
     from bench.rollout.composed import composed_of_built_images
 

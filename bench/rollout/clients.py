@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import requests
 
-from bench.rollout.stage import PHOTO
+from bench.rollout.local import PHOTO
 from serving.traffic import BUCKETS, Traffic
 from webapp.inference.traffic_split import COOKIE
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.rollout.stage import SHIPPED, another
+from bench.rollout.local import SHIPPED, another
 from tests.containers.stack import Stack, compose_command, connected_engine, require_image
 
 CANDIDATE = Path("/new")

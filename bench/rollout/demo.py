@@ -16,12 +16,12 @@ from pathlib import Path
 
 import requests
 
-from bench.rollout.stage import PHOTO, Stage, stage
+from bench.names import COUNTER, MODEL
+from bench.rollout.local import PHOTO, LocalDeployment, local_deployment
 from serving.traffic import BUCKETS
 from tests.support.servers import ROOT
 from webapp.inference.traffic_split import COOKIE
 
-COUNTER = "us_bills_count"
 PEOPLE = 50
 
 
@@ -30,17 +30,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.rollout.demo", description=__doc__)
     parser.add_argument("--counter", action="store_true", help="roll out the counter instead")
     options = parser.parse_args()
-    second = ROOT / "models/us_bills/2"
+    second = ROOT / "models" / MODEL / "2"
     candidate = second if second.is_dir() else None
     counter = ROOT / "models" / COUNTER / "1"
     with (
         tempfile.TemporaryDirectory() as folder,
-        stage(Path(folder), candidate, counter=counter) as deployment,
+        local_deployment(Path(folder), candidate, counter=counter) as deployment,
     ):
         show_counter(deployment) if options.counter else show(deployment)
 
 
-def show(deployment: Stage) -> None:
+def show(deployment: LocalDeployment) -> None:
     """Shows the rollout of a version, with a refusal at its start and a rollback in its middle."""
     candidate = str(deployment.candidate)
     half = str(_half_copied(deployment.candidate, deployment.folder / "half-copied"))
@@ -67,7 +67,7 @@ def _half_copied(version: Path, folder: Path) -> Path:
     return folder
 
 
-def show_counter(deployment: Stage) -> None:
+def show_counter(deployment: LocalDeployment) -> None:
     """Shows a trial of a counter version, and its rollback."""
     another = shutil.copytree(
         deployment.folder / "models" / COUNTER / "1", deployment.folder / "new"
@@ -80,8 +80,8 @@ def show_counter(deployment: Stage) -> None:
     run(deployment, "--model", COUNTER, "rollback")
 
 
-def run(deployment: Stage, *arguments: str) -> None:
-    """Runs a command, and shows it without the flags that locate this stage."""
+def run(deployment: LocalDeployment, *arguments: str) -> None:
+    """Runs a command, and shows it without the flags that locate this deployment."""
     done = deployment.rollout(*arguments)
     shown = f"$ python -m serving rollout {' '.join(arguments)}\n{done.stdout}{done.stderr}"
     for folder in (deployment.folder, ROOT):
@@ -89,7 +89,7 @@ def run(deployment: Stage, *arguments: str) -> None:
     say(shown.rstrip() + "\n")
 
 
-def ask(deployment: Stage, member: str = "model") -> None:
+def ask(deployment: LocalDeployment, member: str = "model") -> None:
     """Sends requests one after the other, and shows how many each version answered or counted."""
     answers: Counter[str] = Counter()
     for person in range(PEOPLE):

@@ -17,11 +17,13 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
+from bench.names import MODEL
 from bench.rollout.simulated import Network, SimulatedServer
 from serving.client import GrpcClient, NotServed, ServingError, Unavailable
 from serving.local.settings import Settings
@@ -33,7 +35,6 @@ from serving.rollout.state.disk import digest_of
 from serving.rollout.steps import Command, run
 from serving.traffic import Traffic
 
-MODEL = "us_bills"
 CONFIG = """model_config_list {{ config {{ name: "{name}" base_path: "{folder}/{name}"
   model_platform: "tensorflow" model_version_policy {{ specific {{ versions: 1 }} }}
   version_labels {{ key: "stable" value: 1 }} }} }}
@@ -42,6 +43,7 @@ LOAD_SECONDS = 4.0
 ROUND_TRIP_SECONDS = 0.002
 POLL_SECONDS = 30
 PERCENT = 10.0
+LEAST = 8  # Four servers are disturbed, and others have to answer meanwhile.
 _X = {"x": np.zeros(1, np.float32)}
 
 
@@ -134,8 +136,7 @@ class Clients:
 
     def _ask_on(self) -> None:
         while not self._done.wait(0.01):
-            turn = next(self._turns)
-            allowed = self._site.allowed
+            turn, allowed = next(self._turns), self._site.allowed
             canary = self._site.deployment.traffic().canary
             try:
                 if canary is not None and turn % 10 == 0:
@@ -159,18 +160,16 @@ class Clients:
         if answered not in allowed and (name, answered in self._site.allowed) != ("stable", True):
             self.wrong.append(f"{name}: {answered}")
 
-    def _call(self, version: int | None) -> int | None:
-        """Asks the next connected server; if it is unavailable, another one, up to three."""
-        for tries in itertools.count(1):
+    def _call(self, version: int | None, tries: int = 3) -> int | None:
+        """Asks the next connected server; if it is unavailable, another one, up to `tries`."""
+        label = "stable" if version is None else None
+        try:
             client = self._next()
-            try:
-                if version is None:
-                    return client.predict(MODEL, _X, label="stable", timeout=30.0).version
-                return client.predict(MODEL, _X, version=version, timeout=30.0).version
-            except Unavailable:
-                if tries == 3:
-                    raise
-        return None
+            return client.predict(MODEL, _X, version=version, label=label, timeout=30.0).version
+        except Unavailable:
+            if tries == 1:
+                raise
+            return self._call(version, tries - 1)
 
     def _next(self) -> GrpcClient:
         while True:
@@ -179,13 +178,12 @@ class Clients:
                 return client
 
 
-def roll_out(count: int) -> None:
-    """Runs the whole simulation with `count` servers, and prints the cost."""
+def roll_out(count: int) -> bool:
+    """Runs the simulation, prints the cost, and returns whether all answers were right."""
     with tempfile.TemporaryDirectory() as folder:
         made = site(Path(folder), count, random.Random(count))  # noqa: S311
         *running, late, _never = made.servers
-        started = [server.start() for server in running]
-        for thread in started:
+        for thread in [server.start() for server in running]:
             thread.join()
         clients = Clients(made, 8)
         try:
@@ -195,6 +193,7 @@ def roll_out(count: int) -> None:
             for server in made.servers:
                 server.kill()
         report(made, clients, took)
+        return not (clients.failures or clients.wrong)
 
 
 def sequence(made: Site, late: SimulatedServer) -> dict[str, float]:
@@ -233,17 +232,19 @@ def report(made: Site, clients: Clients, took: dict[str, float]) -> None:
         print_(f"  {number:7} answers by {name}, version {version}\n")
     print_(f"  failed requests: {len(clients.failures)} {clients.failures[:3]}\n")
     print_(f"  wrong versions: {len(clients.wrong)} {clients.wrong[:3]}\n")
-    for line in made.said:
-        print_(f"  |{line[:200]}\n")
+    print_("".join(f"  |{line[:200]}\n" for line in made.said))
 
 
-def main() -> None:
-    """Runs the simulation for each given number of servers."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the simulations; returns 1 if a request failed or a wrong version answered."""
+    parser = argparse.ArgumentParser("python -m bench.rollout.fleet", description=__doc__)
     parser.add_argument("servers", type=int, nargs="*", default=[50, 200, 500])
-    for count in parser.parse_args().servers:
-        roll_out(count)
+    counts = parser.parse_args(arguments).servers
+    if min(counts) < LEAST:
+        parser.error(f"expected at least {LEAST} servers, received {min(counts)}")
+    failed = [count for count in counts if not roll_out(count)]
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

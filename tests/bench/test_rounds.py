@@ -5,35 +5,35 @@ from typing import Any
 
 from bench.contenders.contender import Contender
 from bench.load.generator import Target
-from bench.rounds import CROWDS_OF_SLOW, Game
+from bench.rounds import CROWDS_OF_SLOW, Measurement
 
 TARGET = Target("http://nowhere/", "")
-ROWS = [Contender("server", [], TARGET), Contender("original", [], TARGET, slow=True)]
+CONTENDERS = [Contender("server", [], TARGET), Contender("original", [], TARGET, slow=True)]
 
 
-class Noted(Game):
+class Noted(Measurement):
     """Notes turns and does not take them."""
 
     def __init__(self) -> None:
         engines: Any = dict.fromkeys(("signature", "other"))
         nobody: Any = None
-        super().__init__(ROWS, engines, nobody)
+        super().__init__(CONTENDERS, engines, nobody)
         self.turns: list[tuple[str, int]] = []
 
     def _loop(self, engine: str, threads: int) -> None:
         self.turns.append((engine, threads))
 
-    def _ask(self, row: Contender, clients: int) -> None:
-        self.turns.append((row.name, clients))
+    def _ask(self, contender: Contender, clients: int) -> None:
+        self.turns.append((contender.name, clients))
 
     def _decode(self) -> None:
         self.turns.append(("decoding", 0))
 
 
 def turns(count: int) -> list[tuple[str, int]]:
-    game = Noted()
-    game.play(count, lambda _: None)
-    return game.turns
+    measurement = Noted()
+    measurement.run(count, lambda _: None)
+    return measurement.turns
 
 
 def test_a_round_goes_from_one_caller_to_crowds_and_back_in_the_next() -> None:

@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from bench.rollout.__main__ import sequence
 from bench.rollout.clients import Load
-from bench.rollout.stage import PHOTO, Stage, stage
+from bench.rollout.local import PHOTO, LocalDeployment, local_deployment
 from serving.rollout.state.config import ConfigFile
 from serving.traffic import BUCKETS
 from tests.serving import models
@@ -45,16 +45,18 @@ class Bills(tf.Module):  # type: ignore[misc]
 
 
 @pytest.fixture(scope="module")
-def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalDeployment]:
     """Both tiers with version 1; version 2 has a class more and lies elsewhere."""
     folder = tmp_path_factory.mktemp("rollout_stage")
     stable = models.save(Bills("20", "5", "Other"), folder / "stable" / "1")
     candidate = models.save(Bills("20", "2", "5", "Other"), folder / "candidate" / "1")
-    with stage(folder / "deployment", candidate, stable) as running:
+    with local_deployment(folder / "deployment", candidate, stable) as running:
         yield running
 
 
-def test_no_request_fails_and_no_version_answers_that_was_not_asked_for(deployment: Stage) -> None:
+def test_no_request_fails_and_no_version_answers_that_was_not_asked_for(
+    deployment: LocalDeployment,
+) -> None:
     load = Load([deployment.webapp.url], clients=4)
     load.start()
     try:
@@ -71,7 +73,9 @@ def test_no_request_fails_and_no_version_answers_that_was_not_asked_for(deployme
     assert reply["predictions"][0]["probabilities"].keys() == {"20", "2", "5", "Other"}
 
 
-def test_status_tells_what_the_front_end_counted_in_the_last_minutes(deployment: Stage) -> None:
+def test_status_tells_what_the_front_end_counted_in_the_last_minutes(
+    deployment: LocalDeployment,
+) -> None:
     ask(deployment, "0")
     found = json.loads(deployment.rollout("status", "--json").stdout)
     rows = {row["version"]: row for row in found["rows"]}
@@ -81,7 +85,7 @@ def test_status_tells_what_the_front_end_counted_in_the_last_minutes(deployment:
     assert found["seconds"] > 0
 
 
-def test_a_canary_that_fails_is_taken_back_by_the_watch(deployment: Stage) -> None:
+def test_a_canary_that_fails_is_taken_back_by_the_watch(deployment: LocalDeployment) -> None:
     """Starts where the test above ends: version 2 is stable, 1 is on disk."""
     done = deployment.rollout("canary", "1", "--percent", "50")
     assert done.returncode == 0, done.stderr
@@ -104,7 +108,7 @@ def test_a_canary_that_fails_is_taken_back_by_the_watch(deployment: Stage) -> No
     assert not config.read({1, 2}).labels.keys() - {"stable"}
 
 
-def ask(deployment: Stage, bucket: str) -> dict[str, Any]:
+def ask(deployment: LocalDeployment, bucket: str) -> dict[str, Any]:
     url = f"{deployment.webapp.url}/predict"
     reply = requests.post(url, files={"image": PHOTO}, cookies={COOKIE: bucket}, timeout=20)
     assert reply.status_code == 200, reply.text

@@ -10,22 +10,24 @@ import pytest
 
 from bench.rollout.__main__ import sequence
 from bench.rollout.clients import Load
-from bench.rollout.stage import PHOTO, Stage, stage
+from bench.rollout.local import PHOTO, LocalDeployment, local_deployment
 from tests.end_to_end.test_rollout import Bills
 from tests.serving import models
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalDeployment]:
     """Both tiers with version 1; version 2 has a class more and lies elsewhere."""
     folder = tmp_path_factory.mktemp("site")
     stable = models.save(Bills("20", "5", "Other"), folder / "stable" / "1")
     candidate = models.save(Bills("20", "2", "5", "Other"), folder / "candidate" / "1")
-    with stage(folder / "site", candidate, stable, servers=3, front_ends=2) as running:
+    with local_deployment(folder / "site", candidate, stable, servers=3, front_ends=2) as running:
         yield running
 
 
-def test_no_request_fails_and_no_version_answers_that_was_not_asked_for(site: Stage) -> None:
+def test_no_request_fails_and_no_version_answers_that_was_not_asked_for(
+    site: LocalDeployment,
+) -> None:
     load = Load([webapp.url for webapp in site.webapps], clients=8)
     load.start()
     try:
@@ -44,7 +46,7 @@ def test_no_request_fails_and_no_version_answers_that_was_not_asked_for(site: St
     assert note.startswith(f"The model server at {killed} cannot be asked")
 
 
-def test_the_figures_are_those_of_both_front_ends(site: Stage) -> None:
+def test_the_figures_are_those_of_both_front_ends(site: LocalDeployment) -> None:
     """Follows the test above."""
     before = requests_of_stable(told(site))
     for webapp in site.webapps:
@@ -58,7 +60,7 @@ def requests_of_stable(found: dict[str, Any]) -> int:
     return int(row["figures"]["requests"])
 
 
-def told(site: Stage) -> dict[str, Any]:
+def told(site: LocalDeployment) -> dict[str, Any]:
     done = site.rollout("status", "--json")
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from bench.rollout.stage import PHOTO, Stage, stage
+from bench.rollout.local import PHOTO, LocalDeployment, local_deployment
 from tests.end_to_end.conftest import Stack
 from tests.photos import real_photos
 from tests.support.servers import ROOT
@@ -18,9 +18,9 @@ CLASSES = ["1", "2", "5", "10", "20", "50", "100", "Other"]
 
 
 @pytest.fixture(scope="module")
-def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalDeployment]:
     """Both tiers after `publish` and `promote 2`."""
-    with stage(tmp_path_factory.mktemp("second_version"), SECOND) as running:
+    with local_deployment(tmp_path_factory.mktemp("second_version"), SECOND) as running:
         for command in (["publish", str(SECOND)], ["promote", "2"]):
             done = running.rollout(*command)
             assert done.returncode == 0, done.stderr
@@ -37,18 +37,18 @@ def test_its_card_names_eight_classes() -> None:
     assert model_card.read(SECOND)["classes"] == CLASSES
 
 
-def test_rolled_out_it_answers_with_eight_classes(deployment: Stage) -> None:
+def test_rolled_out_it_answers_with_eight_classes(deployment: LocalDeployment) -> None:
     reply = deployment.webapp.predict(PHOTO).json()
     assert reply["model"] == {"name": "us_bills", "version": 2, "label": "stable"}
     assert reply["predictions"][0]["probabilities"].keys() == set(CLASSES)
 
 
-def test_two_dollar_bills_are_worth_two_dollars(deployment: Stage) -> None:
+def test_two_dollar_bills_are_worth_two_dollars(deployment: LocalDeployment) -> None:
     bills = [photo for photo in real_photos("train") if photo.parent.name == "2"][::20]
     assert said(deployment, bills)["2"] >= 0.8 * len(bills)
 
 
-def said(deployment: Stage, photos: list[Path]) -> Counter[str | None]:
+def said(deployment: LocalDeployment, photos: list[Path]) -> Counter[str | None]:
     """Counts what the front end says of photos."""
     replies = [deployment.webapp.predict(photo.read_bytes()).json() for photo in photos]
     return Counter(reply["predictions"][0]["denomination"] for reply in replies)

@@ -2,9 +2,9 @@
 
 They show an answer to users who have no bill. Each is marked SPECIMEN and has the layout of a bill,
 not its art: a frame, four numerals, a head in an oval, two seals, serial numbers, words. The seeds
-in `SAMPLES` are selected, because the shipped model was not trained on drawings: it is sure of 8 of
-the first 100 fives and of 2 of the first 100 fifties, and never of a wrong value. So the samples
-show what an answer looks like, not how good the model is on real bills.
+in `SAMPLES` are selected, because the shipped model was not trained on drawings. Version 1 is sure
+of 96 of the first 100 fives and of 42 of the first 100 fifties, once wrongly (one fifty as
+`Other`). So the samples show what an answer looks like, not how good the model is on real bills.
 """
 
 import math

@@ -1,11 +1,23 @@
 """The conditions under which a drill fails, and the table at its end."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from bench.drill import people
 from bench.drill.answers import RIGHT, UNSURE, WRONG, Asked, table, verdict
-from bench.drill.drill import OLD_BILLS, SENT_BACK, Failed, Plan, require_reached
+from bench.drill.drill import (
+    OLD_BILLS,
+    SENT_BACK,
+    Clock,
+    Failed,
+    Plan,
+    _ask_before,
+    _report,
+    require_reached,
+)
 from bench.drill.pictures import Picture, Pictures
 from bench.rollout.clients import Load
 
@@ -54,3 +66,27 @@ def test_a_failed_request_and_a_wrong_version_are_failures() -> None:
     load.wrong.append("plain of 3: stable 2")
     with pytest.raises(Failed, match=r"1 requests failed.*1 were answered by a wrong version"):
         require_reached(PLAN, [LEARNT], load)
+
+
+def test_a_similar_note_is_asked_about_again_though_it_was_unsure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(people, "ask", lambda *_: people.Reply(None, 1))
+    new, drawn, similar = (Picture(label, b"") for label in ("10", "5", "20"))
+    plan = Plan(PLAN.model, Pictures([new], [], [drawn], known_only=True, beside=[similar]))
+    site: Any = SimpleNamespace(webapp=SimpleNamespace(url=""))
+    asked = _ask_before(site, plan, Clock())
+    assert [(each.group, each.picture) for each in asked] == [
+        (SENT_BACK, new),
+        (OLD_BILLS, similar),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(59.6, "1 min 0 s"), (119.7, "2 min 0 s"), (121.2, "2 min 1 s")]
+)
+def test_no_minute_has_sixty_seconds_left_over(
+    seconds: float, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _report([], Load([], 0), seconds)
+    assert f"wall time: {text}\n" in capsys.readouterr().out

@@ -5,13 +5,13 @@ from pathlib import Path
 
 from PIL import Image
 
-from bench.drill.pictures import ASKED, TAUGHT, drawn, of_folders
+from bench.drill.pictures import ASKED_COUNT, TAUGHT_COUNT, drawn, of_folders
 from tests.training.conftest import save_bills
 
 
 def test_without_photos_a_new_ten_is_drawn_and_no_two_pictures_are_the_same() -> None:
     pictures = drawn()
-    assert (len(pictures.taught), len(pictures.asked)) == (TAUGHT, ASKED)
+    assert (len(pictures.taught), len(pictures.asked)) == (TAUGHT_COUNT, ASKED_COUNT)
     new = [*pictures.taught, *pictures.asked]
     assert {picture.label for picture in new} == {"10"}
     assert len({picture.data for picture in new}) == len(new)
@@ -36,5 +36,6 @@ def test_what_lies_beside_the_new_design_is_to_stay_known(tmp_path: Path) -> Non
     new, asked, old = (tmp_path / name for name in ("new", "asked", "old"))
     pictures = of_folders(new, asked, old, ["5", "Other"])
     assert (len(pictures.taught), len(pictures.asked)) == (5, 5)
-    assert [picture.label for picture in pictures.old] == ["Other"] * 10
+    assert [picture.label for picture in pictures.old] == ["Other"] * 5
+    assert [picture.label for picture in pictures.beside] == ["Other"] * 5
     assert not pictures.known_only

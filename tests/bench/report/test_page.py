@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from bench.contenders.contender import Contender
+from bench.load.generator import Target
 from bench.report import page
 from tests.support.servers import ROOT
 
@@ -33,3 +35,11 @@ def test_a_page_without_the_marks_is_refused(document: Any, tmp_path: Path) -> N
     copy.write_text("Nothing to see here.\n")
     with pytest.raises(ValueError, match="needs the lines"):
         page.write(document, copy)
+
+
+def test_processor_time_that_nobody_measured_is_a_dash(document: Any) -> None:
+    away = Contender("elsewhere", [], Target("http://nowhere/", ""))
+    rounds = [[1.0, 1.0, 1.0, 1.0, away.cpu(), 0, 9, 8]]
+    served = {away.name: {str(clients): rounds for clients in page.CLIENTS}}
+    shown = page.tables({**document, "served": document["served"] | served})
+    assert "| elsewhere | - | - | - | 9 | 8 |" in shown

@@ -15,6 +15,8 @@ from tests.support.servers import ModelServer
 from tests.training.counting.conftest import VALUES, flat
 from training.__main__ import main
 from training.counting import fit
+from training.counting.detector import network
+from training.run_folder import WEIGHTS
 
 FIT = ("--scenes", "16", "--cuttings", "16", "--batch", "8")
 
@@ -87,13 +89,21 @@ def test_a_run_is_not_continued_with_another_recipe(
 def test_a_run_that_goes_on_from_another_one_names_it(
     photos: Path, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fit, "learn", lambda *_: None)  # The reader stays as it was at the start.
+    # Both stay as they were at the start.
+    monkeypatch.setattr(fit, "learn", lambda *_: None)
+    monkeypatch.setattr(
+        fit, "_fit_detector", lambda *given: given[0].save_weights(given[4] / WEIGHTS)
+    )
     of_another = tmp_path / "next" / "reader" / "classifier.weights.h5"
     of_another.parent.mkdir(parents=True)
     of_another.write_text("of an earlier run in this folder")
     command = ["fit-count", str(photos), "--run", str(tmp_path / "next"), *FIT]
     assert main([*command, "--start", str(run)]) == 0
     assert of_another.stat().st_size > 1_000_000, "a new run replaces the reader too"
+    mine, begun = (network.build("none") for _ in range(2))
+    mine.load_weights(tmp_path / "next" / "detector" / WEIGHTS)
+    begun.load_weights(run / "detector" / WEIGHTS)
+    assert all(map(np.array_equal, mine.get_weights(), begun.get_weights()))
     before = json.loads((tmp_path / "next" / "run.json").read_text())["detector_from"]
     assert before["recipe"]["scenes"] == 16
     assert before["weights_sha256"]

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from bench.names import COUNTER, MODEL
 from tests.support.servers import HOW_TO_SERVE, ROOT, ModelServer
 from tests.webapp.server import FrontEnd
 
 # Short, because a server that is killed here never returns, and each command waits for it.
 PATIENCE_SECONDS = 3.0
-SHIPPED = ROOT / "models" / "us_bills" / "1"
+SHIPPED = ROOT / "models" / MODEL / "1"
 PHOTO = (ROOT / "webapp" / "static" / "samples" / "five.webp").read_bytes()
 FLAGS = (*HOW_TO_SERVE, "--model_config_file_poll_wait_seconds=2")
 
@@ -40,8 +41,8 @@ class Deployment(Protocol):
 
 
 @dataclass
-class Stage:
-    """Two tiers on separate files.
+class LocalDeployment:
+    """A `Deployment` of processes on separate files.
 
     Attributes:
         folder: holds `config/` and `models/`.
@@ -77,7 +78,7 @@ class Stage:
 
     @property
     def config(self) -> Path:
-        """The `models.config` of this stage."""
+        """The `models.config` of this deployment."""
         return self.folder / "config" / "models.config"
 
     def rollout(self, *arguments: str, capture: bool = True) -> subprocess.CompletedProcess[str]:
@@ -105,7 +106,7 @@ class Stage:
 
 
 @contextmanager
-def stage(
+def local_deployment(
     folder: Path,
     candidate: Path | None = None,
     stable: Path = SHIPPED,
@@ -114,7 +115,7 @@ def stage(
     servers: int = 1,
     front_ends: int = 1,
     settings: Mapping[str, str] | None = None,
-) -> Iterator[Stage]:
+) -> Iterator[LocalDeployment]:
     """Starts both tiers with one version.
 
     Args:
@@ -126,17 +127,17 @@ def stage(
         front_ends: how many front ends.
         settings: further settings of the front ends, by the full environment variable names.
     """
-    shutil.copytree(stable, folder / "models/us_bills/1")
-    made = Stage(folder, candidate or another(stable, folder / "candidate"))
+    shutil.copytree(stable, folder / "models" / MODEL / "1")
+    made = LocalDeployment(folder, candidate or another(stable, folder / "candidate"))
     made.config.parent.mkdir()
     shutil.copy(ROOT / "serving/config/models.config", made.config)
     traffic = str(made.config.with_name("traffic.json"))
     settings = {"US_BILLS_TRAFFIC_FILE": traffic, **(settings or {})}
-    models = ["us_bills"]
+    models = [MODEL]
     if counter is not None:
-        models.append("us_bills_count")
-        shutil.copytree(counter, folder / "models/us_bills_count/1")
-        settings["US_BILLS_COUNTER"] = "us_bills_count"
+        models.append(COUNTER)
+        shutil.copytree(counter, folder / "models" / COUNTER / "1")
+        settings["US_BILLS_COUNTER"] = COUNTER
     flags = [*FLAGS, f"--model_config_file={made.config}", f"--models_root={folder / 'models'}"]
     names = [str(number) for number in range(servers + (servers > 1))]
     made.servers = [ModelServer(folder / f"server{n}", flags, wait_for=models) for n in names]
