@@ -71,11 +71,13 @@ def main() -> None:
     else:
         measured = measure(options.rounds, options.long, options.target)
         text = json.dumps(measured, indent=1) + "\n"
-    # The file is replaced last: figures that make no page do not take the place of those that do.
+    # Figures that make no page do not take the place of those that do, and are not lost.
+    draft = FIGURES.with_suffix(".new.json")
+    draft.write_text(text)
     figures = json.loads(text)
-    page.write(figures, DOCS / "performance.md")
     plots.write(figures, FIGURES.parent)
-    FIGURES.write_text(text)
+    page.write(figures, DOCS / "performance.md")
+    draft.replace(FIGURES)
     say(f"written: {DOCS / 'performance.md'}")
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from training import run_folder
 from training.data import files
 from training.evaluation import model_card
-from training.flags import command_line, made_message, names_of, scan, scan_and_warn, stated
+from training.flags import command_line, names_of, next_message, scan, scan_and_warn, stated
 from training.recipe import Recipe
 
 
@@ -86,13 +86,13 @@ def teach(given: argparse.Namespace) -> None:
     version = teach(
         photos,
         given.model,
-        given.models or given.model.parent,
+        given.models or given.model.absolute().parent,
         command_line(),
         given.lost_at_most,
         names_of(given),
         given.steps or STEPS,
     )
-    print(made_message(version))
+    print(f"made: {version}\n{next_message(version)}")
 
 
 def rehearse(given: argparse.Namespace) -> None:

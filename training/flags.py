@@ -167,13 +167,13 @@ def names_of(given: argparse.Namespace) -> dict[str, Any]:
     return stated
 
 
-def made_message(version: Path) -> str:
-    """Returns the message about a new version: its folder and the next command.
+def next_message(version: Path) -> str:
+    """Returns the sentence with the command that rolls a new version out.
 
-    The command leaves out the shipped model, the first one of the model server.
+    It leaves out the name of the shipped model, the first one of the model server.
     """
     name = version.absolute().parent.name
     model = [] if name == SHIPPED.name else ["--model", name]
     rollout = ["-m", "serving", "rollout", *model, "canary", version.name]
     next_command = shlex.join([".venv/bin/python", *rollout])
-    return f"made: {version}\nnext, while `make run` runs: {next_command}"
+    return f"next, while `make run` runs: {next_command}"

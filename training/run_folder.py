@@ -6,6 +6,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from training.data.drafts import replacing
 from training.data.files import shown
 from training.evaluation import model_card
 
@@ -27,7 +28,8 @@ def begin(run: Path, facts: dict[str, Any]) -> None:
     run.mkdir(parents=True, exist_ok=True)
     for earlier in (WEIGHTS, STATE, LOG):
         (run / earlier).unlink(missing_ok=True)
-    (run / RUN).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    with replacing(run / RUN) as draft:
+        draft.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 
 def read(run: Path) -> dict[str, Any]:
@@ -48,7 +50,11 @@ def require_no_counter(run: Path) -> None:
     Raises:
         ValueError: The folder holds a run of the counter.
     """
-    if (run / RUN).is_file() and read(run).get("kind") == "counter":
+    try:
+        facts = read(run)
+    except (FileNotFoundError, ValueError):  # No run, or half of its facts.
+        return
+    if isinstance(facts, dict) and facts.get("kind") == "counter":
         raise ValueError(f"{run} holds a run of the counter. Expected another --run, or fit-count.")
 
 

@@ -8,7 +8,7 @@ from training import run_folder
 from training.data import dataset
 from training.data.dataset import Photo
 from training.evaluation import model_card
-from training.flags import command_line, made_message, names_of, scan
+from training.flags import command_line, names_of, next_message, scan
 
 
 def export(given: argparse.Namespace) -> None:
@@ -27,7 +27,8 @@ def export(given: argparse.Namespace) -> None:
     _report(given.folder, version, photos, measured_on)
     print(
         f"report: {_report_of(given.folder)}\n"
-        f"some pictures as the network saw them: {given.folder / run_folder.VIEWS}"
+        f"some pictures as the network saw them: {given.folder / run_folder.VIEWS}\n"
+        f"{next_message(version)}"
     )
 
 
@@ -45,7 +46,7 @@ def _added(given: argparse.Namespace, photos: list[Photo], measured_on: list[Pho
         given.second_look,
         names=names_of(given),
     )
-    print(made_message(version), flush=True)
+    print(f"made: {version}", flush=True)
     given.stopped = f"{version} was added; only its report is missing."
     return version
 
@@ -54,7 +55,7 @@ def reexport(given: argparse.Namespace) -> None:
     """Makes a version from another version's weights, with the signatures of the current code."""
     from training.export.reexport import reexport
 
-    models = given.models or given.model.parent
+    models = given.models or given.model.absolute().parent
     print(reexport(given.model, models, command_line(), names_of(given)))
 
 

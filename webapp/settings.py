@@ -181,7 +181,7 @@ class Settings:
         90, _whole_number(1, 3650), "days after which such a photo is deleted"
     )
     feedback_rate: int = _setting(
-        20, _whole_number(1, 10**6), "photos that one client may send back within an hour"
+        20, _whole_number(1, 10**6), "photos of one client that are kept within an hour"
     )
     cors_origins: str = _setting(
         "", _origins, "other sites whose pages may send requests, separated by spaces, or *"

@@ -118,8 +118,8 @@ def retire(deployment: Deployment, title: str, version: int, *, delete: bool) ->
     preconditions.require_retirable(deployment, version)
     # The file may ask for a version whose folder is gone; retiring the version removes it there. A
     # deletion that was cut off has begun with a line in the history.
-    known = deployment.layout().versions | (deployment.history.versions() if delete else set())
-    if version not in known:
+    known = {*deployment.layout().versions, *deployment.store.versions()}
+    if version not in known and not (delete and version in deployment.history.versions()):
         deployment.store.path(version)
     steps = [
         Step("no longer asked for", _change(deployment, lambda now: now.without_version(version))),

@@ -55,7 +55,9 @@ def run(command: Command, history: History, say: Say) -> None:
         except (Refused, ServingError, OSError) as error:
             _fail(command, step, error, history)
         say(f"  {step.name}{f': {outcome}' if outcome else ''}")
-    history.note(command.title, "done")
+    # All is done; a full disk must not make it look undone.
+    with suppress(Refused, OSError):
+        history.note(command.title, "done")
 
 
 def _fail(command: Command, step: Step, error: Exception, history: History) -> None:

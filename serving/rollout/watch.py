@@ -48,11 +48,13 @@ def watch(
 
     Raises:
         Refused: there is no canary, or the source cannot be asked at the start; or at the end, the
-            last test found a broken limit and the rollback failed, or could not read the figures.
+            rollback or the promotion after the last test failed, or it could not read the figures.
     """
     version = deployment.traffic().canary
     if version is None:
         raise Refused("There is no canary to watch.")
+    if promote:
+        _ = deployment.verifier  # A key that cannot be read is named now, not once the test is won.
     trial = _Trial(deployment, version, source, limits, say, promote)
     end = time.monotonic() + seconds if seconds else float("inf")
     while time.monotonic() < end:
@@ -132,6 +134,7 @@ class _Trial:
                 run(steps, self._deployment.history, self._say)
         except (Refused, OSError) as error:
             self._say(str(error))
+            self.problem = f"it won, and the promotion did not succeed: {error}"
             return False
         return True
 

@@ -49,6 +49,7 @@ def test_figures_that_make_no_page_do_not_replace_the_published_ones(
     with pytest.raises(KeyError):
         benchmarks.main()
     assert json.loads(figures.read_text()) == "published"
+    assert json.loads((tmp_path / "figures.new.json").read_text()) == {"machine": {}}
 
 
 def test_one_client_is_no_plural() -> None:

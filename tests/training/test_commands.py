@@ -17,6 +17,7 @@ import pytest
 
 from tests.support.servers import ROOT
 from tests.training.conftest import CLASSES, TINY_RECIPE
+from training import run_folder
 from training.__main__ import main, parser
 from training.evaluation import model_card, report
 
@@ -203,7 +204,7 @@ def exporting(run: Path, models: Path, photos: Path, *more: str) -> str:
     return output.getvalue()
 
 
-def test_an_export_says_what_was_made_the_next_command_and_where_the_report_is(
+def test_an_export_says_what_was_made_and_ends_with_the_report_and_the_next_command(
     exported: tuple[Path, Path, str],
 ) -> None:
     run, models, said = exported
@@ -211,13 +212,13 @@ def test_an_export_says_what_was_made_the_next_command_and_where_the_report_is(
         assert re.search(rf"^{label} +\d of 1, \d+\.0 % +\d of 1, \d+\.0 %$", said, re.MULTILINE)
     assert re.search(r"^all +\d of 4, [\d.]+ % +\d of 4, [\d.]+ %$", said, re.MULTILINE)
     assert (run / "report" / "report.md").is_file()
-    assert f"report: {run / 'report' / 'report.md'}" in said
-    assert str(run / "augmented.png") in said
-    assert (
-        f"made: {models / '1'}\n"
+    assert f"made: {models / '1'}\n" in said
+    assert said.endswith(
+        f"report: {run / 'report' / 'report.md'}\n"
+        f"some pictures as the network saw them: {run / 'augmented.png'}\n"
         "next, while `make run` runs: .venv/bin/python -m serving rollout --model models"
         " canary 1\n"
-    ) in said
+    )
 
 
 def test_what_gets_a_second_look_is_chosen_unless_told(exported: tuple[Path, Path, str]) -> None:
@@ -272,6 +273,12 @@ def test_photos_to_measure_on_of_which_none_can_be_read_are_refused_before_the_e
     output = capsys.readouterr()
     assert "None of the 1 photos can be read." in output.err
     assert "exporting" not in output.out
+
+
+@pytest.mark.parametrize("facts", ["", "[]", '{"kind"'])
+def test_a_run_whose_facts_were_cut_off_may_be_replaced(tmp_path: Path, facts: str) -> None:
+    (tmp_path / "run.json").write_text(facts)
+    run_folder.require_no_counter(tmp_path)
 
 
 @pytest.mark.parametrize("resume", [[], ["--resume"]])

@@ -7,7 +7,7 @@ import pytest
 
 from tests.training.conftest import save_bills
 from training.__main__ import main, parser
-from training.flags import made_message, photo_flags, scan_and_warn
+from training.flags import next_message, photo_flags, scan_and_warn
 
 
 def given(*arguments: str) -> argparse.Namespace:
@@ -23,8 +23,8 @@ def given(*arguments: str) -> argparse.Namespace:
     ],
 )
 def test_the_next_command_is_about_the_model_of_the_version(version: str, command: str) -> None:
-    said = made_message(Path(version))
-    assert said.endswith(f"next, while `make run` runs: .venv/bin/python -m serving {command}")
+    said = next_message(Path(version))
+    assert said == f"next, while `make run` runs: .venv/bin/python -m serving {command}"
 
 
 def test_the_flags_of_photos_are_read_back_as_they_were_given() -> None:

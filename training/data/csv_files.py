@@ -34,16 +34,16 @@ def rows(file: Path, *needed: str) -> Iterator[tuple[int, dict[str, str]]]:
 def manifest(folder: Path) -> dict[str, dict[str, str]]:
     """Returns the rows of a folder's manifest by class folder and file name; none without one.
 
-    The manifest lies in the folder or above it. A file of its name above it that has no column
-    `file` belongs to something else.
+    The manifest lies in the folder or above it. A file of its name above it that cannot be read or
+    has no column `file` belongs to something else.
 
     Raises:
-        ValueError: The manifest is not UTF-8, or the folder's own has no column `file`.
+        ValueError: The folder's own manifest is not UTF-8, no CSV, or has no column `file`.
     """
     name = folder.name
     for file in (place / files.MANIFEST for place in (folder, folder.parent)):
         own = file.parent == folder
-        if file.is_file() and (own or "file" in (_reader(file).fieldnames or ())):
+        if file.is_file() and (own or _is_of_photos(file)):
             kept = [row for _, row in rows(file, "file") if row.get("split", name) == name]
             return {"/".join(row["file"].split("/")[-2:]): row for row in kept}
     return {}
@@ -52,6 +52,17 @@ def manifest(folder: Path) -> dict[str, dict[str, str]]:
 def _reader(file: Path) -> "csv.DictReader[str]":
     try:
         text = file.read_text(encoding="utf-8-sig")
+        reader = csv.DictReader(io.StringIO(text), restval="")
+        reader.fieldnames = reader.fieldnames or []  # Reads the first line now, if there is one.
     except UnicodeDecodeError as error:
         raise ValueError(f"{file} is not UTF-8: {error}.") from error
-    return csv.DictReader(io.StringIO(text), restval="")
+    except csv.Error as error:
+        raise ValueError(f"{file} is no CSV: {error}.") from error
+    return reader
+
+
+def _is_of_photos(file: Path) -> bool:
+    try:
+        return "file" in (_reader(file).fieldnames or ())
+    except ValueError:
+        return False

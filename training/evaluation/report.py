@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from training.data.drafts import replacing
 from training.evaluation import answers_file, plots, precision
 from training.evaluation.measures import Answers
 from training.evaluation.tables import MEASURES, markdown_rows, table
@@ -36,11 +37,13 @@ def write(
     (folder / "report.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     answers_file.write(folder / ANSWERS, answers)
     drawn = _draw(folder, figures, card, run)
-    (folder / "report.md").write_text(_markdown(version, figures, answers, drawn), encoding="utf-8")
     if sheet := plots.mistakes(answers):
         sheet.save(folder / MISTAKES)
     else:
         (folder / MISTAKES).unlink(missing_ok=True)
+    # Last and whole, since `export` takes it for a complete report.
+    with replacing(folder / "report.md") as draft:
+        draft.write_text(_markdown(version, figures, answers, drawn), encoding="utf-8")
 
 
 def _draw(

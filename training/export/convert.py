@@ -21,7 +21,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 from training.evaluation import model_card
 from training.export.calibration import Calibration
 from training.export.second_look import after_two_looks
-from training.export.signatures import IMAGE
+from training.export.signatures import IMAGE, disk_errors
 from training.rehearsal import parts
 
 OPSET = 18
@@ -146,7 +146,8 @@ def write_litert(graph: Graph, file: Path) -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         signature = tf.function(named, input_signature=[graph.image])
-        tf.saved_model.save(tf.Module(), folder, {SIGNATURE: signature})
+        with disk_errors():
+            tf.saved_model.save(tf.Module(), folder, {SIGNATURE: signature})
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, [SIGNATURE])
         file.write_bytes(converter.convert())
 

@@ -4,7 +4,8 @@ The graph contains everything after the uint8 picture, including the class names
 so that no client has to know them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,17 @@ def write_answers(folder: Path, answer: "Answer") -> None:
         "serve_bytes": tf.function(answer.serve_bytes, input_signature=[image_bytes]),
         "explain": tf.function(answer.explain, input_signature=[IMAGE]),
     }
-    tf.saved_model.save(tf.Module(), str(folder), signatures)
+    with disk_errors():
+        tf.saved_model.save(tf.Module(), str(folder), signatures)
+
+
+@contextmanager
+def disk_errors() -> Iterator[None]:
+    """Turns errors of TensorFlow's file system, such as that of a full disk, into `OSError`."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        raise OSError(str(error)) from error
 
 
 def _frozen(model: keras.Model) -> Any:

@@ -29,7 +29,7 @@ from training.export.calibration import (
     softmax,
 )
 from training.export.second_look import SURE, after_second_look, choose_below
-from training.export.signatures import IMAGE, write_saved_model
+from training.export.signatures import IMAGE, disk_errors, write_saved_model
 from training.rehearsal import parts
 from training.rehearsal.rehearsal import Rehearsal, gather
 
@@ -183,17 +183,11 @@ def _measure(draft: Path, photos: list[Photo], *, slices: bool = False) -> dict[
 
 @contextmanager
 def draft_beside(models: Path) -> Iterator[Path]:
-    """Yields a path inside `models` to write a version to, and deletes it in the end.
-
-    Raises:
-        OSError: TensorFlow could not write the version, for example to a full disk.
-    """
+    """Yields a path inside `models` to write a version to, and deletes it in the end."""
     models.mkdir(parents=True, exist_ok=True)
     draft = models / f".draft-{os.getpid()}"
     try:
         yield draft
-    except tf.errors.OpError as error:
-        raise OSError(str(error)) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
@@ -215,7 +209,7 @@ def write_warm_up(
     TensorFlow Serving replays `PredictionLog` records from this file before a version becomes
     AVAILABLE: https://www.tensorflow.org/tfx/serving/saved_model_warmup
     """
-    with tf.io.TFRecordWriter(str(_extra(folder) / WARM_UP)) as records:
+    with disk_errors(), tf.io.TFRecordWriter(str(_extra(folder) / WARM_UP)) as records:
         for signature, name, value in inputs:
             for count in batches:
                 log = PredictionLog()

@@ -26,7 +26,7 @@ def serve(folder: Path, port: int, opened: Callable[[str], object]) -> list[Path
 
     Raises:
         ValueError: The folder has never held feedback.
-        OSError: The port is taken.
+        OSError: The server cannot listen on the port.
     """
     store = FeedbackStore(folder)
     if not any((folder / name).is_dir() for name in (UNCHECKED, ACCEPTED)):
@@ -41,7 +41,7 @@ def serve(folder: Path, port: int, opened: Callable[[str], object]) -> list[Path
     try:
         server = make_server(HOST, port, create_app(store, token, [HOST]), threaded=True)
     except SystemExit as error:  # Werkzeug ends the process where it cannot listen.
-        raise OSError(f"Port {port} is taken.") from error
+        raise OSError(f"Cannot listen on port {port}.") from error
     opened(f"http://{HOST}:{server.server_port}/{token}/")
     server.serve_forever()
     return store.photos(ACCEPTED)

@@ -95,8 +95,8 @@ def teach(
         ValueError: Too few photos can be read; `class_names` has an unknown class; or more was lost
             than allowed, in which case nothing is published.
     """
-    photos = dataset.readable(photos)
     card, kept = model_card.read_classifier(version), rehearsal.read(version)
+    photos = dataset.readable(photos)
     seed = card["recipe"]["seed"]
     keras.utils.set_random_seed(seed)
     cv2.setNumThreads(1)

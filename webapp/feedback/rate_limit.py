@@ -39,6 +39,6 @@ class RateLimit:
         """Take back one counted use, of which nothing came."""
         with self._lock:
             self._counts[client] -= 1
-            # Also if the hour has ended since: nothing is counted any more then.
+            # If the hour has ended since, a use of the new one is taken back, if there is one.
             if self._counts[client] <= 0:
                 del self._counts[client]

@@ -18,7 +18,7 @@ from webapp.imaging.upright import upright_rgb
 if TYPE_CHECKING:
     import numpy as np
 
-# `BadImage` and `open_header` are among them for the training, which imports no other module.
+# `BadImage` is among them for the training, and `open_header` for the bench.
 __all__ = [
     "COUNT_SIZE",
     "IMAGE_SIZE",

@@ -56,7 +56,7 @@ def _origins(settings: Settings) -> str | list[re.Pattern[str]]:
     origins = settings.cors_origins.split()
     if "*" in origins:
         return "*"
-    return [re.compile(rf"{re.escape(origin)}\Z", re.IGNORECASE) for origin in origins]
+    return [re.compile(rf"{re.escape(origin)}\Z") for origin in origins]
 
 
 def _add(response: Response) -> Response:

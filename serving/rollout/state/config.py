@@ -126,7 +126,10 @@ class ConfigFile:
             entry.version_labels[label] = version
         text = self._comments() + text_format.MessageToString(message)
         # A text that no server can read must not replace one that servers can read.
-        text_format.Parse(text, pb.ModelServerConfig())
+        try:
+            text_format.Parse(text, pb.ModelServerConfig())
+        except text_format.ParseError as error:
+            raise Refused(f"{self.file} cannot be written: {error}") from error
         write_atomically(self.file, text)
 
     def _entry(self, message: pb.ModelServerConfig) -> pb.ModelConfig:

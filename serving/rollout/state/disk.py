@@ -123,8 +123,8 @@ class VersionStore:
 
 
 def _remove(folder: Path) -> None:
-    """Deletes a folder, or a link to one; does nothing if it does not exist."""
-    if folder.is_symlink():
+    """Deletes a folder, or what has its name; does nothing if it does not exist."""
+    if folder.is_symlink() or folder.is_file():
         folder.unlink()
     elif folder.exists():
         shutil.rmtree(folder)

@@ -61,10 +61,14 @@ def test_status_needs_no_lock(bucket: Bucket, tmp_path: Path, first: Job) -> Non
     assert claims(bucket) == [first.name]
 
 
-def test_a_folder_named_after_status_needs_one(bucket: Bucket, tmp_path: Path, first: Job) -> None:
-    command = "publish '/models/incoming/my status 2'"
-    publish = Job(bucket, tmp_path / "publish", "rollout-publish", command)
-    assert end_of(publish.lock())[0] == 1
+@pytest.mark.parametrize(
+    "command",
+    ["publish '/models/incoming/my status 2'", "publish status", "--model status canary 2"],
+)
+def test_a_command_about_what_is_named_status_needs_one(
+    bucket: Bucket, tmp_path: Path, first: Job, command: str
+) -> None:
+    assert end_of(Job(bucket, tmp_path / "other", "rollout-other", command).lock())[0] == 1
 
 
 def test_a_claim_that_nobody_renews_counts_no_more(

@@ -83,6 +83,17 @@ def test_a_canary_that_keeps_all_limits_is_promoted_where_that_is_wished(
     assert "version 2 keeps all limits, with 99% confidence" in said
 
 
+def test_a_promotion_that_fails_is_told_in_the_end(checked: Deployment) -> None:
+    do(checked, commands.canary(checked, "canary 2", Traffic(2, 10.0), commands.Limits()))
+    folder = checked.store.path(2)
+    away = folder.rename(folder.with_name(".away"))
+    try:
+        with pytest.raises(Refused, match=r"the promotion did not succeed: .*No version 2"):
+            watch(checked, Counted(), LIMITS, print, every=0.01, seconds=1, promote=True)
+    finally:
+        away.rename(folder)
+
+
 def test_a_canary_that_fails_after_the_test_was_won_goes_as_soon_as_one_that_fails_at_once(
     checked: Deployment,
 ) -> None:

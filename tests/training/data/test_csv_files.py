@@ -19,12 +19,19 @@ def test_a_short_row_of_a_manifest_says_nothing_of_its_photo(folder: Path) -> No
     assert (kinds["a-1.jpg"], kinds["a-2.jpg"]) == ("coin", "")
 
 
-def test_a_manifest_above_the_photos_that_is_of_something_else_is_ignored(folder: Path) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [b"name;price\nlamp;3\n", "Größe;Preis\n".encode("latin-1"), b"x" * 200_000],
+    ids=["other columns", "Latin-1", "no CSV"],
+)
+def test_a_manifest_above_the_photos_that_is_of_something_else_is_ignored(
+    folder: Path, content: bytes
+) -> None:
     photos = folder / "photos"
     photos.mkdir()
     for label in ("5", "10", "Other"):
         (folder / label).rename(photos / label)
-    (folder / "manifest.csv").write_text("name;price\nlamp;3\n")
+    (folder / "manifest.csv").write_bytes(content)
     assert dataset.counts(dataset.scan(photos, {}, [])) == {"5": 10, "10": 10, "Other": 10}
 
 
@@ -32,12 +39,13 @@ def test_a_manifest_above_the_photos_that_is_of_something_else_is_ignored(folder
     ("content", "message"),
     [
         (b"file,side\n\xff,front\n", "manifest.csv is not UTF-8"),
+        (b"x" * 200_000, "manifest.csv is no CSV"),
         (
             b"name,side\n5/a-1.jpg,front\n",
             r"has no columns file\. Expected file\. Received: name, side\.",
         ),
     ],
-    ids=["not UTF-8", "no column file"],
+    ids=["not UTF-8", "no CSV", "no column file"],
 )
 def test_a_manifest_that_cannot_be_used_is_refused_by_name(
     folder: Path, content: bytes, message: str

@@ -145,13 +145,12 @@ def test_a_version_appears_whole_or_not_at_all(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_no_error_of_tensorflow(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="/dev/full"), version.draft_beside(tmp_path):
-        fill_the_disk()
-
-
-def fill_the_disk() -> None:
-    with tf.io.TFRecordWriter("/dev/full") as records:
-        records.write(b"warm-up")
+    (tmp_path / "assets.extra").mkdir()
+    (tmp_path / "assets.extra" / "tf_serving_warmup_requests").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="tf_serving_warmup_requests"):
+        version.write_warm_up(
+            tmp_path, "m", [("serving_default", "image", np.zeros((1, 8), np.uint8))]
+        )
 
 
 @pytest.mark.usefixtures("tiny_backbone")

@@ -13,6 +13,7 @@ from training.counting.graph.trust import Reading, Trust, probability, signs
 from training.data.dataset import OTHER
 from training.export.batch_norm_folding import with_folded_batch_norm
 from training.export.guards import guarded
+from training.export.signatures import disk_errors
 from webapp.imaging.preprocessing import COUNT_SIZE
 
 LARGEST_BATCH = 16
@@ -33,7 +34,8 @@ def write_saved_model(
     """Writes the SavedModel of a counter, with the one signature `serving_default`."""
     counter = Counter(frozen(detector), frozen(reader), classes, trust)
     answer = tf.function(counter.serving_default, input_signature=[IMAGE])
-    tf.saved_model.save(tf.Module(), str(folder), {"serving_default": answer})
+    with disk_errors():
+        tf.saved_model.save(tf.Module(), str(folder), {"serving_default": answer})
 
 
 def halved(image: tf.Tensor) -> tf.Tensor:

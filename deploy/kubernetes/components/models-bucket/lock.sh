@@ -8,7 +8,8 @@
 set -eu
 remote=$1/lock folder=$2 name=$3 seconds=${4:-60} expires=${EXPIRES:-15m} command=${COMMAND:-}
 case " $command " in
-  *\'*) ;; # The word may stand within a quoted argument.
+  # The word may be an argument of these, or stand within a quoted one.
+  *\'* | *" publish "* | *" canary "* | *" promote "* | *" rollback "* | *" retire "* | *" reconcile "* | *" watch "*) ;;
   *" status "*) exit 0 ;;
 esac
 
