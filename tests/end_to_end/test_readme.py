@@ -46,10 +46,9 @@ def test_the_output_of_make_run_in_the_readme_is_the_real_one(stack: Stack) -> N
     real = stack.output()
     for port, variable in (("5000", "WEB"), ("8500", "GRPC"), ("8501", "REST")):
         real = real.replace(f":{stack.ports[f'US_BILLS_{variable}_PORT']}", f":{port}")
-    real = re.sub(r"^\d\d:\d\d:\d\d ", "", real, flags=re.MULTILINE)
-    said = {re.sub(r"pid=\d+", "pid", re.sub(r"\s+", " ", line)) for line in real.splitlines()}
-    for line in shown.splitlines()[2:]:
-        assert re.sub(r"pid=\d+", "pid", re.sub(r"\s+", " ", line)) in said
+    # Times and numbers of processes differ.
+    said, expected = (re.sub(r"\d\d:\d\d:\d\d|\d+(?=\))| +", " ", text) for text in (real, shown))
+    assert set(expected.splitlines()[2:]) <= set(said.splitlines())
 
 
 def test_the_model_card_is_that_of_the_shipped_version() -> None:
