@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from serving.__main__ import main as serving
+from serving.rollout import commands
 from serving.rollout.cli import main
 from serving.rollout.state.deployment import Deployment
 from serving.rollout.state.disk import digest_of
 from serving.signing.versions import SIGNATURE, Verifier
 from tests.serving import models
-from tests.serving.rollout.conftest import CONFIG, FLAGS, where
+from tests.serving.rollout.conftest import CONFIG, FLAGS, do, where
 from tests.support import keys
 from tests.support.servers import ModelServer
 
@@ -233,10 +234,11 @@ def test_a_server_with_an_unusable_key_does_not_start(
 
 
 def test_a_rollback_needs_no_key(
-    offline: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    checked: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    do(checked, commands.promote(checked, "promote 2", 2, commands.Limits()))
     monkeypatch.setenv("US_BILLS_VERIFY_KEY", "/nowhere/verify.pub")
-    main([*where(offline), "rollback"])
-    assert "verify.pub" not in capsys.readouterr().err
-    assert main([*where(offline), "promote", "1"]) == 1
+    assert main([*where(checked), "rollback"]) == 0
+    assert checked.layout().stable == 1
+    assert main([*where(checked), "promote", "2"]) == 1
     assert "/nowhere/verify.pub" in capsys.readouterr().err
