@@ -29,6 +29,14 @@ BY_CLIENT, BY_REQUEST = "client", "request"
 _STRIDE = 3_331
 
 
+def version_number(text: str) -> int | None:
+    """Returns the version number that a text is; None for any other text."""
+    # `int` also reads signs, spaces and other digits, and no text of thousands of digits.
+    if not (text.isascii() and text.isdecimal() and len(text) < 20):
+        return None
+    return int(text) if int(text) in VERSIONS else None
+
+
 @dataclass(frozen=True)
 class Traffic:
     """A model's split: how requests that name no version go to stable and canary.

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from serving.rollout.remote.fleet import PATIENCE_SECONDS
-from serving.traffic import BY_CLIENT, BY_REQUEST, VERSIONS
+from serving.traffic import BY_CLIENT, BY_REQUEST, VERSIONS, version_number
 
 GOLDEN = "golden"
 VERIFY_KEY = "US_BILLS_VERIFY_KEY"
@@ -191,10 +191,11 @@ def add_verify_key(parser: argparse.ArgumentParser) -> None:
 
 
 def _version(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) in VERSIONS):
+    number = version_number(text)
+    if number is None:
         expected = f"a version number from 0 to {VERSIONS[-1]}"
         raise argparse.ArgumentTypeError(f"expected {expected}, received {text!r}")
-    return int(text)
+    return number
 
 
 def _error(text: str) -> float:

@@ -35,6 +35,11 @@ def tiny_backbone() -> Iterator[None]:
         yield
 
 
+def interrupt(*_: object) -> None:
+    """Stands for a function within which a person presses Ctrl-C."""
+    raise KeyboardInterrupt
+
+
 def save_bills(folder: Path, label: str, *names: str) -> None:
     """Writes small drawn bills, all different, into a class's sub-folder."""
     (folder / label).mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.servers import ROOT
-from tests.training.conftest import CLASSES, TINY_RECIPE
+from tests.training.conftest import CLASSES, TINY_RECIPE, interrupt
 from training import run_folder
 from training.__main__ import main, parser
 from training.evaluation import model_card, report
@@ -246,9 +246,6 @@ def test_an_export_that_is_stopped_in_its_report_says_what_was_added_and_can_be_
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
     run, models = shutil.copytree(exported[0], tmp_path / "run"), tmp_path / "models"
     command = ["export", str(drawn_photos), "--run", str(run), "--models", str(models)]
     with monkeypatch.context() as patch:

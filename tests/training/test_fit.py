@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.util.event_pb2 import Event
 
-from tests.training.conftest import RESNET_RECIPE, TINY_RECIPE
+from tests.training.conftest import RESNET_RECIPE, TINY_RECIPE, interrupt
 from training.__main__ import main
 from training.checkpoint import Checkpoint
 from training.data import dataset
@@ -152,9 +152,6 @@ def test_a_run_that_was_stopped_in_stage_two_goes_on_after_stage_one_with_its_ow
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as patch:
         patch.setattr(Checkpoint, "on_epoch_end", interrupt)
         assert main(["fit", str(drawn_photos), "--run", str(tmp_path), *TINY_RECIPE]) == 130

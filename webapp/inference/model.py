@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from serving import traffic
 from serving.client import Client, DeadlineExceeded, ServingError, Tls, connect
-from serving.traffic import VERSIONS
 from webapp.inference.answers import read_answers
 from webapp.inference.calls import CallCounts
 from webapp.settings import Settings
@@ -62,10 +62,9 @@ def version_number(text: str) -> int:
     Raises:
         ValueError: It is no such number; names the expected and the received text.
     """
-    # `int` also reads signs, spaces and other digits.
-    number = int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else -1
-    if number not in VERSIONS:
-        expected = f"Expected a whole number, at most {VERSIONS[-1]}."
+    number = traffic.version_number(text)
+    if number is None:
+        expected = f"Expected a whole number, at most {traffic.VERSIONS[-1]}."
         raise ValueError(f"Unrecognized version: {text!r}. {expected}")
     return number
 
